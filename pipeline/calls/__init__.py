@@ -1,0 +1,1 @@
+"""The fold: events → legs → call logs → call. Pure: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""The one-machine default: broker, ClickHouse endpoint and services as child processes."""

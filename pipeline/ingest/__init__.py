@@ -1,0 +1,1 @@
+"""Live inputs: listeners that take what a PBX sends and produce it to Kafka."""

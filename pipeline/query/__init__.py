@@ -1,0 +1,1 @@
+"""The query service: one module an API surface over one set of warehouse queries."""

@@ -1,0 +1,68 @@
+"""Settings: the same names in the environment, in compose and in the Helm chart."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable with the prefix `CDR_`."""
+
+    model_config = SettingsConfigDict(env_prefix="CDR_", env_file=".env", extra="ignore")
+
+    # Kafka
+    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma-separated host:port.")
+    group: str = Field("cdr-worker", description="Consumer group of the workers.")
+    group_instance: str = Field("", description="Static group membership id (KIP-345); empty for none.")
+    events_topic: str = Field("call-events", description="Canonical call events, key = call_id.")
+    sip_topic: str = Field("sip-messages", description="HEP version 3 packets, key = SIP call.")
+    cdrs_topic: str = Field("cdrs", description="Change feed: calls as JSON, key = call_id.")
+    dead_letters_topic: str = Field("dead-letters", description="What could not be decoded.")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics that are created.")
+    replication: int = Field(1, ge=1, description="Replication factor of topics that are created.")
+    session_timeout_s: float = Field(10.0, gt=1, description="Group session timeout.")
+    rebalance_timeout_s: float = Field(30.0, gt=1, description="Group rebalance timeout.")
+
+    # ClickHouse
+    clickhouse: str = Field("http://127.0.0.1:8123", description="URL: http(s)://user:password@host:port")
+    database: str = Field("cdr", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database name.")
+
+    # Calls
+    tenant: str = Field("default", description="Tenant of raw sources that carry none.")
+    country: str = Field("", description="ISO country for numbers without country code.")
+    grace_s: float = Field(300.0, ge=0, description="How long a closed call stays in memory.")
+    open_limit_s: float = Field(4 * 3600.0, gt=0, description="A call silent for so long is closed as incomplete.")
+    max_events_per_call: int = Field(20_000, ge=10, description="Further events of one call are dead letters.")
+
+    # Worker
+    batch_events: int = Field(20_000, ge=1, description="Most events of one batch.")
+    batch_wait_s: float = Field(0.05, ge=0, description="How long a batch waits to fill when events trickle.")
+    metrics_host: str = Field("127.0.0.1", description="Where the worker serves /metrics and health.")
+    metrics_port: int = Field(9464, ge=0, le=65535)
+    retention_days: int = Field(0, ge=0, description="Calls older than this are dropped; 0 keeps all.")
+    archive_retention_days: int = Field(
+        0, ge=0, description="Archived events older than this are dropped; 0 keeps all."
+    )
+
+    # Query service
+    api_host: str = Field("127.0.0.1")
+    api_port: int = Field(8000, ge=0, le=65535)
+
+    # HEP listener
+    hep_host: str = Field("0.0.0.0")
+    hep_port: int = Field(9060, ge=0, le=65535)
+    hep_password: str = Field("", description="Capture password; packets with another are refused. Empty: any.")
+
+    # Embedded
+    data: Path = Field(Path("data"), description="Data directory of the one-machine product.")
+    log_level: str = Field("info")
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""One module a dialect: raw bytes → call events. Pure: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""Simulated traffic: realistic calls as canonical events."""

@@ -1,0 +1,1 @@
+"""The contracts: call event, call, enumerations, ClickHouse tables and views."""
