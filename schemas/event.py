@@ -57,6 +57,10 @@ class SipMessage(msgspec.Struct, gc=False, omit_defaults=True):
     reason_cause: int = 0
     reason_text: Text = ""
     agent: Text = ""  # User-Agent or Server
+    before: Text = ""  # branch of the second Via: the hop that a forwarded request came in on
+    fragment: int = 0  # status in the body of a NOTIFY about a transfer (message/sipfrag)
+    diversion: Text = ""  # user part of the first Diversion header (RFC 5806): who forwarded the call
+    diversion_reason: Text = ""  # its reason: no-answer, user-busy, unconditional, ...
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):

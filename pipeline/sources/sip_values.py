@@ -1,0 +1,190 @@
+"""The values of SIP header fields: addresses, Via, Reason, Replaces, and the direction of the audio in SDP.
+
+Sources: RFC 3261 (addresses, Via), RFC 3326 (Reason), RFC 3891 (Replaces), RFC 3515 (Refer-To),
+RFC 3264 and RFC 8866 (SDP direction attributes), RFC 3966 (tel URI).
+Values come from strangers: nothing here raises, and everything returned is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import Final
+from urllib.parse import unquote
+
+from schemas.event import Party
+
+MAX_ID: Final = 256  # characters of an id in an event
+MAX_TEXT: Final = 1024
+
+_TAG: Final = re.compile(r";\s*tag\s*=\s*([^;,\s>]+)", re.IGNORECASE)
+_BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^;,\s]+)", re.IGNORECASE)
+_CAUSE: Final = re.compile(r";\s*cause\s*=\s*\"?(\d{1,4})", re.IGNORECASE)
+_REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;,\s]+))", re.IGNORECASE)
+_REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
+_NEXT_VALUE: Final = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
+_DIRECTIONS: Final = ("sendonly", "inactive", "recvonly", "sendrecv")
+_ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
+
+
+def bounded(text: str) -> str:
+    """An id of at most 256 characters. A longer one keeps its beginning and gets a digest of the whole, so
+    that two different ids stay different."""
+    if len(text) <= MAX_ID:
+        return text
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{text[: MAX_ID - 33]}~{digest}"
+
+
+def tag(value: str) -> str:
+    """The tag of a From or To field; "" without one."""
+    start = value.rfind(";tag=")
+    if start >= 0:
+        found = value[start + 5 :]
+        if found.isalnum():
+            return found if len(found) <= MAX_ID else bounded(found)
+    match = _TAG.search(value, value.rfind(">") + 1)
+    return bounded(match[1]) if match else ""
+
+
+def branch(via: str) -> str:
+    """The branch of one Via value; "" when there is none (RFC 2543 senders)."""
+    start = via.find(";branch=")
+    if start >= 0:
+        end = via.find(";", start + 8)
+        found = via[start + 8 :] if end < 0 else via[start + 8 : end]
+        if found and " " not in found and len(found) <= MAX_ID:
+            return found
+    match = _BRANCH.search(via)
+    return bounded(match[1]) if match else ""
+
+
+def user_domain(address: str) -> tuple[str, str]:
+    """User and host of a URI or name-addr: `"Bob" <sip:bob@example.com:5060;user=phone>` gives bob and
+    example.com; of a tel URI the number. A URI without user gives ""."""
+    start = address.find("<")
+    if start >= 0:
+        end = address.find(">", start)
+        uri = address[start + 1 : end] if end >= 0 else address[start + 1 :]
+    else:
+        uri = address
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        return "", ""
+    if scheme.strip().lower() == "tel":
+        return _phone(rest.partition(";")[0].partition("?")[0]), ""
+    user, at, host = rest.rpartition("@")
+    if not at:
+        host = rest
+    user = user.partition(":")[0].partition(";")[0]  # without password, and without parameters of a number
+    if "%" in user:
+        user = unquote(user, errors="replace").replace("\0", "\ufffd")
+    host = host.partition(";")[0].partition("?")[0]
+    if host.startswith("["):
+        host = host.partition("]")[0][1:]
+    elif host.count(":") < 2:
+        host = host.partition(":")[0]
+    return user.strip()[:MAX_TEXT], host.strip()[:MAX_TEXT]
+
+
+def _phone(number: str) -> str:
+    """A tel number without its visual separators (RFC 3966, section 5.1.1)."""
+    return "".join(c for c in number if c not in "-.() \t")[:MAX_TEXT]
+
+
+def party(address: str) -> Party:
+    """The party that a From, To or P-Asserted-Identity field names."""
+    user, domain = user_domain(address)
+    start = address.find("<")
+    name = ""
+    if start > 0:
+        name = address[:start].strip()
+        if name.startswith('"') and name.endswith('"') and len(name) > 1:
+            name = name[1:-1]
+            if "\\" in name:
+                name = re.sub(r"\\(.)", r"\1", name)
+    return Party(number=user, name=name[:MAX_TEXT], domain=domain)
+
+
+def anonymous(number: str) -> bool:
+    """Whether a From user is a placeholder (RFC 3323), so that the asserted identity must be asked."""
+    return number.lower() in _ANONYMOUS
+
+
+def values(field: str) -> list[str]:
+    """The values of a field that allows several on one line; commas inside quotes and <> do not part them."""
+    if "," not in field:
+        return [field]
+    if '"' not in field and "<" not in field:
+        return field.split(",")
+    found: list[str] = []
+    for piece in _NEXT_VALUE.split(field):
+        if found and found[-1].count("<") > found[-1].count(">"):
+            found[-1] += "," + piece
+        else:
+            found.append(piece)
+    return found
+
+
+def reason(field: str) -> tuple[str, int, str]:
+    """Protocol, cause and text of the strongest value of a Reason field: Q.850 before SIP (RFC 3326)."""
+    best = ("", 0, "")
+    for value in values(field) if "," in field else (field,):
+        protocol = value.partition(";")[0].strip().lower()
+        match = _CAUSE.search(value)
+        cause = int(match[1]) if match else 0
+        if protocol == "q.850":
+            cause &= 0x7F
+        elif protocol != "sip":
+            continue
+        if not cause or (best[0] == "q.850") or (best[0] and protocol == "sip"):
+            continue
+        text = _REASON_TEXT.search(value)
+        best = (protocol, cause, ((text[1] or text[2] or "") if text else "")[:MAX_TEXT])
+    return best
+
+
+def replaces(field: str) -> str:
+    """A Replaces value as "call-id;to-tag;from-tag"; "" when it names no dialog."""
+    call_id, _, rest = field.partition(";")
+    to_tag = from_tag = ""
+    for parameter in rest.split(";"):
+        name, _, value = parameter.partition("=")
+        name = name.strip().lower()
+        if name == "to-tag":
+            to_tag = value.strip()
+        elif name == "from-tag":
+            from_tag = value.strip()
+    call_id = call_id.strip()
+    if not call_id:
+        return ""
+    return f"{bounded(call_id)};{bounded(to_tag)};{bounded(from_tag)}"
+
+
+def refer_to(field: str) -> tuple[str, str]:
+    """The user that a Refer-To names, and the dialog that its Replaces parameter names ("" for a blind
+    transfer)."""
+    match = _REPLACES.search(field)
+    return user_domain(field)[0], replaces(unquote(match[1], errors="replace").replace("\0", "\ufffd")) if match else ""
+
+
+def media(body: str) -> str:
+    """Direction of the audio that an SDP body offers: sendrecv, sendonly, recvonly or inactive; "" without SDP.
+
+    The attribute of the first audio section counts, then that of the session, then sendrecv. The older
+    way to hold, connection address 0.0.0.0 (RFC 2543), is inactive.
+    """
+    start = body.find("m=audio")
+    if start < 0:
+        return ""
+    end = body.find("\nm=", start)
+    audio = body[start:end] if end >= 0 else body[start:]
+    first = body.find("\nm=")
+    session = body[: first if 0 <= first < start else start]
+    if "c=IN IP4 0.0.0.0" in (audio if "c=IN" in audio else session):
+        return "inactive"
+    for section in (audio, session):
+        for direction in _DIRECTIONS:
+            if f"a={direction}" in section:
+                return direction
+    return "sendrecv"
