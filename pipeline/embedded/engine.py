@@ -1,0 +1,193 @@
+"""The ClickHouse engine inside this process (chDB): one data directory, one connection a statement.
+
+Opening another connection to the running engine takes 0.15 ms, and a connection carries its own
+database and settings. So each statement gets a fresh one, as each HTTP request does on a server.
+Statements of several threads run side by side; chDB releases the interpreter while it works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import chdb
+
+from pipeline.embedded.statements import BLOCKWISE, Statement
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+OUT_OF_SPACE = ("NOT_ENOUGH_SPACE", "No space left on device", "errno: 28")
+
+
+class EngineError(Exception):
+    """A ClickHouse exception: its number, and its text as a server would send it."""
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        """Keep the last `Code: N. DB::Exception:` of nested ones, which is the cause."""
+        found = list(_CODE.finditer(text))
+        self.code = code if code is not None else (int(found[-1].group(1)) if found else 1001)
+        body = text[found[-1].end() :] if found else text
+        if any(sign in text for sign in OUT_OF_SPACE):
+            body += " The disk of the data directory is full: free space on it; work goes on by itself."
+        super().__init__(f"Code: {self.code}. DB::Exception: {body.strip()}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One statement with what its request set: database, settings, bound parameters."""
+
+    sql: bytes
+    statement: Statement
+    database: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    default_format: str = "TabSeparated"
+    rows: Iterable[bytes] = ()  # data of an INSERT, behind the SQL
+    read_only: bool = False
+
+    @property
+    def format(self) -> str:
+        """The format of the answer."""
+        return self.statement.format or self.default_format
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a statement read and wrote."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    seconds: float = 0.0
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _identifier(value: str) -> str:
+    return "`" + value.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+class Engine:
+    """The engine over one data directory. One process at a time may hold it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the data directory; RuntimeError when another process has it."""
+        self._path = str(path)
+        self._keep = chdb.connect(self._path)  # the engine lives as long as one connection is open
+
+    def close(self) -> None:
+        """Let go of the data directory."""
+        self._keep.close()
+
+    @contextlib.contextmanager
+    def _connection(self, request: Request) -> Iterator[Any]:
+        connection = chdb.connect(self._path)
+        try:
+            if request.database:
+                connection.query(f"USE {_identifier(request.database)}", "Null")
+            settings = dict(request.settings)
+            if request.read_only:
+                settings["readonly"] = "2"  # last: nothing can be set after it
+            for name in settings:
+                if not _NAME.fullmatch(name):
+                    raise EngineError(f"Unknown setting {name!r}", 115)
+            if settings:
+                pairs = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
+                connection.query(f"SET {pairs}", "Null")
+            yield connection
+        except (RuntimeError, chdb.ChdbError) as error:
+            raise EngineError(str(error)) from None
+        except Exception as error:
+            if type(error).__name__ != "ChdbError":  # chDB has two classes of that name
+                raise
+            raise EngineError(str(error)) from None
+        finally:
+            connection.close()
+
+    def insert(self, request: Request) -> Counts:
+        """Run an INSERT whose rows came behind it. All rows of the body, or an error."""
+        if request.statement.input_at is not None:
+            return self._insert_select(request)
+        with self._connection(request) as connection:
+            for name, value in request.parameters.items():
+                connection.query(f"SET {_identifier('param_' + name)} = {_quoted(value)}", "Null")
+            inserter = connection.send_insert(request.statement.head.decode(), request.statement.format)
+            try:
+                for piece in request.rows:
+                    inserter.append(piece)
+                done = inserter.finish()
+            except BaseException:
+                with contextlib.suppress(RuntimeError):
+                    inserter.cancel()
+                raise
+            return Counts(
+                done.rows_written, done.bytes_written, done.rows_written, done.bytes_written, float(done.elapsed)
+            )
+
+    def _insert_select(self, request: Request) -> Counts:
+        """`INSERT … SELECT … FROM input(…)`: the engine would insert nothing, so the rows go through a file."""
+        assert request.statement.input_at is not None
+        start, end = request.statement.input_at
+        head, structure = request.statement.head, request.statement.structure
+        with _row_file(request.rows) as path, self._connection(request) as connection:
+            source = f"file({_quoted(path)}, {_quoted(request.statement.format)}, ".encode() + structure + b")"
+            sql = head[:start] + source + head[end:]
+            done = connection.query(sql.decode(), "Null", params=request.parameters)
+            return _counts(done)
+
+    def run(self, request: Request) -> tuple[bytes, Counts]:
+        """Run a statement and give its whole answer."""
+        settings = request.settings
+        if request.statement.verb == "INSERT" and "async_insert" not in settings:
+            settings = settings | {"async_insert": "0"}
+        request = Request(**{**vars(request), "settings": settings})
+        with self._connection(request) as connection:
+            done = connection.query(request.sql.decode(), request.default_format, params=request.parameters)
+            return done.bytes() or b"", _counts(done)
+
+    def stream(self, request: Request) -> Iterator[bytes]:
+        """Run a query and give its answer block by block, while the engine goes on."""
+        with self._connection(request) as connection:
+            blocks = connection.send_query(request.sql.decode(), request.default_format, params=request.parameters)
+            try:
+                for block in blocks:
+                    yield block.bytes()
+            finally:
+                blocks.close()
+
+    @staticmethod
+    def can_stream(request: Request) -> bool:
+        """Whether the answer can be given block by block: a plain query in a format without frame."""
+        return request.statement.blockwise and request.format in BLOCKWISE and request.settings.get("extremes") != "1"
+
+
+def _counts(done: Any) -> Counts:
+    return Counts(done.rows_read(), done.bytes_read(), done.rows_written(), done.bytes_written(), float(done.elapsed()))
+
+
+@contextlib.contextmanager
+def _row_file(rows: Iterable[bytes]) -> Iterator[str]:
+    """A file that the engine can read the rows from: in memory where the system can, else temporary."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("rows")
+        path = f"/proc/self/fd/{descriptor}"
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in rows:
+                file.write(piece)
+            file.flush()
+            yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="rows-") as temporary:
+        for piece in rows:
+            temporary.write(piece)
+        temporary.flush()
+        yield temporary.name
