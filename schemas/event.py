@@ -25,7 +25,7 @@ Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)] | int
 
 
-class Party(msgspec.Struct, gc=False, omit_defaults=True):
+class Party(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One side of a call. `extension` is set when the PBX owns the number."""
 
     number: Text = ""
