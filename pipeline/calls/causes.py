@@ -16,8 +16,7 @@ from typing import Final
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with files(__package__).joinpath("data", name).open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines)
+    yield from csv.DictReader(files("pipeline.calls").joinpath("data", name).read_text("utf-8").splitlines())
 
 
 def _token(name: str) -> str:
