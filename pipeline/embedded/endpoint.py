@@ -12,6 +12,7 @@ import contextlib
 import hmac
 import http.server
 import json
+import secrets
 import socket
 import socketserver
 import threading
@@ -247,13 +248,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             second = next(blocks, None)
             if second is None:
                 return self._answer(200, first, counts=Counts(), format=request.format)
-            self._head(200, {"Transfer-Encoding": "chunked"} | self._about(Counts(), request.format))
+            tag = secrets.token_hex(8)
+            about = self._about(Counts(), request.format) | {"X-ClickHouse-Exception-Tag": tag}
+            self._head(200, {"Transfer-Encoding": "chunked"} | about)
             try:
                 for block in chain((first, second), blocks):
                     self.wfile.write(b"%x\r\n" % len(block) + block + b"\r\n")
                 self.wfile.write(b"0\r\n\r\n")
-            except EngineError:
-                self._hang_up()  # without the last chunk: no client can take what it has for the whole
+            except EngineError as error:
+                # Told in the body as a server of version 25.11 and later does, and without the last
+                # chunk: no client can take what it has for the whole.
+                text = f"{error}\n"
+                block = f"__exception__\r\n{tag}\r\n{text}{len(text)} {tag}\r\n__exception__\r\n".encode()
+                self.wfile.write(b"%x\r\n" % len(block) + block + b"\r\n")
+                self.wfile.flush()
+                self._hang_up()
         finally:
             blocks.close()  # type: ignore[attr-defined]
 

@@ -1,8 +1,9 @@
 """The ClickHouse engine inside this process (chDB): one data directory, one connection a statement.
 
-Opening another connection to the running engine takes 0.15 ms, and a connection carries its own
-database and settings. So each statement gets a fresh one, as each HTTP request does on a server.
-Statements of several threads run side by side; chDB releases the interpreter while it works.
+A connection carries its own database and settings, so each statement gets one of its own, as each
+HTTP request does on a server; those that asked for the same database and settings share one, one
+after another (USE and SET take 1 ms each). Statements of several threads run side by side: chDB
+releases the interpreter while it works.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import os
 import re
 import tempfile
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +25,7 @@ from pipeline.embedded.statements import BLOCKWISE, Statement
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+MOST_IDLE = 16
 OUT_OF_SPACE = ("NOT_ENOUGH_SPACE", "No space left on device", "errno: 28")
 
 
@@ -50,6 +54,13 @@ class Request:
     default_format: str = "TabSeparated"
     rows: Iterable[bytes] = ()  # data of an INSERT, behind the SQL
     read_only: bool = False
+
+    @property
+    def leaves_traces(self) -> bool:
+        """Whether a connection should not be used again after this: a token of one insert, parameters set."""
+        return "insert_deduplication_token" in self.settings or (
+            self.statement.data_at is not None and bool(self.parameters)
+        )
 
     @property
     def format(self) -> str:
@@ -83,35 +94,72 @@ class Engine:
         """Open the data directory; RuntimeError when another process has it."""
         self._path = str(path)
         self._keep = chdb.connect(self._path)  # the engine lives as long as one connection is open
+        self._idle: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Let go of the data directory."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
         self._keep.close()
 
-    @contextlib.contextmanager
-    def _connection(self, request: Request) -> Iterator[Any]:
+    def _take(self, key: tuple[Any, ...]) -> Any:
+        with self._lock:
+            connections = self._idle.get(key)
+            return connections.pop() if connections else None
+
+    def _give_back(self, key: tuple[Any, ...], connection: Any) -> None:
+        """Keep a few connections of the last used settings; close the rest."""
+        with self._lock:
+            self._idle.setdefault(key, []).append(connection)
+            self._idle.move_to_end(key)
+            surplus = self._idle[key][MOST_IDLE:]
+            del self._idle[key][MOST_IDLE:]
+            while len(self._idle) > MOST_IDLE:
+                surplus += self._idle.popitem(last=False)[1]
+        for old in surplus:
+            old.close()
+
+    def _open(self, request: Request) -> Any:
+        settings = dict(request.settings)
+        if request.read_only:
+            settings["readonly"] = "2"  # last: nothing can be set after it
+        for name in settings:
+            if not _NAME.fullmatch(name):
+                raise EngineError(f"Unknown setting {name!r}", 115)
         connection = chdb.connect(self._path)
         try:
             if request.database:
                 connection.query(f"USE {_identifier(request.database)}", "Null")
-            settings = dict(request.settings)
-            if request.read_only:
-                settings["readonly"] = "2"  # last: nothing can be set after it
-            for name in settings:
-                if not _NAME.fullmatch(name):
-                    raise EngineError(f"Unknown setting {name!r}", 115)
             if settings:
                 pairs = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
                 connection.query(f"SET {pairs}", "Null")
+        except Exception:
+            connection.close()
+            raise
+        return connection
+
+    @contextlib.contextmanager
+    def _connection(self, request: Request) -> Iterator[Any]:
+        key = (request.database, tuple(sorted(request.settings.items())), request.read_only)
+        connection = None
+        try:
+            connection = self._take(key) or self._open(request)
             yield connection
-        except (RuntimeError, chdb.ChdbError) as error:
+            # A token is never used twice; SET, USE and temporary tables leave something behind.
+            if request.statement.verb in ("SELECT", "WITH", "INSERT") and not request.leaves_traces:
+                self._give_back(key, connection)
+                connection = None
+        except RuntimeError as error:
             raise EngineError(str(error)) from None
         except Exception as error:
             if type(error).__name__ != "ChdbError":  # chDB has two classes of that name
                 raise
             raise EngineError(str(error)) from None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def insert(self, request: Request) -> Counts:
         """Run an INSERT whose rows came behind it. All rows of the body, or an error."""
