@@ -140,16 +140,3 @@ CREATE TABLE IF NOT EXISTS api_token_rows
 ENGINE = ReplacingMergeTree(version)
 ORDER BY token_hash
 COMMENT 'Tokens of the query service, hashed';
-
-CREATE VIEW IF NOT EXISTS call_events
-AS SELECT tenant, call_id, event_id, at, type, node, topic, `partition`, `offset`, raw, archived_at
-FROM event_rows FINAL
-COMMENT 'Events as they came, each once';
-
-CREATE VIEW IF NOT EXISTS calls
-AS SELECT * EXCEPT (retired) FROM call_rows FINAL WHERE retired = 0
-COMMENT 'One row a call, its newest version';
-
-CREATE VIEW IF NOT EXISTS call_logs
-AS SELECT * EXCEPT (retired) FROM call_log_rows FINAL WHERE retired = 0
-COMMENT 'One row a target of a call, newest version';

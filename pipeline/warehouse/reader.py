@@ -1,0 +1,146 @@
+"""Reading from ClickHouse in a service: bounded in threads, time, rows and waiting queries.
+
+One `Reader` a process. Queries run in threads over one connection pool, without a session, so
+that they do not wait for each other. A `Reader` may be made while ClickHouse is away: it connects
+with the first query, and again after an outage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import clickhouse_connect
+import orjson
+import urllib3
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+Row = dict[str, Any]
+
+# Rows are versions: FINAL shows the last. All versions of a row share a partition (its month).
+_SETTINGS: Final[dict[str, Any]] = {
+    "do_not_merge_across_partitions_select_final": 1,
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_validate_utf8": 1,
+    "readonly": 2,
+}
+
+_CODE: Final = re.compile(r"\bCode: (\d+)|\berror code (\d+)")
+# TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
+_COSTLY: Final = frozenset({158, 159, 160, 241, 307, 396})
+# Tables or database not there yet, read-only or starting, overloaded, refused, network.
+_AWAY: Final = frozenset({60, 81, 164, 192, 193, 194, 202, 203, 209, 210, 242, 279, 394, 516, 735, 999})
+
+
+class Unavailable(Exception):
+    """ClickHouse is away, not set up, or has too much to do; worth asking again later."""
+
+
+class TooCostly(Exception):
+    """The query needs more time, rows or memory than one query may have."""
+
+
+class QueryFailed(Exception):
+    """ClickHouse refused a query that should have been right: a fault of the program."""
+
+
+class Reader:
+    """Rows of parametrised SELECTs. `url` is http(s)://user:password@host:port."""
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        *,
+        threads: int = 16,
+        waiting: int = 256,
+        max_seconds: float = 10.0,
+        max_rows: int = 100_000,
+        observe: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._url, self._database = url, database
+        self._settings = _SETTINGS | {"max_execution_time": max_seconds, "max_result_rows": max_rows}
+        self._timeout = max_seconds + 2
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse-read")
+        self._pool = urllib3.PoolManager(num_pools=4, maxsize=threads, block=False, retries=False)
+        self._room = waiting + threads
+        self._under_way = 0
+        self._connecting = threading.Lock()
+        self._client: Any = None
+        self._observe = observe
+
+    async def rows(self, name: str, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """The rows of `sql` as dicts: times RFC 3339 texts, 64-bit numbers as numbers. `name` is for metrics.
+
+        Raises Unavailable, TooCostly or QueryFailed.
+        """
+        if self._under_way >= self._room:
+            raise Unavailable("too many queries wait already")
+        self._under_way += 1
+        begun = time.perf_counter()
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch, sql, dict(parameters))
+            body = await running
+        finally:
+            self._under_way -= 1
+            if self._observe is not None:
+                self._observe(name, time.perf_counter() - begun)
+        return [orjson.loads(line) for line in body.split(b"\n") if line]
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless ClickHouse answers and the tables are there."""
+        await self.rows("ping", "SELECT 1 FROM call_rows LIMIT 0", {})
+
+    def close(self) -> None:
+        """Ends threads and connections; queries under way finish first."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+        self._pool.clear()
+
+    def _fetch(self, sql: str, parameters: dict[str, Any]) -> bytes:
+        try:
+            client = self._connected()
+            answer: bytes = client.raw_query(sql, parameters=parameters, settings=self._settings, fmt="JSONEachRow")
+        except OperationalError as error:
+            raise Unavailable(_line(error)) from error
+        except ClickHouseError as error:
+            raise _meaning(error) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable(_line(error)) from error
+        return answer
+
+    def _connected(self) -> Any:
+        with self._connecting:
+            if self._client is None:
+                self._client = clickhouse_connect.get_client(
+                    dsn=self._url,
+                    database=self._database,
+                    pool_mgr=self._pool,
+                    autogenerate_session_id=False,
+                    connect_timeout=3,
+                    send_receive_timeout=self._timeout,
+                    query_retries=1,
+                    client_name="cdr-query",
+                )
+            return self._client
+
+
+def _meaning(error: ClickHouseError) -> Exception:
+    found = _CODE.search(str(error))
+    code = int(found.group(1) or found.group(2)) if found else 0
+    if code in _COSTLY:
+        return TooCostly(_line(error))
+    if code in _AWAY or found is None:
+        return Unavailable(_line(error))
+    return QueryFailed(_line(error))
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]

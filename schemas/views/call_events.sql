@@ -1,0 +1,2 @@
+-- Events as they came, each once.
+SELECT * FROM event_rows FINAL
