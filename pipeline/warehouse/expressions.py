@@ -1,41 +1,15 @@
-"""What may be asked of rows: a small expression tree, and its SQL with every value bound.
-
-Surfaces parse their own filter languages into this tree. Names reach SQL only as the `sql` of a
-`Column`, which comes from a table in the program; values reach it only through `Bindings`.
-Comparisons with something absent are neither true nor false, so `not` of them finds nothing
-either (as OData has it).
-"""
+"""What may be asked of rows: a small expression tree. Surfaces parse their filter languages into it;
+`pipeline.warehouse.conditions` makes SQL of it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from pipeline.warehouse.instants import instant
-
-_INT64: Final = 2**63
-_WHOLE: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
-_DECIMAL: Final = re.compile(r"[+-]?\d{1,18}\.\d{1,18}", re.ASCII)
-_OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+from typing import Final
 
 
 class BadExpression(ValueError):
     """The expression makes no sense: the message names what was written and what to write."""
-
-
-class Bindings:
-    """The bound parameters of one query."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def bind(self, value: Any, type_: str) -> str:
-        """The placeholder of `value` as ClickHouse type `type_`."""
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"{{{name}:{type_}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +34,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of operands; see FUNCTIONS."""
+    """A function of operands; see `conditions.FUNCTIONS`."""
 
     function: str
     arguments: tuple[Operand, ...]
@@ -110,185 +84,3 @@ Operand = Column | Literal | Call
 Node = All | Any_ | Not | Compare | In | Call | Contains
 
 EVERYTHING: Final = All(())
-
-_Render = Callable[..., str]
-
-# name -> kinds of the arguments, kind of the result, SQL
-FUNCTIONS: Final[Mapping[str, tuple[tuple[str, ...], str, _Render]]] = {
-    "startswith": (("text", "text"), "truth", lambda a, b: f"startsWith({a}, {b})"),
-    "endswith": (("text", "text"), "truth", lambda a, b: f"endsWith({a}, {b})"),
-    "contains": (("text", "text"), "truth", lambda a, b: f"(position({a}, {b}) > 0)"),
-    "tolower": (("text",), "text", lambda a: f"lowerUTF8({a})"),
-    "toupper": (("text",), "text", lambda a: f"upperUTF8({a})"),
-    "trim": (("text",), "text", lambda a: f"trimBoth({a})"),
-    "length": (("text",), "number", lambda a: f"lengthUTF8({a})"),
-    "date": (("time",), "time", lambda a: f"toDateTime64(toStartOfDay({a}, 'UTC'), 3, 'UTC')"),
-    "year": (("time",), "number", lambda a: f"toYear({a}, 'UTC')"),
-    "month": (("time",), "number", lambda a: f"toMonth({a}, 'UTC')"),
-    "day": (("time",), "number", lambda a: f"toDayOfMonth({a}, 'UTC')"),
-    "hour": (("time",), "number", lambda a: f"toHour({a}, 'UTC')"),
-    "minute": (("time",), "number", lambda a: f"toMinute({a}, 'UTC')"),
-    "second": (("time",), "number", lambda a: f"toSecond({a}, 'UTC')"),
-}
-
-
-def condition(node: Node, bindings: Bindings) -> str:
-    """The SQL condition of `node`. Raises BadExpression where kinds do not fit."""
-    match node:
-        case All(parts=()):
-            return "1"
-        case All(parts=parts):
-            return "(" + " AND ".join(condition(part, bindings) for part in parts) + ")"
-        case Any_(parts=parts):
-            return "(" + " OR ".join(condition(part, bindings) for part in parts) + ")"
-        case Not(part=part):
-            return f"(NOT {condition(part, bindings)})"
-        case Contains(columns=columns, text=text):
-            needle = bindings.bind(text, "String")
-            found = (f"positionCaseInsensitiveUTF8({_text(column)}, {needle}) > 0" for column in columns)
-            return "(" + " OR ".join(found) + ")"
-        case Call():
-            sql, kind = _operand(node, bindings)
-            if kind != "truth":
-                raise BadExpression(f"{node.function}(…) alone is no condition; compare it, for example with eq")
-            return sql
-        case In():
-            return _one_of(node, bindings)
-        case Compare():
-            return _compare(node, bindings)
-
-
-def _compare(node: Compare, bindings: Bindings) -> str:
-    left, right, operator = node.left, node.right, node.operator
-    if isinstance(left, Literal) and isinstance(right, Literal):
-        raise BadExpression(f"{_shown(left)} {operator} {_shown(right)} compares no property; name one on one side")
-    if isinstance(left, Literal):  # 'x' eq caller is caller eq 'x'
-        left, right = right, left
-        operator = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}.get(operator, operator)
-    sign = _OPERATORS[operator]
-    if isinstance(left, Column) and left.words and isinstance(right, Literal) and operator in ("eq", "ne"):
-        return f"({left.sql} {sign} {bindings.bind(_stored(left, right), 'String')})"
-    sql, kind = _operand(left, bindings)
-    if isinstance(right, Literal):
-        if kind == "truth":
-            return f"({sql} {sign} {_truth(right, _named(left))})"
-        if _is_absent(right, kind):
-            return _absence(sql, kind, operator)
-        return f"({sql} {sign} {_bound(right, kind, _named(left), bindings)})"
-    other, other_kind = _operand(right, bindings)
-    if kind != other_kind:
-        raise BadExpression(f"{_named(left)} is a {kind}, {_named(right)} a {other_kind}; compare like with like")
-    return f"({sql} {sign} {other})"
-
-
-def _one_of(node: In, bindings: Bindings) -> str:
-    left = node.left
-    if isinstance(left, Literal):
-        raise BadExpression(f"{_shown(left)} in (…) asks for no property; name one before in")
-    if isinstance(left, Column) and left.words:
-        stored = [_stored(left, value) for value in node.values]
-        return f"({left.sql} IN {bindings.bind(stored, 'Array(String)')})"
-    sql, kind = _operand(left, bindings)
-    if kind == "text":
-        return f"({sql} IN {bindings.bind([value.text or '' for value in node.values], 'Array(String)')})"
-    return "(" + " OR ".join(_compare(Compare("eq", left, value), bindings) for value in node.values) + ")"
-
-
-def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
-    """SQL and kind of a column or a function."""
-    if isinstance(operand, Column):
-        return (_text(operand), "text") if operand.words else (operand.sql, operand.kind)
-    if isinstance(operand, Literal):
-        raise BadExpression(f"{_shown(operand)} stands where a property was expected")
-    kinds, result, render = FUNCTIONS[operand.function]
-    if len(kinds) != len(operand.arguments):
-        raise BadExpression(f"{operand.function} takes {len(kinds)} argument(s), not {len(operand.arguments)}")
-    parts = []
-    for argument, wanted in zip(operand.arguments, kinds, strict=True):
-        if isinstance(argument, Literal):
-            parts.append(_bound(argument, wanted, operand.function, bindings))
-            continue
-        sql, kind = _operand(argument, bindings)
-        if wanted == "text" and isinstance(argument, Column):
-            sql, kind = _text(argument), "text"
-        if kind != wanted:
-            raise BadExpression(f"{operand.function} takes a {wanted}; {_named(argument)} is a {kind}")
-        parts.append(sql)
-    return render(*parts), result
-
-
-def _text(column: Column) -> str:
-    """The column as text, in the spelling outside."""
-    if column.words:
-        stored = ", ".join(f"'{word}'" for word in column.words.values())
-        shown = ", ".join(f"'{word}'" for word in column.words)
-        return f"transform(toString({column.sql}), [{stored}], [{shown}], '')"
-    return column.sql if column.kind == "text" else f"toString({column.sql})"
-
-
-def _stored(column: Column, literal: Literal) -> str:
-    if literal.text is None or literal.text == "":
-        return ""
-    word = column.words.get(literal.text.upper(), column.words.get(literal.text))
-    if word is None:
-        raise BadExpression(f"{column.name}: {_shown(literal)} is none of {', '.join(column.words)}")
-    return word
-
-
-def _is_absent(literal: Literal, kind: str) -> bool:
-    return literal.text is None or (literal.text == "" and kind != "text")
-
-
-def _absence(sql: str, kind: str, operator: str) -> str:
-    """`eq null` and `ne null`. Texts are stored empty where unknown; other comparisons hold never."""
-    if operator not in ("eq", "ne"):
-        return "(1 = 0)"
-    if kind == "text":
-        return f"({sql} {_OPERATORS[operator]} '')"
-    return f"(isNull({sql}))" if operator == "eq" else f"(isNotNull({sql}))"
-
-
-def _bound(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
-    text = literal.text or ""
-    if kind == "text":
-        return bindings.bind(text, "String")
-    if kind == "time":
-        try:
-            return f"fromUnixTimestamp64Milli({bindings.bind(instant(text), 'Int64')}, 'UTC')"
-        except ValueError as error:
-            raise BadExpression(f"{name}: {_shown(literal)} {error}") from None
-    return _number(literal, kind, name, bindings)
-
-
-def _truth(literal: Literal, name: str) -> str:
-    if literal.quoted or literal.text not in ("true", "false"):
-        raise BadExpression(f"{name} is true or false, not {_shown(literal)}")
-    return "1" if literal.text == "true" else "0"
-
-
-def _number(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
-    text = literal.text or ""
-    if _WHOLE.fullmatch(text) and abs(int(text)) < _INT64:
-        return bindings.bind(int(text), "Int64")
-    if kind == "number" and _DECIMAL.fullmatch(text):
-        return bindings.bind(text, "Decimal(38, 18)")
-    what = "an id" if kind == "id" else "a number"
-    raise BadExpression(f"{name}: {_shown(literal)} is not {what} within 64 bits; write digits")
-
-
-def _named(operand: Operand) -> str:
-    if isinstance(operand, Column):
-        return operand.name
-    return _shown(operand) if isinstance(operand, Literal) else f"{operand.function}(…)"
-
-
-def _shown(literal: Literal) -> str:
-    if literal.text is None:
-        return "null"
-    text = literal.text if len(literal.text) <= 60 else literal.text[:57] + "…"
-    return f"'{text}'" if literal.quoted else text
-
-
-def truth_of(parts: Sequence[Node]) -> Node:
-    """The conjunction of `parts`, without needless nesting."""
-    return parts[0] if len(parts) == 1 else All(tuple(parts))

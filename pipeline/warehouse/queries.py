@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from pipeline.warehouse import columns
-from pipeline.warehouse.expressions import EVERYTHING, Bindings, Column, Node, condition
+from pipeline.warehouse.conditions import Bindings, condition
+from pipeline.warehouse.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.instants import instant
 from pipeline.warehouse.paging import DAY_MS, stretches, window
 from pipeline.warehouse.reader import Reader, Row
@@ -247,21 +246,3 @@ async def _span(reader: Reader, tenant: str, source: Source) -> tuple[int, int] 
     )
     oldest, newest = rows[0]["oldest"], rows[0]["newest"]
     return None if oldest is None else (int(oldest), int(newest) + 1)
-
-
-def as_call(row: Row, logs: Sequence[Row]) -> Call:
-    """The call that a whole row and the rows of its logs were written from."""
-    detail = orjson.loads(row["detail"]) if row["detail"] else {}
-    return Call(
-        **{name: _plain(name, row[name]) for name in Call.__struct_fields__ if name in row},
-        legs=detail.get("legs", []),
-        reroutes=detail.get("reroutes", []),
-        queue_visits=detail.get("queue_visits", []),
-        recordings=detail.get("recordings", []),
-        quality=detail.get("quality"),
-        logs=[CallLog(**{name: _plain(name, log[name]) for name in CallLog.__struct_fields__}) for log in logs],
-    )
-
-
-def _plain(name: str, value: Any) -> Any:
-    return instant(value) if name.endswith("_at") and value is not None else value

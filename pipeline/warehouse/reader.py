@@ -8,7 +8,6 @@ with the first query, and again after an outage.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,9 @@ from typing import Any, Final
 import clickhouse_connect
 import orjson
 import urllib3
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
+
+from pipeline.warehouse.client import error_code, first_line
 
 Row = dict[str, Any]
 
@@ -31,7 +32,6 @@ _SETTINGS: Final[dict[str, Any]] = {
     "readonly": 2,
 }
 
-_CODE: Final = re.compile(r"\bCode: (\d+)|\berror code (\d+)")
 # TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
 _COSTLY: Final = frozenset({158, 159, 160, 241, 307, 396})
 # Tables or database not there yet, read-only or starting, overloaded, refused, network.
@@ -109,11 +109,11 @@ class Reader:
             client = self._connected()
             answer: bytes = client.raw_query(sql, parameters=parameters, settings=self._settings, fmt="JSONEachRow")
         except OperationalError as error:
-            raise Unavailable(_line(error)) from error
+            raise Unavailable(first_line(error)) from error
         except ClickHouseError as error:
             raise _meaning(error) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(_line(error)) from error
+            raise Unavailable(first_line(error)) from error
         return answer
 
     def _connected(self) -> Any:
@@ -133,14 +133,9 @@ class Reader:
 
 
 def _meaning(error: ClickHouseError) -> Exception:
-    found = _CODE.search(str(error))
-    code = int(found.group(1) or found.group(2)) if found else 0
+    code = error_code(error)
     if code in _COSTLY:
-        return TooCostly(_line(error))
-    if code in _AWAY or found is None:
-        return Unavailable(_line(error))
-    return QueryFailed(_line(error))
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]
+        return TooCostly(first_line(error))
+    if (code is None and not isinstance(error, ProgrammingError)) or code in _AWAY:
+        return Unavailable(first_line(error))
+    return QueryFailed(first_line(error))

@@ -1,0 +1,108 @@
+"""Query strings, read strictly: each name once (unless it may repeat), UTF-8, no NUL, known names only.
+
+A misspelt filter that was ignored would show every call, so unknown names are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from pipeline.query.problems import invalid
+from pipeline.warehouse.instants import instant
+
+LONGEST_VALUE: Final = 8192
+_MOST_PARAMETERS: Final = 100
+
+
+def parse(
+    query: bytes, known: Collection[str], *, repeatable: Collection[str] = (), dollar: bool = False
+) -> Parameters:
+    """The parameters of a raw query string. With `dollar`, `$top` is another spelling of `top`."""
+    found: dict[str, list[str]] = {}
+    parts = [part for part in query.split(b"&") if part]
+    if len(parts) > _MOST_PARAMETERS:
+        raise invalid("query string", None, f"has {len(parts)} parameters; send at most {_MOST_PARAMETERS}")
+    for part in parts:
+        raw_name, _, raw_value = part.partition(b"=")
+        name = _text(raw_name, "query string")
+        name = name[1:] if dollar and name.startswith("$") else name
+        if name not in known:
+            raise invalid(name[:80] or "query string", None, f"is no parameter here; there are {', '.join(known)}")
+        values = found.setdefault(name, [])
+        values.append(_text(raw_value, name))
+        if len(values) > 1 and name not in repeatable:
+            raise invalid(name, None, "is given more than once; give it once")
+    return Parameters(found)
+
+
+def _text(raw: bytes, name: str) -> str:
+    if len(raw) > LONGEST_VALUE * 3:
+        raise invalid(name, None, f"is {len(raw)} bytes long; write at most {LONGEST_VALUE} characters")
+    try:
+        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise invalid(name, None, f"is not UTF-8 ({error.reason} at byte {error.start}); encode it as UTF-8") from None
+    if "\0" in text:
+        raise invalid(name, None, "has a NUL character; remove it")
+    if len(text) > LONGEST_VALUE:
+        raise invalid(name, None, f"is {len(text)} characters long; write at most {LONGEST_VALUE}")
+    return text
+
+
+class Parameters:
+    """The parameters of one request, by name."""
+
+    def __init__(self, found: Mapping[str, list[str]]) -> None:
+        self._found = found
+
+    def text(self, name: str) -> str | None:
+        """The value, None when the parameter is absent or empty."""
+        values = self._found.get(name)
+        return values[0] or None if values else None
+
+    def texts(self, name: str) -> list[str]:
+        """The values of a repeatable parameter."""
+        return [value for value in self._found.get(name, []) if value]
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number from `least` to `most`."""
+        values = self._found.get(name)
+        if not values:
+            return default
+        text = values[0]
+        if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) or not least <= int(text) <= most:
+            raise invalid(name, text, f"is no whole number from {least} to {most}; leave it out for {default}")
+        return int(text)
+
+    def truth(self, name: str, default: bool) -> bool:
+        """true or false."""
+        values = self._found.get(name)
+        if not values:
+            return default
+        if values[0].lower() not in ("true", "false"):
+            raise invalid(name, values[0], "is neither true nor false")
+        return values[0].lower() == "true"
+
+    def word(self, name: str, words: Collection[str]) -> list[str]:
+        """The values of a repeatable parameter, each one of `words`."""
+        for value in self.texts(name):
+            if value not in words:
+                raise invalid(name, value, f"is none of {', '.join(words)}")
+        return self.texts(name)
+
+    def at(self, name: str) -> int | None:
+        """An RFC 3339 time as ms since the epoch."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            return instant(text)
+        except ValueError as error:
+            raise invalid(name, text, str(error)) from None
+
+    def fingerprint(self, leave_out: Collection[str]) -> str:
+        """The same for the same parameters, whatever their order."""
+        return repr(sorted((name, sorted(values)) for name, values in self._found.items() if name not in leave_out))

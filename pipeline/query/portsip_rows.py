@@ -1,0 +1,180 @@
+"""PortSIP's names for what the warehouse keeps, and rows in PortSIP's shapes.
+
+Vendor schema "Call Detail Records": enumerations in upper case, times RFC 3339, "" for what is unknown
+or never happened, status_code 0 when nothing went wrong, duration in whole seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, get_args
+
+from pipeline.query.problems import not_found
+from pipeline.warehouse.columns import CALL, CALL_LOG
+from pipeline.warehouse.expressions import Column
+from pipeline.warehouse.reader import Row
+from schemas.words import EndReason, RerouteReason
+
+DIRECTIONS: Final = {
+    "INBOUND_CALL": "inbound",
+    "OUTBOUND_CALL": "outbound",
+    "EXTENSION_CALL": "internal",
+    "INBOUND_OUTBOUND_CALL": "inbound_outbound",
+}
+_DIRECTION_OUT: Final = {stored: shown for shown, stored in DIRECTIONS.items()}
+
+# PortSIP's name -> ours, in PortSIP's order.
+_CDR_NAMES: Final = {
+    "id": "id",
+    "caller": "caller_number",
+    "caller_domain": "caller_domain",
+    "caller_display_name": "caller_name",
+    "callee": "callee_number",
+    "callee_domain": "callee_domain",
+    "callee_display_name": "callee_name",
+    "started_at": "started_at",
+    "rang_at": "rang_at",
+    "answered_at": "answered_at",
+    "ended_at": "ended_at",
+    "call_id": "call_id",
+    "direction": "direction",
+    "end_reason": "end_reason",
+    "reroute_reason": "reroute_reason",
+    "status_code": "error_status",
+    "destination": "destination",
+    "outbound_caller_id": "outbound_caller_id",
+    "did_cid": "did",
+    "trunk": "trunk",
+    "duration": "seconds",
+    "service_number": "service_number",
+    "user_data": "user_data",
+}
+# A call log's callee and destination are its target.
+_CALL_LOG_NAMES: Final = {
+    "id": "id",
+    "session_id": "session_id",
+    **_CDR_NAMES,
+    "callee": "number",
+    "callee_display_name": "name",
+    "destination": "number",
+}
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "direction": DIRECTIONS,
+    "end_reason": {word.upper(): word for word in get_args(EndReason)},
+    "reroute_reason": {word.upper(): word for word in get_args(RerouteReason)},
+}
+
+
+def _properties(names: Mapping[str, str], columns: Mapping[str, Column]) -> Mapping[str, Column]:
+    return {shown: replace(columns[ours], name=shown, words=_WORDS.get(shown, {})) for shown, ours in names.items()}
+
+
+def _selected(names: Mapping[str, str], columns: Mapping[str, Column]) -> tuple[Column, ...]:
+    return tuple(columns[ours] for ours in dict.fromkeys(names.values()))
+
+
+CDR_PROPERTIES: Final = _properties(_CDR_NAMES, CALL)
+CALL_LOG_PROPERTIES: Final = _properties(_CALL_LOG_NAMES, CALL_LOG)
+CDR_COLUMNS: Final = _selected(_CDR_NAMES, CALL)
+CALL_LOG_COLUMNS: Final = _selected(_CALL_LOG_NAMES, CALL_LOG)
+
+_SEARCHED: Final = (
+    "caller",
+    "callee",
+    "caller_display_name",
+    "callee_display_name",
+    "did_cid",
+    "outbound_caller_id",
+    "call_id",
+)
+CDR_SEARCHED: Final = tuple(CDR_PROPERTIES[name] for name in _SEARCHED)
+CALL_LOG_SEARCHED: Final = tuple(CALL_LOG_PROPERTIES[name] for name in _SEARCHED)
+
+
+def cdr_item(row: Row) -> dict[str, Any]:
+    """A row of /cdrs."""
+    return _item(row, _CDR_NAMES)
+
+
+def call_log_item(row: Row) -> dict[str, Any]:
+    """A row of /calllogs."""
+    return _item(row, _CALL_LOG_NAMES)
+
+
+def priced_items(call: Row, logs: Sequence[Row]) -> list[dict[str, Any]]:
+    """The call logs of a call with `cost` and `billed_account`. What the call cost stands at the target
+    that answered first, where billing began, and 0 at the others: the costs add up to the call's."""
+    answered = [index for index, log in enumerate(logs) if log["answered_at"]]
+    payer = min(answered, key=lambda index: logs[index]["answered_at"], default=0)
+    return [
+        _priced(call_log_item(log), _number(call["cost"]) if index == payer else 0, call["billed_account"])
+        for index, log in enumerate(logs)
+    ]
+
+
+def target_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A priced call log as an item of /cdrs/{id}, where targets carry no ids."""
+    return {name: value for name, value in item.items() if name not in ("id", "session_id")}
+
+
+def parse_id(text: str, what: str) -> int:
+    """A decimal id, or base64 of one (as in PortSIP's examples); 404 for anything else."""
+    digits = text
+    if not _ID.fullmatch(text):
+        try:
+            digits = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
+        except (binascii.Error, ValueError):
+            digits = ""
+    if not _ID.fullmatch(digits) or int(digits) >= 2**63:
+        raise not_found(f"{what} id {text[:80]!r} has no form of ids; take the id from a list.")
+    return int(digits)
+
+
+_ID: Final = re.compile(r"\d{1,19}", re.ASCII)
+
+
+def _item(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
+    return {shown: _SHAPES.get(shown, _as_is)(row[ours]) for shown, ours in names.items()}
+
+
+def _priced(item: dict[str, Any], cost: float, account: str) -> dict[str, Any]:
+    priced: dict[str, Any] = {}
+    for name, value in item.items():
+        if name == "service_number":  # cost and billed_account stand before it
+            priced |= {"cost": cost, "billed_account": account}
+        priced[name] = value
+    return priced
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _time(value: str | None) -> str:
+    return value or ""
+
+
+def _number(text: str) -> float:
+    """A decimal as the JSON number that the vendor's schema asks for; 0 while unpriced."""
+    try:
+        return float(Decimal(text)) if text else 0
+    except InvalidOperation:
+        return 0
+
+
+_SHAPES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "id": str,
+    "session_id": str,
+    "started_at": _time,
+    "rang_at": _time,
+    "answered_at": _time,
+    "ended_at": _time,
+    "direction": lambda word: _DIRECTION_OUT.get(word, "EXTENSION_CALL"),
+    "end_reason": str.upper,
+    "reroute_reason": str.upper,
+}

@@ -1,0 +1,98 @@
+"""What goes wrong with a request, in each surface's own form.
+
+Under `/api` PortSIP's body {"errors": [{"code", "message", "detail"}]}; elsewhere RFC 9457
+problem details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+_PORTSIP_CODES: Final = {
+    "invalid": "VALIDATE_FAILED",
+    "unauthorized": "UNAUTHORIZED",
+    "forbidden": "FORBIDDEN",
+    "not_found": "NOT_FOUND",
+    "method_not_allowed": "METHOD_NOT_ALLOWED",
+    "unavailable": "UNAVAILABLE",
+}
+_PORTSIP_MESSAGES: Final = {
+    "invalid": "field validation failed",
+    "unauthorized": "Login failed, authentication error",
+    "unknown": "unknown error",
+}
+
+
+class RequestProblem(Exception):
+    """A request that is refused. `code` is one of our words (see _PORTSIP_CODES); `detail` names the
+    field, the value and the fix; `field` is the parameter, if one is at fault."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, field: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.headers = dict(headers or {})
+
+
+def invalid(field: str, value: str | None, fix: str) -> RequestProblem:
+    """400: `field` has `value`; `fix` says what to write instead."""
+    shown = "" if value is None else f" {shortened(value)!r}"
+    return RequestProblem(400, "invalid", f"{field}{shown}: {fix}", field=field)
+
+
+def not_found(what: str) -> RequestProblem:
+    return RequestProblem(404, "not_found", what)
+
+
+def unauthorized(why: str, error: str = "") -> RequestProblem:
+    """401 with the challenge of RFC 6750."""
+    challenge = 'Bearer realm="cdr"' + (f', error="{error}"' if error else "")
+    return RequestProblem(401, "unauthorized", why, headers={"WWW-Authenticate": challenge})
+
+
+def unavailable(why: str, retry_after_s: int = 2) -> RequestProblem:
+    return RequestProblem(503, "unavailable", why, headers={"Retry-After": str(retry_after_s)})
+
+
+def shortened(value: str) -> str:
+    """A value as shown in a message: never longer than the message needs."""
+    return value if len(value) <= 80 else value[:77] + "…"
+
+
+def response(problem: RequestProblem, path: str, request_id: str) -> Response:
+    """The problem in the form of the surface that `path` belongs to."""
+    if path == "/api" or path.startswith("/api/"):
+        return Response(orjson.dumps(_portsip(problem)), problem.status, problem.headers, media_type="application/json")
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": path[:200],
+        "code": problem.code,
+        "request_id": request_id,
+    }
+    if problem.field:
+        body["errors"] = [{"field": problem.field, "detail": problem.detail}]
+    return Response(orjson.dumps(body), problem.status, problem.headers, media_type="application/problem+json")
+
+
+def _portsip(problem: RequestProblem) -> dict[str, Any]:
+    return {
+        "errors": [
+            {
+                "code": _PORTSIP_CODES.get(problem.code, "UNKNOWN"),
+                "message": _PORTSIP_MESSAGES.get(problem.code, problem.detail),
+                "detail": problem.detail,
+            }
+        ]
+    }
