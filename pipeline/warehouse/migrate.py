@@ -78,13 +78,18 @@ def migrate(client: Client, database: str, *, dry_run: bool = False) -> list[str
 
 
 def _create_view(client: Client, name: str, select: str) -> None:
-    """A view whose columns carry the comments of the table they come from."""
+    """A view whose columns carry the comments of the table they come from.
+
+    The file's first lines are the view's comment; a line `-- column: text` is that column's.
+    """
     header = re.match(r"(?:\s*--[^\n]*\n)*", select)
-    comment = " ".join(line.strip().lstrip("-").strip() for line in (header[0] if header else "").splitlines())
+    lines = [line.strip().lstrip("-").strip() for line in (header[0] if header else "").splitlines()]
+    spoken = [re.fullmatch(r"(\w+): (.+)", line) for line in lines]
+    comment = " ".join(line for line, column in zip(lines, spoken, strict=True) if not column)
     query = select[len(header[0]) if header else 0 :].strip().rstrip(";")
     columns = client.query(f"DESCRIBE ({query})").result_rows
-    comments = dict(_SPOKEN.get(name, {}))
-    source = re.search(r"\bFROM\s+(\w+)", query)
+    comments = {column[1]: column[2] for column in spoken if column}
+    source = re.search(r"\bFROM\s+(\w+)\b(?!\()", query)
     if source:
         rows = client.query(
             "SELECT name, comment FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
@@ -97,10 +102,6 @@ def _create_view(client: Client, name: str, select: str) -> None:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
-
-
-# Columns of views that are no column of their table.
-_SPOKEN: dict[str, dict[str, str]] = {}
 
 
 def set_retention(client: Client, *, calls_days: int, archive_days: int) -> None:
