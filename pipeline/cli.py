@@ -33,6 +33,84 @@ def version(output: OutputOption = Output.table) -> None:
         print_json({"version": __version__})
 
 
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on; CDR_API_HOST when left out.")] = "",
+    port: Annotated[int, typer.Option(help="Port; CDR_API_PORT when left out, 0 for any free one.")] = -1,
+) -> None:
+    """Run the query service until Ctrl-C or SIGTERM."""
+    from pipeline.query.serve import serve
+    from pipeline.settings import settings
+
+    chosen: dict[str, str | int] = {"api_host": host} if host else {}
+    serve(settings().model_copy(update=chosen | ({"api_port": port} if port >= 0 else {})))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the query service."""
+    from pipeline.output import print_json
+    from pipeline.query.app import create_app
+    from pipeline.settings import settings
+
+    print_json(create_app(settings()).openapi())
+
+
+token = typer.Typer(no_args_is_help=True, help="Tokens of the query service.")
+app.add_typer(token, name="token")
+
+
+@token.command("create")
+def token_create(
+    tenant: Annotated[str, typer.Option(help="Tenant whose calls the token may read.")],
+    name: Annotated[str, typer.Option(help="What the token is for.")],
+    expires: Annotated[
+        str, typer.Option(help="When it ends: 12h, 30d, 1y or an RFC 3339 time. Never if left out.")
+    ] = "",
+    output: OutputOption = Output.table,
+) -> None:
+    """Make a token and print it. It is stored as a hash only: this is the one time it can be read."""
+    import datetime as dt
+
+    from pipeline.output import print_json
+    from pipeline.settings import settings
+    from pipeline.warehouse.client import connect
+    from pipeline.warehouse.tokens import create_token, expiry
+
+    ends = expiry(expires, dt.datetime.now(dt.UTC)) if expires else None
+    made = create_token(connect(settings().clickhouse, settings().database), tenant, name, expires_at=ends)
+    if output in (Output.table, Output.csv):
+        typer.echo(made)
+    else:
+        print_json({"token": made, "tenant": tenant, "name": name})
+
+
+@token.command("list")
+def token_list(
+    tenant: Annotated[str, typer.Option(help="Only tokens of this tenant.")] = "",
+    output: OutputOption = Output.table,
+) -> None:
+    """Print the tokens there are, without what would let anyone use them."""
+    from pipeline.output import print_rows
+    from pipeline.settings import settings
+    from pipeline.warehouse.client import connect
+    from pipeline.warehouse.tokens import list_tokens
+
+    rows = list_tokens(connect(settings().clickhouse, settings().database), tenant or None)
+    print_rows(rows, ("id", "tenant", "name", "valid", "created_at", "expires_at", "revoked"), output)
+
+
+@token.command("revoke")
+def token_revoke(which: Annotated[str, typer.Argument(metavar="ID|NAME", help="See cdr token list.")]) -> None:
+    """End a token. The query service refuses it within 5 seconds."""
+    from pipeline.settings import settings
+    from pipeline.warehouse.client import connect
+    from pipeline.warehouse.tokens import revoke_token
+
+    revoked = revoke_token(connect(settings().clickhouse, settings().database), which)
+    typer.echo(f"Revoked {revoked[0]}.", err=True)
+
+
 def main() -> None:
     """Run the command line; a `Problem` becomes one line on stderr and its exit code."""
     try:

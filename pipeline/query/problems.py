@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 _PORTSIP_CODES: Final = {
@@ -96,3 +97,15 @@ def _portsip(problem: RequestProblem) -> dict[str, Any]:
             }
         ]
     }
+
+
+class Problem(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Bad Request"])
+    status: int = Field(examples=[400])
+    detail: str = Field(examples=["limit '0': is no whole number from 1 to 1000; leave it out for 100"])
+    instance: str = Field(examples=["/v1/calls"])
+    code: str = Field(examples=["invalid"])
+    request_id: str = Field(examples=["4f0c6c1e9c1b4a3e8f4f8b6f3f0c2d11"])

@@ -1,0 +1,98 @@
+"""The query service: surfaces, health and documents over one reader of the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from pipeline import __version__
+from pipeline.query import calls, documents, health, portsip
+from pipeline.query.auth import Gate
+from pipeline.query.observation import Observation, Observer
+from pipeline.query.problems import RequestProblem, invalid, response, unavailable
+from pipeline.settings import Settings
+from pipeline.warehouse.expressions import BadExpression
+from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
+
+log = structlog.get_logger("cdr.query")
+
+_ABOUT = """Call detail records of the tenant that the token belongs to.
+
+`/api` speaks PortSIP's language, `/v1` our own. Times are RFC 3339 in UTC. Send
+`Authorization: Bearer <token>`; `cdr token create` makes one."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application. ClickHouse may be away: requests are answered with 503 until it is there."""
+    observer = Observer()
+    reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        reader.close()
+
+    app = FastAPI(
+        title="Call detail records",
+        summary="Finished calls and calls in progress.",
+        description=_ABOUT,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.reader = reader
+    app.state.observer = observer
+    app.state.gate = Gate(reader)
+    document: dict[str, object] = {}
+
+    def openapi() -> dict[str, object]:
+        if not document:
+            document.update(documents.openapi_of(app))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    for router in (portsip.router, calls.router, health.router, documents.router):
+        app.include_router(router)
+    app.add_exception_handler(RequestProblem, _refused)
+    app.add_exception_handler(BadExpression, _refused)
+    app.add_exception_handler(Unavailable, _away)
+    app.add_exception_handler(TooCostly, _away)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Observation, observer=observer)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    problem = error if isinstance(error, RequestProblem) else invalid("filter", None, str(error))
+    return response(problem, request.url.path, request.scope["cdr.request_id"])
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    log.warning("clickhouse", problem=str(error), request_id=request.scope["cdr.request_id"])
+    if isinstance(error, TooCostly):
+        problem = unavailable("The question takes too long to answer; narrow its time or filter, or try later.", 10)
+    else:
+        problem = unavailable("The warehouse does not answer now; try again in 2 seconds.")
+    return response(problem, request.url.path, request.scope["cdr.request_id"])
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """What the router refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid")
+    path = request.url.path
+    detail = {
+        404: f"There is nothing at {path[:200]!r}; /docs lists what there is.",
+        405: f"{request.method[:20]} is not understood at {path[:200]!r}; see /docs.",
+    }.get(error.status_code, HTTPStatus(error.status_code).phrase)
+    problem = RequestProblem(error.status_code, code, detail, headers=error.headers)
+    return response(problem, path, request.scope["cdr.request_id"])

@@ -1,0 +1,187 @@
+"""PortSIP's call detail records under `/api`: the vendor's paths, options and shapes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from pipeline.query import portsip_models as models
+from pipeline.query.auth import Authenticated
+from pipeline.query.documents import parameter
+from pipeline.query.parameters import Parameters, parse
+from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip_rows import (
+    CALL_LOG_COLUMNS,
+    CALL_LOG_PROPERTIES,
+    CALL_LOG_SEARCHED,
+    CDR_COLUMNS,
+    CDR_PROPERTIES,
+    CDR_SEARCHED,
+    call_log_item,
+    cdr_item,
+    parse_id,
+    priced_items,
+    target_item,
+)
+from pipeline.query.problems import not_found
+from pipeline.warehouse.expressions import All
+from pipeline.warehouse.queries import CALL_LOGS, CLOSED_CALLS, call, call_log, logs_of, page
+from pipeline.warehouse.reader import Reader
+
+_OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")
+_DEEPEST_SKIP: Final = 10**12
+
+_LIST_PARAMETERS: Final = [
+    parameter(
+        "filter",
+        {"type": "string", "maxLength": 8192},
+        "Which items: `eq ne gt ge lt le in`, `and or not`, parentheses, `startswith endswith contains tolower "
+        "toupper length year month day hour date`. Texts in quotes; times quoted or bare. `$filter` too.",
+        "caller eq '101' and started_at ge 2024-08-20T00:00:00Z",
+    ),
+    parameter(
+        "search",
+        {"type": "string", "maxLength": 8192},
+        "Words anywhere in numbers, names and call ids.",
+        "101 or 102",
+    ),
+    parameter(
+        "orderby",
+        {"type": "string"},
+        "Properties, each with `asc` (default) or `desc`. Newest first when left out.",
+        "caller asc, started_at desc",
+    ),
+    parameter("skip", {"type": "integer", "minimum": 0, "default": 0}, "How many items to leave out first.", 0),
+    parameter("top", {"type": "integer", "minimum": 1, "maximum": 100, "default": 100}, "How many items.", 100),
+    parameter("count", {"type": "boolean", "default": True}, "Taken for completeness: `count` is always there.", True),
+]
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": models.PortsipErrors, "description": "A parameter cannot be understood."},
+    401: {"model": models.PortsipErrors, "description": "No valid token."},
+    503: {"model": models.PortsipErrors, "description": "The warehouse is away; see Retry-After."},
+}
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": models.PortsipErrors, "description": "No such id."}}
+
+Id = Annotated[str, Path(description="Id as lists show it; base64 of it is understood too.")]
+
+router = APIRouter(prefix="/api", tags=["PortSIP"], responses=_REFUSALS)
+
+
+@router.get(
+    "/cdrs",
+    operation_id="list_cdrs",
+    summary="List CDRs",
+    response_model=models.CdrPage,
+    openapi_extra={"parameters": _LIST_PARAMETERS},
+)
+async def list_cdrs(request: Request, caller: Authenticated) -> Response:
+    """Finished calls, newest first. Calls in progress come when they have ended."""
+    options = _options(request)
+    where = All(
+        (
+            parse_filter(options.text("filter"), CDR_PROPERTIES),
+            parse_search(options.text("search"), CDR_SEARCHED),
+        )
+    )
+    found = await page(
+        _reader(request),
+        caller.tenant,
+        CLOSED_CALLS,
+        CDR_COLUMNS,
+        where,
+        parse_orderby(options.text("orderby"), CDR_PROPERTIES),
+        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
+        top=options.whole("top", 100, 1, 100),
+    )
+    return _json({"count": found.count, "items": [cdr_item(row) for row in found.rows]})
+
+
+@router.get(
+    "/cdrs/{id}",
+    operation_id="get_cdr",
+    summary="The targets of a call",
+    response_model=models.CdrDetail,
+    responses=_UNKNOWN,
+)
+async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
+    """Every target of a finished call, tried or reached, with cost and billed account."""
+    _no_options(request)
+    row = await call(_reader(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS)
+    if row is None:
+        raise not_found(f"There is no finished call with the id {id[:80]!r}.")
+    logs = await logs_of(_reader(request), caller.tenant, row)
+    return _json({"items": [target_item(item) for item in priced_items(row, logs)]})
+
+
+@router.get(
+    "/calllogs",
+    operation_id="list_call_logs",
+    summary="List call logs",
+    response_model=models.CallLogPage,
+    openapi_extra={"parameters": _LIST_PARAMETERS},
+)
+async def list_call_logs(request: Request, caller: Authenticated) -> Response:
+    """One item a target of a call, newest first."""
+    options = _options(request)
+    where = All(
+        (
+            parse_filter(options.text("filter"), CALL_LOG_PROPERTIES),
+            parse_search(options.text("search"), CALL_LOG_SEARCHED),
+        )
+    )
+    found = await page(
+        _reader(request),
+        caller.tenant,
+        CALL_LOGS,
+        CALL_LOG_COLUMNS,
+        where,
+        parse_orderby(options.text("orderby"), CALL_LOG_PROPERTIES),
+        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
+        top=options.whole("top", 100, 1, 100),
+    )
+    return _json({"count": found.count, "items": [call_log_item(row) for row in found.rows]})
+
+
+@router.get(
+    "/calllogs/{id}",
+    operation_id="get_call_log",
+    summary="One call log",
+    response_model=models.CallLogDetail,
+    responses=_UNKNOWN,
+)
+async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Response:
+    """One target of a call, with cost and billed account."""
+    _no_options(request)
+    log = await call_log(_reader(request), caller.tenant, parse_id(id, "Call log"))
+    row = log and await call(_reader(request), caller.tenant, log["session_id"])
+    if not log or not row:
+        raise not_found(f"There is no call log with the id {id[:80]!r}.")
+    logs = await logs_of(_reader(request), caller.tenant, row)
+    wanted = str(log["id"])
+    item = next((item for item in priced_items(row, logs) if item["id"] == wanted), None)
+    if item is None:  # corrected between the queries: its row has just been retired
+        raise not_found(f"There is no call log with the id {id[:80]!r} any more.")
+    return _json(item)
+
+
+def _options(request: Request) -> Parameters:
+    options = parse(request.scope["query_string"], _OPTIONS, dollar=True)
+    options.truth("count", True)  # PortSIP's lists always carry count; false is understood and changes nothing
+    return options
+
+
+def _no_options(request: Request) -> None:
+    if request.scope["query_string"]:
+        parse(request.scope["query_string"], ())
+
+
+def _reader(request: Request) -> Reader:
+    reader: Reader = request.app.state.reader
+    return reader
+
+
+def _json(body: Any) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})

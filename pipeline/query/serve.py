@@ -1,0 +1,51 @@
+"""Running the query service: one process, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import sys
+
+import structlog
+import uvicorn
+
+from pipeline.errors import USAGE, Problem
+from pipeline.query.app import create_app
+from pipeline.settings import Settings
+
+# A request line with a filter of the longest allowed length, percent-encoded, and room to say no to more.
+_LONGEST_HEAD = 512 * 1024
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal ends it; requests under way finish within 5 s."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.api_host,
+            port=settings.api_port,
+            http="h11",  # bounds the size of a request's head
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            loop="auto",
+            lifespan="on",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            log_level=settings.log_level,
+        )
+    )
+    try:
+        server.run()
+    except SystemExit:  # uvicorn has said why
+        raise Problem(
+            f"The query service cannot listen on {settings.api_host}:{settings.api_port}.",
+            hint="Another program has the port? Set CDR_API_PORT or give --port.",
+            code=USAGE,
+        ) from None
