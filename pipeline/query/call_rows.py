@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import Field, create_model
 
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.expressions import Column
@@ -29,20 +29,21 @@ def _columns() -> tuple[Column, ...]:
 
 COLUMNS: Final = _columns()
 
-CallSummary: type[BaseModel] = create_model(
-    "CallSummary",
-    __doc__="One call of a list: the call document without its logs, legs and other parts.",
-    **{name: (field.annotation, field) for name, field in CallDocument.model_fields.items() if name in FIELDS},
+
+_SUMMARY: Final[dict[str, Any]] = {
+    name: (field.annotation, field) for name, field in CallDocument.model_fields.items() if name in FIELDS
+}
+CallSummary: Any = create_model(
+    "CallSummary", __doc__="One call of a list: the call document without its logs, legs and other parts.", **_SUMMARY
 )
-
-
-class CallPage(BaseModel):
-    """Calls, newest first, and where the next page begins."""
-
-    data: list[CallSummary]  # type: ignore[valid-type]
-    next_cursor: str | None = Field(
-        description="Give it back as `cursor` for the next page; null on the last one.", examples=[None]
-    )
+_PAGE: Final[dict[str, Any]] = {
+    "data": (list[CallSummary], Field(description="Calls, newest first.")),
+    "next_cursor": (
+        str | None,
+        Field(description="Give it back as `cursor` for the next page; null on the last one.", examples=[None]),
+    ),
+}
+CallPage: Any = create_model("CallPage", __doc__="Calls, and where the next page begins.", **_PAGE)
 
 
 def summary(row: Row) -> dict[str, Any]:

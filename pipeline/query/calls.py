@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import Authenticated
+from pipeline.query.auth import DOCUMENTED, Authenticated
 from pipeline.query.call_rows import COLUMNS, CallPage, summary
 from pipeline.query.cursor import cursor_of, place_of
 from pipeline.query.documents import parameter
@@ -63,7 +63,7 @@ _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: _REFUSALS[400] | {"desc
 
 Id = Annotated[str, Path(description="Id of the call, as lists show it.")]
 
-router = APIRouter(prefix="/v1", tags=["Calls"], responses=_REFUSALS)
+router = APIRouter(prefix="/v1", tags=["Calls"], responses=_REFUSALS, dependencies=[DOCUMENTED])
 
 
 @router.get(

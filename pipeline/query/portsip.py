@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.query import portsip_models as models
-from pipeline.query.auth import Authenticated
+from pipeline.query.auth import DOCUMENTED, Authenticated
 from pipeline.query.documents import parameter
 from pipeline.query.parameters import Parameters, parse
 from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
@@ -67,7 +67,7 @@ _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": models.Portsi
 
 Id = Annotated[str, Path(description="Id as lists show it; base64 of it is understood too.")]
 
-router = APIRouter(prefix="/api", tags=["PortSIP"], responses=_REFUSALS)
+router = APIRouter(prefix="/api", tags=["PortSIP"], responses=_REFUSALS, dependencies=[DOCUMENTED])
 
 
 @router.get(
