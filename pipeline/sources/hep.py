@@ -21,7 +21,9 @@ MAX_PAYLOAD: Final = 65_535  # bytes, also of what a compressed payload may grow
 
 _CHUNK: Final = struct.Struct(">HHH").unpack_from
 _HEAD: Final = struct.Struct(">HHH")
-_IPV4: Final = struct.Struct("4B").unpack
+
+_addresses: dict[bytes, str] = {}
+_MAX_ADDRESSES: Final = 50_000
 
 
 class Malformed(ValueError):
@@ -63,8 +65,8 @@ def parse(data: bytes) -> Packet:
         raise Malformed(
             f"length field says {total} bytes, {size} came; the packet was cut: raise the UDP size or use TCP"
         )
-    packet = Packet()
-    offset = 6
+    packet, offset = _prefix(data, total)
+    learn = offset == 6
     while offset < total:
         if offset + 6 > total:
             raise Malformed(
@@ -73,12 +75,68 @@ def parse(data: bytes) -> Packet:
         vendor, kind, length = _CHUNK(data, offset)
         if length < 6 or offset + length > total:
             raise Malformed(
-                f"chunk {kind} at byte {offset} has length {length}, expected 6 to {total - offset}; mend the capture agent"
+                f"chunk {kind} at byte {offset} has length {length}, expected 6 to {total - offset}; "
+                "mend the capture agent"
             )
         if not vendor:
             _read(packet, kind, data, offset + 6, offset + length)
         offset += length
+    if learn and len(_layouts) < _MAX_LAYOUTS:
+        _learn(data, total)
     return packet
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """The chunks of fixed width with which an agent begins every packet: read in one step once known."""
+
+    end: int  # where they end in the packet
+    fields: struct.Struct  # header, value, header, value, …
+    headers: tuple[bytes, ...]
+    places: tuple[int, ...]  # of the values in the order of _FIXED; -1 where the layout has none
+
+
+_FIXED: Final = {11: "B", 9: "I", 10: "I", 3: "4s", 4: "4s", 7: "H", 8: "H", 2: "B", 12: "I", 1: "B"}
+_layouts: list[_Layout] = []
+_MAX_LAYOUTS: Final = 8
+
+
+def _learn(data: bytes, total: int) -> None:
+    """Remember how this packet, which has been read, begins."""
+    form, headers, kinds, offset = ">", [], [], 6
+    while offset < total:
+        vendor, kind, length = _CHUNK(data, offset)
+        code = _FIXED.get(kind)
+        if vendor or code is None or length != 6 + struct.calcsize(">" + code) or kind in kinds:
+            break
+        form += "6s" + code
+        headers.append(data[offset : offset + 6])
+        kinds.append(kind)
+        offset += length
+    if len(kinds) >= 6 and {3, 4, 9, 11} <= set(kinds):
+        places = tuple(2 * kinds.index(kind) + 1 if kind in kinds else -1 for kind in _FIXED)
+        _layouts.append(_Layout(offset, struct.Struct(form), tuple(headers), places))
+
+
+def _prefix(data: bytes, total: int) -> tuple[Packet, int]:
+    """What a known layout reads of the packet, and where it ends; nothing read when none fits."""
+    for layout in _layouts:
+        if layout.end <= total:
+            fields = (*layout.fields.unpack_from(data, 6), 0)
+            if fields[0:-1:2] == layout.headers:
+                kind, seconds, micros, src, dst, src_port, dst_port, protocol, capture, _ = layout.places
+                return Packet(
+                    b"",
+                    fields[kind],
+                    fields[seconds],
+                    fields[micros],
+                    _address(fields[src], 4),
+                    _address(fields[dst], 4),
+                    fields[src_port],
+                    fields[dst_port],
+                    fields[protocol] or 17,
+                    fields[capture],
+                ), layout.end
+    return Packet(), 6
 
 
 def _read(packet: Packet, kind: int, data: bytes, start: int, end: int) -> None:
@@ -106,13 +164,13 @@ def _read(packet: Packet, kind: int, data: bytes, start: int, end: int) -> None:
     elif kind == 15:
         packet.payload = data[start:end]
     elif kind == 3:
-        packet.src = _ipv4(data[start:end])
+        packet.src = _address(data[start:end], 4)
     elif kind == 4:
-        packet.dst = _ipv4(data[start:end])
+        packet.dst = _address(data[start:end], 4)
     elif kind == 5:
-        packet.src = _ipv6(data[start:end])
+        packet.src = _address(data[start:end], 16)
     elif kind == 6:
-        packet.dst = _ipv6(data[start:end])
+        packet.dst = _address(data[start:end], 16)
     elif kind == 19:
         packet.node = text(data[start:end])
     elif kind == 17:
@@ -131,16 +189,18 @@ def text(value: bytes) -> str:
     return value.decode("utf-8", "replace").rstrip("\0").replace("\0", "\ufffd").strip()
 
 
-def _ipv4(value: bytes) -> str:
-    if len(value) != 4:
-        raise Malformed(f"an IPv4 address of {len(value)} bytes, expected 4; mend the capture agent")
-    return "%d.%d.%d.%d" % _IPV4(value)
-
-
-def _ipv6(value: bytes) -> str:
-    if len(value) != 16:
-        raise Malformed(f"an IPv6 address of {len(value)} bytes, expected 16; mend the capture agent")
-    return socket.inet_ntop(socket.AF_INET6, value)
+def _address(value: bytes, width: int) -> str:
+    """An address as text, remembered: a node talks to few others."""
+    known = _addresses.get(value)
+    if known is not None:
+        return known
+    if len(value) != width:
+        raise Malformed(f"an IP address of {len(value)} bytes, expected {width}; mend the capture agent")
+    found = socket.inet_ntop(socket.AF_INET if width == 4 else socket.AF_INET6, value)
+    if len(_addresses) > _MAX_ADDRESSES:
+        _addresses.clear()
+    _addresses[value] = found
+    return found
 
 
 def _inflate(value: bytes) -> bytes:

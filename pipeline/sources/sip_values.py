@@ -24,6 +24,8 @@ _REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;
 _REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
 _NEXT_VALUE: Final = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 _DIRECTIONS: Final = ("sendonly", "inactive", "recvonly", "sendrecv")
+_parties: dict[str, Party] = {}
+_MAX_PARTIES: Final = 50_000
 _ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
 
 
@@ -93,7 +95,19 @@ def _phone(number: str) -> str:
 
 
 def party(address: str) -> Party:
-    """The party that a From, To or P-Asserted-Identity field names."""
+    """The party that a From or To field names. Remembered: every message of a call repeats both."""
+    address = address[: address.find(">") + 1] or address
+    known = _parties.get(address)
+    if known is None:
+        if len(_parties) > _MAX_PARTIES:
+            _parties.clear()
+        known = _party(address)
+        if len(address) <= MAX_ID:
+            _parties[address] = known
+    return known
+
+
+def _party(address: str) -> Party:
     user, domain = user_domain(address)
     start = address.find("<")
     name = ""
