@@ -1,0 +1,115 @@
+"""The canonical dialect: one call event of version 1 as one JSON object.
+
+Also with the five bytes of framing that Confluent's serializers put before it (a zero byte and a
+schema id). The framing is not part of the event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from pipeline.sources.source import Decoded, Rejected
+from schemas.event import EARLIEST_MS, Event
+
+MAX_BYTES: Final = 1_000_000  # of one value
+LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later than any call, whatever the clock says
+FUTURE_MS: Final = 86_400_000  # how far a node's clock may run ahead
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode: Final = msgspec.json.Decoder(Event).decode
+
+
+def decode(values: Sequence[bytes], *, now_ms: int | None = None) -> Decoded:
+    """The events of a batch, one a value; what is none is rejected with its reason, alone.
+
+    `at` becomes integer ms, floored. An event without `event_id` gets one made of its bytes, so that
+    the same bytes stay one fact. `now_ms`, ms since the epoch: events more than a day later are rejected.
+    """
+    decoded = Decoded()
+    if not values:
+        return decoded
+    latest = LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)
+    try:
+        if max(map(len, values)) > MAX_BYTES:
+            raise msgspec.DecodeError
+        events = list(map(_decode, values))
+        payloads = values
+        decoded.origin = list(range(len(values)))
+    except _UNDECODABLE:
+        events, payloads = _one_by_one(values, decoded)
+    late: list[int] = []
+    for place, (event, payload) in enumerate(zip(events, payloads, strict=True)):
+        at = event.at
+        if at.__class__ is not int:
+            since: dt.timedelta = at - _EPOCH  # type: ignore[assignment,operator]
+            event.at = at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        if not EARLIEST_MS <= at <= latest or (b"\\" in payload and _unprintable(event)):
+            late.append(place)
+        elif not event.event_id:
+            event.event_id = "h-" + blake2b(payload, digest_size=16).hexdigest()
+    decoded.events = events
+    if late:
+        _reject(decoded, payloads, late)
+    return decoded
+
+
+def _one_by_one(values: Sequence[bytes], decoded: Decoded) -> tuple[list[Event], list[bytes]]:
+    """The events and their JSON, where at least one value of the batch is no plain event."""
+    events: list[Event] = []
+    payloads: list[bytes] = []
+    for index, value in enumerate(values):
+        payload = value[5:] if value[:1] == b"\0" and value[5:6] == b"{" else value
+        if len(payload) > MAX_BYTES:
+            reason = f"the value has {len(payload)} bytes; at most {MAX_BYTES} are allowed, send large data elsewhere"
+            decoded.rejected.append(Rejected(index, reason))
+            continue
+        try:
+            events.append(_decode(payload))
+        except RecursionError:
+            reason = "the value is nested too deeply; send plain values, and small objects in data"
+            decoded.rejected.append(Rejected(index, reason))
+        except _UNDECODABLE as error:
+            decoded.rejected.append(Rejected(index, _why(payload, error)))
+        else:
+            payloads.append(payload)
+            decoded.origin.append(index)
+    return events, payloads
+
+
+def _reject(decoded: Decoded, payloads: Sequence[bytes], places: list[int]) -> None:
+    """Move the events at `places` to the rejected."""
+    for place in places:
+        event, payload = decoded.events[place], payloads[place]
+        field = _unprintable(event)
+        if field:
+            value = msgspec.json.encode(getattr(event, field)).decode()
+            reason = f"/{field}: {value} has control characters; send printable text"
+        elif event.at < EARLIEST_MS:  # type: ignore[operator]
+            reason = _why(payload, None)
+        else:
+            reason = f"/at: {event.at} ms is in the future; set the clock of the node, or send milliseconds since 1970"
+        decoded.rejected.append(Rejected(decoded.origin[place], reason))
+    bad = set(places)
+    decoded.events = [event for place, event in enumerate(decoded.events) if place not in bad]
+    decoded.origin = [index for place, index in enumerate(decoded.origin) if place not in bad]
+    decoded.rejected.sort(key=lambda rejected: rejected.index)
+
+
+def _unprintable(event: Event) -> str:
+    """The first id with a control character, "" when there is none. JSON can only hold them escaped."""
+    for field in ("call_id", "event_id", "leg_id", "tenant", "node"):
+        if any(character < " " for character in getattr(event, field)):
+            return field
+    return ""
+
+
+def _why(payload: bytes, error: Exception | None) -> str:
+    from schemas.contract import explain  # slow to load, and seldom needed
+
+    return "; ".join(explain(payload)) or f"the value is no call event ({error}); see the schema call-event.v1.json"
