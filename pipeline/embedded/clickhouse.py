@@ -14,9 +14,11 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.embedded.process import Child, accepts, start, wait_until
 from pipeline.errors import DEPENDENCY, Problem
 
 USER = "cdr"
@@ -126,6 +128,14 @@ def serve(path: Path, host: str, port: int, *, authenticate: bool = True) -> Non
     endpoint.drained(DRAIN_S)
     engine.close()
     lock.close()
+
+
+def start_clickhouse(path: Path, port: int, log: Path, environment: Mapping[str, str] | None = None) -> Child:
+    """Start the endpoint as a child of this process and wait until it answers."""
+    command = [sys.executable, "-m", "pipeline.embedded.clickhouse", "--path", str(path), "--port", str(port)]
+    child = start("clickhouse", command, log, environment)
+    wait_until(child, lambda: accepts(port))
+    return child
 
 
 def main() -> None:

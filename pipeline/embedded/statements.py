@@ -93,13 +93,16 @@ def read_statement(sql: bytes) -> Statement:
 
 
 def _read_query(verb: str, tokens: Iterator[_Token]) -> Statement:
-    named, totals, inserts, expect_format = "", False, False, False
+    named, settings, totals, inserts, expect_format = "", False, False, False, False
     for token in tokens:
         if expect_format:
             expect_format = False
             if token.kind == "word":
                 named = token.text.decode()
                 continue
+        elif named and not settings:
+            settings = token.is_word("SETTINGS", "INTO") or token.text == b";"
+            named = named if settings else ""  # it was a column called format
         if token.kind == "word":
             expect_format = token.depth == 0 and token.is_word("FORMAT")
             totals = totals or token.is_word("TOTALS", "EXTREMES")
@@ -146,7 +149,7 @@ def _read_insert(sql: bytes, tokens: Iterator[_Token]) -> Statement:
                     structure = token.text
                 elif call_at is not None and token.text == b")" and structure:
                     span = (call_at, token.end)
-        previous = token
+        previous = token if state == "body" else None
     return Statement("INSERT")
 
 

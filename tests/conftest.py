@@ -1,0 +1,129 @@
+"""Fixtures of the real parts, and the guard that keeps unit tests away from running servers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pipeline.errors import Problem
+from tests.servers import BrokerServer, ClickHouseServer, KafkaServer, Server, TansuServer
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+# A test that uses one of these fixtures is of that suite.
+SUITES = {"kafka": "kafka", "tansu": "embedded", "clickhouse_endpoint": "embedded", "database": "embedded"}
+
+# Where the settings point when nobody sets them: what an unmarked test must not find.
+DEFAULT_PORTS = frozenset({9092, 8123, 8000, 9000, 9464})
+
+
+def missing(problem: object) -> None:
+    """A part is not there: a loud skip for a person, a failure where everything must have run."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"A part of this suite is missing: {problem}", pytrace=False)
+    pytest.skip(f"A part of this suite is missing: {problem}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the suite of the parts it asks for."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in SUITES:
+                item.add_marker(SUITES[fixture])
+        parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+        if "broker" in parameters:
+            item.add_marker(SUITES[parameters["broker"]])
+
+
+@pytest.fixture(autouse=True)
+def no_accidental_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test outside the kafka, embedded and sip suites reaches its own sockets only."""
+    if any(request.node.get_closest_marker(suite) for suite in ("kafka", "embedded", "sip")):
+        return
+
+    def guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def check(self: socket.socket, address: Any) -> Any:
+            if isinstance(address, tuple):
+                host, port = str(address[0]), address[1]
+                if port in DEFAULT_PORTS or not (host.startswith("127.") or host in ("localhost", "::1", "0.0.0.0")):
+                    raise AssertionError(f"A unit test may not connect to {host}:{port}. Mark it kafka or embedded.")
+            return connect(self, address)
+
+        return check
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+
+
+def _running(kind: type[AnyServer], folder: Path) -> Iterator[AnyServer]:
+    try:
+        server = kind(folder)
+    except Problem as problem:
+        missing(problem)
+        raise
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """The endpoint process, once a session."""
+    yield from _running(ClickHouseServer, tmp_path_factory.mktemp("clickhouse") / "data")
+
+
+@pytest.fixture
+def clickhouse_endpoint(clickhouse_server: ClickHouseServer) -> Iterator[ClickHouseServer]:
+    """The endpoint over chDB, running and without a fault at the start and at the end of each test."""
+    clickhouse_server.start()
+    yield clickhouse_server
+    clickhouse_server.resume()
+    clickhouse_server.start()
+    clickhouse_server.fault("none")
+
+
+@pytest.fixture
+def database(clickhouse_endpoint: ClickHouseServer) -> str:
+    """Name of an empty database of this test's own."""
+    return clickhouse_endpoint.fresh_database()
+
+
+@pytest.fixture(scope="session")
+def tansu_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TansuServer]:
+    """The embedded broker, once a session."""
+    yield from _running(TansuServer, tmp_path_factory.mktemp("tansu") / "data")
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """Apache Kafka, once a session."""
+    yield from _running(KafkaServer, tmp_path_factory.mktemp("kafka") / "data")
+
+
+@pytest.fixture
+def tansu(tansu_server: TansuServer) -> Iterator[TansuServer]:
+    """The embedded broker, running at the start of each test. Topics are the test's own."""
+    tansu_server.start()
+    yield tansu_server
+    tansu_server.resume()
+
+
+@pytest.fixture
+def kafka(kafka_server: KafkaServer) -> Iterator[KafkaServer]:
+    """Apache Kafka, running at the start of each test. Topics are the test's own."""
+    kafka_server.start()
+    yield kafka_server
+    kafka_server.resume()
+
+
+@pytest.fixture(params=["tansu", "kafka"])
+def broker(request: pytest.FixtureRequest) -> BrokerServer:
+    """Each of the two brokers in turn."""
+    server: BrokerServer = request.getfixturevalue(request.param)
+    return server

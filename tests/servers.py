@@ -1,0 +1,147 @@
+"""The real parts that tests run against, each a process on free ports in a folder of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import urllib.request
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+
+from pipeline.embedded import broker, clickhouse, kafka
+from pipeline.embedded.process import HOST, Child, free_port
+
+
+class Server(ABC):
+    """A process that can be stopped, killed, held and started again on the same port and folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.child: Child | None = None
+        self.start()
+
+    @abstractmethod
+    def _start(self) -> Child: ...
+
+    def start(self) -> None:
+        """Start unless it runs; returns when it is ready."""
+        if self.child is None or not self.child.running:
+            self.child = self._start()
+
+    def stop(self) -> None:
+        """End it as an operator would: SIGTERM, and SIGKILL after 20 s."""
+        if self.child is not None:
+            self.child.stop(20)
+
+    def kill(self) -> None:
+        """kill -9. Call `start` or `restart` afterwards."""
+        assert self.child is not None
+        self.child.kill()
+
+    def restart(self) -> None:
+        """End it if it runs, and start it again."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing is answered."""
+        assert self.child is not None
+        self.child.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self.child is not None
+        self.child.signal(signal.SIGCONT)
+
+
+class ClickHouseServer(Server):
+    """The ClickHouse endpoint over chDB."""
+
+    _names = itertools.count(1)
+
+    @property
+    def url(self) -> str:
+        """URL with user and password, as CDR_CLICKHOUSE takes it."""
+        return clickhouse.url_of(self.folder, HOST, self.port)
+
+    @property
+    def user(self) -> str:
+        return clickhouse.USER
+
+    @property
+    def password(self) -> str:
+        return clickhouse.secret_of(self.folder)
+
+    def _start(self) -> Child:
+        return clickhouse.start_clickhouse(
+            self.folder, self.port, self.folder.with_suffix(".log"), environment={"CDR_FAULTS": "1"}
+        )
+
+    def client(self, database: str = "default") -> Any:
+        """An ordinary clickhouse-connect HTTP client; the caller closes it."""
+        return clickhouse_connect.get_client(
+            host=HOST, port=self.port, username=self.user, password=self.password, database=database
+        )
+
+    def fresh_database(self) -> str:
+        """Create an empty database that no other test has, and give its name."""
+        name = f"test_{next(self._names)}"
+        client = self.client()
+        try:
+            client.command(f"CREATE DATABASE {name}")
+        finally:
+            client.close()
+        return name
+
+    def fault(self, mode: str, *, count: int = 0, code: int = 999, seconds: float = 1.0, match: str = "") -> None:
+        """Let the next `count` statements that contain `match` meet a fault (0: all, until `fault("none")`).
+
+        Modes: none, refuse, error (with `code`), slow and pause (for `seconds`), drop_answer (executed,
+        then the connection closes).
+        """
+        body = {"mode": mode, "count": count, "code": code, "seconds": seconds, "match": match}
+        request = urllib.request.Request(f"http://{HOST}:{self.port}/__fault", json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+
+    def struck(self) -> int:
+        """How many statements the fault in force has met."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}/__fault", timeout=10) as answer:
+            return int(json.load(answer)["struck"])
+
+
+class BrokerServer(Server):
+    """A broker that speaks Kafka's protocol."""
+
+    name: str
+    durable: bool  # whether its records survive its end
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port, as CDR_KAFKA takes it."""
+        return f"{HOST}:{self.port}"
+
+
+class TansuServer(BrokerServer):
+    """The embedded broker: in memory only."""
+
+    name = "tansu"
+    durable = False
+
+    def _start(self) -> Child:
+        return broker.start_tansu(self.port, self.folder.with_suffix(".log"))
+
+
+class KafkaServer(BrokerServer):
+    """Apache Kafka, one KRaft node."""
+
+    name = "kafka"
+    durable = True
+
+    def _start(self) -> Child:
+        return kafka.start_kafka(self.folder, self.port, self.folder.with_suffix(".log"))
