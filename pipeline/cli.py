@@ -34,6 +34,33 @@ def version(output: OutputOption = Output.table) -> None:
 
 
 @app.command()
+def worker() -> None:
+    """Run a worker until Ctrl-C or SIGTERM: events from Kafka in, calls to ClickHouse out."""
+    from pipeline.settings import settings
+    from pipeline.worker.main import run
+
+    run(settings())
+
+
+@app.command()
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be applied, change nothing.")] = False,
+) -> None:
+    """Bring the ClickHouse database to the schema of this version."""
+    from pipeline.settings import settings
+    from pipeline.warehouse.client import connect
+    from pipeline.warehouse.migrate import migrate as apply
+    from pipeline.warehouse.migrate import set_retention
+
+    chosen = settings()
+    client = connect(chosen.clickhouse)
+    for name in apply(client, chosen.database, dry_run=dry_run):
+        typer.echo(name)
+    if not dry_run:
+        set_retention(client, calls_days=chosen.retention_days, archive_days=chosen.archive_retention_days)
+
+
+@app.command()
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on; CDR_API_HOST when left out.")] = "",
     port: Annotated[int, typer.Option(help="Port; CDR_API_PORT when left out, 0 for any free one.")] = -1,

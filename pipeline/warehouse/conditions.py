@@ -144,7 +144,7 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
             parts.append(_bound(argument, wanted, operand.function, bindings))
             continue
         sql, kind = _operand(argument, bindings)
-        if wanted == "text" and isinstance(argument, Column):
+        if wanted == "text" and kind == "id" and isinstance(argument, Column):
             sql, kind = _text(argument), "text"
         if kind != wanted:
             raise BadExpression(f"{operand.function} takes a {wanted}; {_named(argument)} is a {kind}")

@@ -1,0 +1,116 @@
+"""Kafka: how to connect, which topics there are, and that they are as they must be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from pipeline.errors import DEPENDENCY, Problem
+from pipeline.settings import Settings
+
+DAY_MS = 86_400_000
+LARGEST_MESSAGE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and what it must be like. Configuration is set only where we create it."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def topics(settings: Settings) -> list[Topic]:
+    """The topics of the pipeline. Events are kept for a week: long enough to mend a worker over a
+    weekend; the archive keeps them from then on."""
+    week = {"retention.ms": str(7 * DAY_MS), "min.insync.replicas": "2" if settings.replication > 2 else "1"}
+    # What we write ourselves may be larger than what came in: headers on a dead letter, all legs of a call.
+    large = {**week, "max.message.bytes": str(LARGEST_MESSAGE)}
+    return [
+        Topic(settings.events_topic, settings.partitions, week),
+        Topic(settings.sip_topic, settings.partitions, week),
+        Topic(settings.cdrs_topic, settings.partitions, large),
+        Topic(settings.dead_letters_topic, 1, {**large, "retention.ms": str(30 * DAY_MS)}),
+    ]
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client here is given."""
+    return {"bootstrap_servers": settings.kafka}
+
+
+def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer that loses nothing: acknowledged by all replicas, retried without doubling."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        acks="all",
+        enable_idempotence=True,
+        **{
+            "linger_ms": 5,
+            "max_batch_size": 1 << 19,
+            "max_request_size": LARGEST_MESSAGE,
+            "request_timeout_ms": 30_000,
+            **options,
+        },
+    )
+
+
+def unreachable(settings: Settings, error: BaseException) -> Problem:
+    """Kafka does not answer, as one line."""
+    return Problem(
+        f"Kafka does not answer at {settings.kafka}: {error or type(error).__name__}.",
+        hint="Start it, or set CDR_KAFKA to its bootstrap servers.",
+        code=DEPENDENCY,
+    )
+
+
+async def ensure_topics(settings: Settings) -> dict[str, int]:
+    """Create the topics that are missing and return the partition count of each.
+
+    Raises `Problem` when Kafka is away. Existing topics keep their partitions: a topic that has
+    more than the settings say was grown on purpose.
+    """
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await admin.start()
+    except (KafkaError, OSError) as error:
+        await admin.close()
+        raise unreachable(settings, error) from error
+    try:
+        wanted = topics(settings)
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        if missing:
+            await _create(admin, missing, settings.replication)
+        return await _partitions(admin, [topic.name for topic in wanted])
+    except KafkaError as error:
+        raise unreachable(settings, error) from error
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication: int) -> None:
+    wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config) for topic in missing]
+    with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster
+        await admin.create_topics(wanted)
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Partition counts; a topic just created may take a moment to be known."""
+    for _ in range(50):
+        described = await admin.describe_topics(names)
+        counts = {item["topic"]: len(item["partitions"]) for item in described if not item.get("error_code")}
+        if all(counts.get(name) for name in names):
+            return counts
+        await asyncio.sleep(0.2)
+    lacking = ", ".join(sorted(set(names) - {name for name, count in counts.items() if count}))
+    raise Problem(
+        f"Kafka does not have the topics {lacking}.", hint="Create them, or allow this user to.", code=DEPENDENCY
+    )

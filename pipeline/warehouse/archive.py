@@ -1,0 +1,87 @@
+"""Reads back what was archived: the events of calls, and which calls are open.
+
+One mechanism, reload a call's events and fold them, serves restart, rebalance, late events and
+rebuilds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from clickhouse_connect.driver.client import Client
+
+from pipeline.warehouse.rows import Key
+
+# Ids in one query: far below ClickHouse's limits on the size of a statement.
+_IDS_A_QUERY = 5_000
+
+CallKey = tuple[str, str]  # (tenant, call_id)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the warehouse has of a call: its events' bytes, and the keys its rows lie under."""
+
+    raw: list[bytes] = field(default_factory=list)
+    partition: int = -1
+    version: int = 0
+    key: Key | None = None
+    logs: list[Key] = field(default_factory=list)
+
+
+def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
+    """The stored state of these calls; calls the warehouse does not know are absent."""
+    found: dict[CallKey, Stored] = {}
+    for ids in _slices(sorted(calls)):
+        _read_events(client, found, "(tenant, call_id) IN {ids:Array(Tuple(String, String))}", {"ids": ids})
+        _read_rows(client, found, "(tenant, call_id) IN {ids:Array(Tuple(String, String))}", {"ids": ids})
+    return found
+
+
+def load_open(client: Client, topic: str, partitions: Sequence[int]) -> dict[CallKey, Stored]:
+    """The stored state of the open calls whose events came from these partitions."""
+    found: dict[CallKey, Stored] = {}
+    is_open = "(tenant, call_id) IN (SELECT tenant, call_id FROM call_rows FINAL WHERE retired = 0 AND state = 'open')"
+    mine = f"{is_open} AND topic = {{topic:String}} AND `partition` IN {{partitions:Array(UInt32)}}"
+    _read_events(client, found, mine, {"topic": topic, "partitions": list(partitions)})
+    if found:
+        _read_rows(client, found, is_open, {})
+    return found
+
+
+def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
+    query = f"SELECT tenant, call_id, raw, `partition` FROM event_rows WHERE {condition}"
+    settings = {"max_threads": 2}
+    with client.query_column_block_stream(
+        query, parameters=parameters, settings=settings, column_formats={"raw": "bytes"}
+    ) as blocks:
+        for tenants, call_ids, raws, partitions in blocks:
+            for tenant, call_id, raw, partition in zip(tenants, call_ids, raws, partitions, strict=True):
+                stored = found.get((tenant, call_id))
+                if stored is None:
+                    stored = found[tenant, call_id] = Stored()
+                stored.raw.append(raw)
+                stored.partition = partition
+
+
+def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
+    """The keys of live rows: what has to be retired should the next fold give other keys."""
+    for table, is_log in (("call_rows", False), ("call_log_rows", True)):
+        query = (
+            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version FROM {table} FINAL"
+            f" WHERE retired = 0 AND {condition}"
+        )
+        for tenant, call_id, started_at, id_, version in client.query(query, parameters=parameters).result_rows:
+            stored = found.get((tenant, call_id))
+            if stored is None:
+                continue
+            if is_log:
+                stored.logs.append((started_at, id_))
+            elif version >= stored.version:
+                stored.key, stored.version = (started_at, id_), version
+
+
+def _slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        yield ids[start : start + _IDS_A_QUERY]

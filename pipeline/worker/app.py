@@ -1,0 +1,139 @@
+"""The Faust application: agents over the batched transport, and the worker behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import faust
+import structlog
+from faust.types import TP
+
+from pipeline.settings import Settings
+from pipeline.worker import transport
+from pipeline.worker.batch import Chunk
+from pipeline.worker.publisher import Publisher
+from pipeline.worker.sip import SipDecoder
+from pipeline.worker.store import Store
+from pipeline.worker.worker import Worker
+
+log = structlog.get_logger()
+
+# A supervisor gives ten seconds; what is not durable by then is read again by the next worker.
+DRAIN_S = 8.0
+COMMIT_EVERY_S = 0.5
+
+
+class Service:
+    """Everything one worker process runs, tied together in one place."""
+
+    def __init__(self, settings: Settings, partitions: dict[str, int]) -> None:
+        self.settings = settings
+        self.publisher = Publisher(settings, partitions)
+        self.store = Store(settings, self.publisher)
+        self.worker = Worker(settings, self.store, self._acknowledge)
+        self.sip = SipDecoder(settings, self.store, self.publisher, self._acknowledge)
+        self.app = _faust_app(settings)
+        self.ready = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connect()
+
+    def _connect(self) -> None:
+        """The agents, and what happens when partitions come and go."""
+        app, settings = self.app, self.settings
+        events = app.topic(settings.events_topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+        sip = app.topic(settings.sip_topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+        @app.agent(events, concurrency=1, name="fold")  # type: ignore[untyped-decorator]
+        async def fold(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self.worker.add(_chunk(event))
+
+        @app.agent(sip, concurrency=1, name="sip")  # type: ignore[untyped-decorator]
+        async def decode_sip(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self.sip.add(_chunk(event))
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def assigned(_app: Any, assigned: set[TP], **_: Any) -> None:
+            self.worker.assigned(tp.partition for tp in assigned if tp.topic == settings.events_topic)
+            self.ready = True
+
+        @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+        async def drain(_app: Any, **_: Any) -> None:
+            await self._drain()
+
+        @app.task(on_leader=False)  # type: ignore[untyped-decorator]
+        async def start(_app: Any) -> None:
+            app.consumer.before_revoke = self._before_revoke
+            await self.publisher.start()
+            for name, run in (("worker", self.worker.run), ("sip", self.sip.run)):
+                task = asyncio.create_task(run(), name=name)
+                task.add_done_callback(_end_process_on_defect)
+                self._tasks.append(task)
+
+    def _acknowledge(self, chunk: Chunk) -> None:
+        """The chunk is durable: its offsets may be committed."""
+        event = chunk.token
+        self.app.consumer.durable[event.message.tp] = chunk.records[-1].offset + 1
+        event.ack()
+
+    async def _before_revoke(self) -> None:
+        self.worker.revoked()
+        self.sip.revoked()
+        settled = asyncio.gather(self.worker.settle(), self.sip.settle())
+        try:
+            await asyncio.wait_for(settled, self.settings.session_timeout_s / 2)
+        except TimeoutError:
+            log.info("rebalance does not wait for the batch in flight; it will be read again")
+
+    async def _drain(self) -> None:
+        """Make durable what was read, commit it, and go."""
+        self.worker.stop()
+        self.sip.stop()
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=DRAIN_S)
+            if pending:
+                log.warning("stopped before the last batch was durable; the next worker reads it again")
+        await self.app.consumer.commit()
+        await self.publisher.stop()
+
+
+def _chunk(event: Any) -> Chunk:
+    message = event.message
+    return Chunk(message.topic, message.partition, message.value, event)
+
+
+def _end_process_on_defect(task: asyncio.Task[None]) -> None:
+    """A loop that raised is a defect; going on without it would lose nothing and do nothing."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the worker ends: unexpected error", part=task.get_name(), exc_info=error)
+        os._exit(1)
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    transport.register()
+    brokers = ";".join(f"{transport.SCHEME}://{host.strip()}" for host in settings.kafka.split(","))
+    return faust.App(
+        settings.group,
+        broker=brokers,
+        broker_producer="kafka://" + settings.kafka.split(",")[0].strip(),
+        datadir=None,
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=16,  # chunks, not messages
+        broker_commit_interval=COMMIT_EVERY_S,
+        broker_max_poll_records=settings.batch_events,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 5,
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_request_timeout=max(40.0, settings.session_timeout_s + 1),
+        consumer_max_fetch_size=4 << 20,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.group_instance or None,
+        processing_guarantee="at_least_once",
+    )

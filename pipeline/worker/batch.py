@@ -1,0 +1,158 @@
+"""One batch: chunks of records in, what has to be written out. One decode pass, one fold pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from zlib import crc32
+
+from pipeline.sources import canonical
+from pipeline.warehouse import rows
+from pipeline.worker.open_calls import OpenCall, PartitionCalls
+from schemas.event import Event
+from schemas.words import EVENT_TYPES
+
+NEWLINE = b"\n"
+
+
+class Record(Protocol):
+    """What is needed of a Kafka record."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one partition, in order. `token` is what the transport acknowledges."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+    token: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A value that is no event: its bytes, where it came from, and why, for a person to act on."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one batch does to the world, in the order in which it is written."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    archive: list[bytes] = field(default_factory=list)
+    touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
+    forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) under the wrong key
+    dead: list[DeadLetter] = field(default_factory=list)
+    events: int = 0
+    duplicates: int = 0
+    unknown_types: int = 0
+    newest_at: int = 0
+    calls: list[list[Any]] = field(default_factory=list)
+    logs: list[list[Any]] = field(default_factory=list)
+    feed: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # (partition, key, document)
+
+
+def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_events: int) -> list[OpenCall]:
+    """Decode a chunk into the batch and its calls. Returns the calls that were not in memory."""
+    records = chunk.records
+    values = [record.value or b"" for record in records]
+    decoded = canonical.decode(values, now_ms=now_ms)
+    for rejected in decoded.rejected:
+        record = records[rejected.index]
+        batch.dead.append(_dead(chunk, record, rejected.reason))
+    plain = b"\\" not in (joined := b"".join(values)) and b"\t" not in joined and NEWLINE not in joined
+    plain = plain and b"\r" not in joined and b"\0" not in joined
+    where = f"{rows.escape(chunk.topic)}\t{chunk.partition}\t"
+    lines = batch.archive
+    fresh: list[OpenCall] = []
+    touched: dict[int, OpenCall] = {}
+    by_tenant = state.calls
+    newest = 0
+    for event, index in zip(decoded.events, decoded.origin, strict=True):
+        record = records[index]
+        call_id = event.call_id
+        if record.key != call_id.encode() and _misrouted(batch, chunk, record, call_id):
+            continue
+        of_tenant = by_tenant.get(event.tenant)
+        call = None if of_tenant is None else of_tenant.get(call_id)
+        if call is None:
+            call = state.open(event.tenant, call_id)
+            fresh.append(call)
+        elif len(call.events) >= max_events and call.is_new(event):
+            batch.dead.append(_dead(chunk, record, _too_many(call_id, max_events)))
+            continue
+        if event.type not in EVENT_TYPES:
+            batch.unknown_types += 1
+        lines.append(_line(event, where, record.offset, values[index], plain))
+        if not call.add(event):
+            batch.duplicates += 1
+        else:
+            touched[id(call)] = call
+        if event.at > newest:  # type: ignore[operator]
+            newest = event.at  # type: ignore[assignment]
+    batch.chunks.append(chunk)
+    batch.events += len(records)
+    batch.touched.setdefault(chunk.partition, []).extend(touched.values())
+    batch.newest_at = max(batch.newest_at, newest)
+    if newest:
+        state.advance(newest, now_ms)
+    state.next_offset = records[-1].offset + 1
+    return fresh
+
+
+def _line(event: Event, where: str, offset: int, value: bytes, plain: bool) -> bytes:
+    """An event as a line of the archive; `plain` when nothing in the chunk needs escaping."""
+    if plain:
+        return (
+            f"{event.tenant}\t{event.call_id}\t{event.event_id}\t{event.at}\t{event.type}\t{event.node}\t{where}{offset}\t"
+        ).encode() + value
+    escape = rows.escape
+    return (
+        f"{escape(event.tenant)}\t{escape(event.call_id)}\t{escape(event.event_id)}\t{event.at}\t"
+        f"{escape(event.type)}\t{escape(event.node)}\t{where}{offset}\t"
+    ).encode(errors="replace") + rows.escape_bytes(value)
+
+
+def _misrouted(batch: Batch, chunk: Chunk, record: Record, call_id: str) -> bool:
+    """An event under a key that is not its call_id may lie on the wrong partition: it is sent to
+    where the key says, once. True when it was."""
+    if record.value is None:
+        return False
+    batch.forward.append((call_id.encode(), record.value))
+    return True
+
+
+def _dead(chunk: Chunk, record: Record, reason: str) -> DeadLetter:
+    return DeadLetter(chunk.topic, chunk.partition, record.offset, record.key, record.value or b"", reason)
+
+
+def _too_many(call_id: str, limit: int) -> str:
+    return (
+        f"call_id: {call_id[:80]!r} has more than {limit} events; "
+        "give every call an id of its own, or raise CDR_MAX_EVENTS_PER_CALL"
+    )
+
+
+def archive_body(batch: Batch) -> tuple[bytes, str]:
+    """The archive lines as one body, and its name: a repetition of the same bytes from the same
+    offsets bears the same name and ClickHouse drops it. Offsets alone would not do: a broker that
+    begins anew gives them again to other events."""
+    body = rows.tab_separated(batch.archive)
+    ranges = ",".join(
+        f"{chunk.topic}:{chunk.partition}:{chunk.records[0].offset}-{chunk.records[-1].offset}"
+        for chunk in batch.chunks
+    )
+    return body, f"{ranges}:{len(body)}:{crc32(body):08x}"

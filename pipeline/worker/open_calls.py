@@ -1,0 +1,118 @@
+"""The calls a worker holds in memory: a cache of the archive, partition by partition."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.warehouse.rows import Key
+from schemas.event import Event
+
+# Up to here a list is searched; beyond, a set pays.
+_FEW = 24
+
+
+class OpenCall(msgspec.Struct, gc=False):
+    """One call in memory: its distinct events and what the warehouse has of it."""
+
+    tenant: str
+    call_id: str
+    events: list[Event]
+    last_at: int = 0  # ms; newest event
+    version: int = 0  # of the last fold
+    key: Key | None = None  # where its row lies
+    logs: list[Key] | None = None  # where its log rows lie
+    closed: bool = False
+    ids: set[str] | None = None
+
+    def is_new(self, event: Event) -> bool:
+        """Whether the event is not among those of the call."""
+        if self.ids is not None:
+            return event.event_id not in self.ids
+        return all(known.event_id != event.event_id for known in self.events)
+
+    def add(self, event: Event) -> bool:
+        """Take an event; False when it is known already."""
+        event_id = event.event_id
+        if self.ids is not None:
+            if event_id in self.ids:
+                return False
+            self.ids.add(event_id)
+        else:
+            for known in self.events:
+                if known.event_id == event_id:
+                    return False
+            if len(self.events) >= _FEW:
+                self.ids = {known.event_id for known in self.events}
+                self.ids.add(event_id)
+        self.events.append(event)
+        if event.at > self.last_at:  # type: ignore[operator]
+            self.last_at = event.at  # type: ignore[assignment]
+        return True
+
+
+class PartitionCalls:
+    """The calls of one partition, its event-time clock and how far it was read."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.calls: dict[str, dict[str, OpenCall]] = {}
+        self.clock = 0  # ms; newest event time seen, never ahead of the wall clock
+        self.clock_set_at = 0  # ms; wall clock when that was
+        self.next_offset: int | None = None
+        self._closed: deque[tuple[int, OpenCall]] = deque()
+
+    def get(self, tenant: str, call_id: str) -> OpenCall | None:
+        """The call, if it is in memory."""
+        of_tenant = self.calls.get(tenant)
+        return None if of_tenant is None else of_tenant.get(call_id)
+
+    def open(self, tenant: str, call_id: str) -> OpenCall:
+        """A new call in memory."""
+        call = OpenCall(tenant, call_id, [])
+        self.calls.setdefault(tenant, {})[call_id] = call
+        return call
+
+    def __len__(self) -> int:
+        return sum(len(of_tenant) for of_tenant in self.calls.values())
+
+    def __iter__(self) -> Iterator[OpenCall]:
+        for of_tenant in self.calls.values():
+            yield from of_tenant.values()
+
+    def advance(self, at: int, now: int) -> None:
+        """Move the event-time clock. A producer with a clock ahead cannot move it past `now` (ms)."""
+        at = min(at, now)
+        if at > self.clock:
+            self.clock = at
+            self.clock_set_at = now
+
+    def time(self, now: int) -> int:
+        """Event time at wall time `now`, ms: it goes on while no event comes."""
+        return self.clock + max(0, now - self.clock_set_at) if self.clock else 0
+
+    def note_closed(self, call: OpenCall, now: int) -> None:
+        """Remember that a call was closed; it stays in memory for a while, for what comes late."""
+        self._closed.append((self.time(now), call))
+
+    def evict(self, now: int, grace_ms: int, at_most: int) -> int:
+        """Forget calls closed longer than the grace time ago, and the oldest beyond `at_most`."""
+        until = self.time(now) - grace_ms
+        forgotten = 0
+        closed = self._closed
+        while closed and (closed[0][0] <= until or len(closed) > at_most):
+            _, call = closed.popleft()
+            of_tenant = self.calls.get(call.tenant)
+            if of_tenant is not None and call.closed and of_tenant.get(call.call_id) is call:
+                del of_tenant[call.call_id]
+                if not of_tenant:
+                    del self.calls[call.tenant]
+                forgotten += 1
+        return forgotten
+
+    def silent(self, now: int, limit_ms: int) -> list[OpenCall]:
+        """Open calls that have said nothing for longer than the limit, in event time."""
+        before = self.time(now) - limit_ms
+        return [call for call in self if not call.closed and call.last_at < before]

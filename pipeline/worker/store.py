@@ -1,0 +1,107 @@
+"""Makes a batch durable, step by step, waiting as long as it takes.
+
+Order: archive the events, write the calls, publish the change feed and the dead letters. Each
+step is idempotent, so a batch that was cut off anywhere is simply done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
+
+from pipeline.errors import Problem
+from pipeline.settings import Settings
+from pipeline.warehouse import writer
+from pipeline.warehouse.client import connect, first_line, passes_by_itself
+from pipeline.worker import crash, metrics
+from pipeline.worker.batch import Batch, archive_body
+from pipeline.worker.publisher import Publisher
+
+log = structlog.get_logger()
+
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 5.0
+T = TypeVar("T")
+AWAY = (ClickHouseError, HTTPError, KafkaError, OSError, Problem)
+
+
+class Store:
+    """ClickHouse and Kafka as the worker writes them. One batch at a time."""
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._client: Client | None = None
+        self.waiting_for: str = ""  # the step that is being repeated; empty when all is well
+
+    async def write(self, batch: Batch) -> None:
+        """Return once everything in the batch is durable."""
+        if batch.archive:
+            body, token = archive_body(batch)
+            await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
+            crash.after("archive")
+        if batch.calls:
+            calls, logs = batch.calls, batch.logs
+            await self.step("call_logs", lambda: self.query(lambda client: writer.write_call_logs(client, logs)))
+            crash.after("call_logs")
+            await self.step("calls", lambda: self.query(lambda client: writer.write_calls(client, calls)))
+            crash.after("calls")
+            await self.step("feed", lambda: self._publisher.feed(batch.feed))
+            crash.after("feed")
+        if batch.forward:
+            await self.step("forward", lambda: self._publisher.forward(batch.forward))
+            crash.after("forward")
+        if batch.dead:
+            await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))
+            crash.after("dead_letters")
+
+    async def query(self, work: Callable[[Client], T]) -> T:
+        """Run a statement in a thread; connect first where there is no connection."""
+
+        def run() -> T:
+            if self._client is None:
+                self._client = connect(self._settings.clickhouse, self._settings.database)
+            return work(self._client)
+
+        return await asyncio.to_thread(run)
+
+    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, again and again until it succeeds, with growing pauses."""
+        pause = FIRST_WAIT_S
+        started = time.monotonic()
+        while True:
+            try:
+                result = await work()
+            except AWAY as error:
+                lasting = isinstance(error, ClickHouseError) and not passes_by_itself(error)
+                self._client = None
+                self.waiting_for = f"{name}: {first_line(error)}"
+                metrics.RETRIES.labels(name).inc()
+                metrics.WAITING.labels(name).set(1)
+                say = log.error if lasting else log.warning
+                say(
+                    "write refused; it will be repeated, nothing is lost"
+                    if lasting
+                    else "waiting; it will be repeated, nothing is lost",
+                    step=name,
+                    error=first_line(error),
+                    retry_in_s=round(pause, 1),
+                )
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                pause = min(pause * 2, LONGEST_WAIT_S)
+            else:
+                if self.waiting_for:
+                    log.info("resumed", step=name, waited_s=round(time.monotonic() - started, 1))
+                    self.waiting_for = ""
+                    metrics.WAITING.labels(name).set(0)
+                metrics.STEP_SECONDS.labels(name).observe(time.monotonic() - started)
+                return result

@@ -1,0 +1,141 @@
+"""A Faust transport that hands an agent chunks instead of messages.
+
+Stock Faust awaits once per message, which costs more than decoding, folding and storing it. Here
+one Faust message is one chunk: the records of one partition that one poll returned (its value is
+the list of records, its offset that of the last). Faust keeps what it is good at: groups,
+rebalancing, agents, shutdown.
+
+Faust acknowledges what raised, and its gap arithmetic can commit past a message in flight. So the
+offsets to commit come from one place only: `durable`, set by the worker once a batch is stored.
+Registered under the URL scheme `batched`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers import TRANSPORTS, aiokafka
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+log = structlog.get_logger()
+
+SCHEME = "batched"
+
+
+class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Commits without taking the worker down when the broker is away for a while."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        consumer = self._ensure_consumer()
+        mine = self.assignment()
+        wanted = {
+            aiokafka.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in mine
+        }
+        if not wanted:
+            return False
+        try:
+            await consumer.commit(wanted)
+        except (CommitFailedError, IllegalStateError) as error:
+            log.info("commit refused: the group has moved on", error=str(error))
+            return False
+        except KafkaError as error:
+            log.warning("commit failed, will be repeated", error=str(error) or type(error).__name__)
+            return False
+        return True
+
+
+class Consumer(aiokafka.Consumer):  # type: ignore[misc]
+    """Yields one message a partition and poll."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # (topic, partition) → offset after the last durable record. Facts: never taken back.
+        self.durable: dict[TP, int] = {}
+        self._confirmed: dict[TP, int] = {}
+        # Awaited before partitions leave, so that what is in flight is committed and not redone.
+        self.before_revoke: Callable[[], Awaitable[None]] | None = None
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """A rebalance begins: settle and commit, then let go."""
+        if self.before_revoke is not None:
+            await self.before_revoke()
+            await self.commit()
+        await super().on_partitions_revoked(revoked)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's name
+        """Poll once; a chunk for each partition that had records."""
+        records, active = await self._wait_next_records(timeout)
+        if records is None or self.should_stop:
+            return
+        generation = self.app.consumer_generation_id
+        if not self.flow_active:
+            await self.perform_seek()  # what was just polled is polled again after the rebalance
+            return
+        for tp, chunk in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if chunk and (active is None or tp in active or tp in self._buffered_partitions):
+                yield tp, self._chunk_message(tp, chunk, generation)
+
+    def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
+        last = chunk[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            (last.timestamp or 0) / 1000.0,
+            last.timestamp_type,
+            [],
+            None,
+            chunk,
+            None,
+            0,
+            0,
+            tp,
+            # A message without the group's generation is dropped by the stream without a word.
+            generation_id=generation,
+        )
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Chunks leave gaps between their offsets by nature; nothing to remember."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        self._acked_index[tp].difference_update(acked)
+        acked.clear()
+        return self.durable.get(tp)
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        committed = self._committed_offset[tp]
+        # Faust notes an offset as committed even when the broker refused it, so ask our own note too.
+        return (committed is None or offset > committed) or self._confirmed.get(tp, offset) < offset
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done = bool(await super()._commit(offsets))
+        for tp, offset in offsets.items():
+            if done:
+                self._confirmed[tp] = offset
+            else:
+                self._confirmed.setdefault(tp, -1)
+        return done
+
+
+class Transport(aiokafka.Transport):  # type: ignore[misc]
+    """The aiokafka transport with the chunking consumer."""
+
+    Consumer = Consumer
+
+
+def register() -> None:
+    """Make `batched://host:port` a broker URL."""
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

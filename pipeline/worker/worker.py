@@ -1,0 +1,279 @@
+"""The worker's loop: chunks come in, batches are read, folded and made durable.
+
+While one batch is being written, the next is read and folded; no further ahead, so memory is
+bounded by two batches and the calls that are open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from pipeline.settings import Settings
+from pipeline.sources import canonical
+from pipeline.warehouse import archive
+from pipeline.warehouse.archive import CallKey, Stored
+from pipeline.worker import batch as batches
+from pipeline.worker import metrics
+from pipeline.worker.batch import Batch, Chunk
+from pipeline.worker.folding import fold_calls
+from pipeline.worker.open_calls import OpenCall, PartitionCalls
+from pipeline.worker.store import Store
+
+log = structlog.get_logger()
+
+SWEEP_EVERY_S = 2.0
+SILENT_EVERY_S = 30.0
+# Closed calls kept in memory at most, however short the time: what comes later is reloaded.
+CLOSED_IN_MEMORY = 20_000
+# A call that starts no earlier than this before the newest event cannot have been closed and
+# forgotten before: nothing needs to be looked up for it.
+FRESH_MS = 60_000
+
+
+def wall_ms() -> int:
+    """Now, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Worker:
+    """Reads chunks of the events topic and keeps the warehouse equal to the fold of all events."""
+
+    def __init__(self, settings: Settings, store: Store, acknowledge: Callable[[Chunk], None]) -> None:
+        self._settings = settings
+        self._store = store
+        self._acknowledge = acknowledge
+        self._states: dict[int, PartitionCalls] = {}
+        self._assigned: set[int] = set()
+        self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
+        self._incoming: deque[Chunk] = deque()
+        self._waiting_events = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._writing: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._swept_at = self._silenced_at = time.monotonic()
+        self.batches = 0
+
+    # -- called by the transport's side ---------------------------------------------------------
+
+    async def add(self, chunk: Chunk) -> None:
+        """Take a chunk; waits while enough is waiting already."""
+        await self._room.wait()
+        self._incoming.append(chunk)
+        self._waiting_events += len(chunk.records)
+        if self._waiting_events >= self._settings.batch_events:
+            self._room.clear()
+        self._news.set()
+
+    def assigned(self, partitions: Iterable[int]) -> None:
+        """These partitions are ours from now on, and no others."""
+        self._assigned = set(partitions)
+        self._check = set(partitions)
+        for partition in set(self._states) - self._assigned:
+            del self._states[partition]
+        self._news.set()
+
+    def revoked(self) -> None:
+        """A rebalance begins: what was not begun comes again, to whoever owns it then."""
+        self._incoming.clear()
+        self._waiting_events = 0
+        self._room.set()
+
+    async def settle(self) -> None:
+        """Wait until the batch in flight is durable."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    def stop(self) -> None:
+        """End the loop after the batch at hand."""
+        self._stopping = True
+        self._news.set()
+
+    @property
+    def waiting_for(self) -> str:
+        """What the worker waits for, empty when all is well."""
+        return self._store.waiting_for
+
+    @property
+    def calls_in_memory(self) -> int:
+        """Calls in memory, open and closed."""
+        return sum(len(state) for state in self._states.values())
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until `stop`. An exception here is a defect: the caller ends the process."""
+        while not self._stopping:
+            chunks = await self._take()
+            batch = await self._prepare(chunks)
+            if batch is not None:
+                await self.settle()
+                self._raise_from_writing()
+                self._writing = asyncio.create_task(self._write(batch))
+        await self.settle()
+        self._raise_from_writing()
+
+    def _raise_from_writing(self) -> None:
+        if self._writing is not None and self._writing.done():
+            self._writing.result()
+            self._writing = None
+
+    async def _take(self) -> list[Chunk]:
+        """The chunks of the next batch; none when only the sweep is due."""
+        if not self._incoming:
+            self._news.clear()
+            timeout = max(0.0, SWEEP_EVERY_S - (time.monotonic() - self._swept_at))
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except TimeoutError:
+                return []
+            if self._waiting_events < self._settings.batch_events and not self._stopping:
+                # A trickle: a short wait makes one write of many.
+                await asyncio.sleep(self._settings.batch_wait_s)
+        chunks: list[Chunk] = []
+        events = 0
+        while self._incoming and events < self._settings.batch_events:
+            chunk = self._incoming.popleft()
+            events += len(chunk.records)
+            if chunk.partition in self._assigned:
+                chunks.append(chunk)
+        self._waiting_events = max(0, self._waiting_events - events)
+        if self._waiting_events < self._settings.batch_events:
+            self._room.set()
+        return chunks
+
+    async def _prepare(self, chunks: list[Chunk]) -> Batch | None:
+        batch = Batch()
+        await self._own(batch, {chunk.partition: chunk for chunk in reversed(chunks)})
+        now = wall_ms()
+        unknown: list[tuple[PartitionCalls, OpenCall]] = []
+        for chunk in chunks:
+            state = self._states.get(chunk.partition)
+            if state is None:  # taken from us while another partition was loaded
+                continue
+            clock = state.clock or now
+            fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
+            unknown += ((state, call) for call in fresh if not _certainly_new(call, clock))
+        if unknown:
+            await self._reload(batch, unknown)
+        started = time.monotonic()
+        closed = 0
+        for partition, calls in batch.touched.items():
+            state = self._states.get(partition)
+            if state is not None:
+                distinct = {id(call): call for call in calls}.values()
+                closed += fold_calls(batch, state, distinct, now, expired=False)
+        metrics.CALLS_CLOSED.labels("hangup").inc(closed)
+        if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
+            self._sweep(batch, now)
+        metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
+        if not (batch.chunks or batch.calls):
+            return None
+        return batch
+
+    def _sweep(self, batch: Batch, now: int) -> None:
+        """Close what has been silent for too long, forget what was closed long ago."""
+        self._swept_at = time.monotonic()
+        look_for_silent = self._swept_at - self._silenced_at >= min(SILENT_EVERY_S, self._settings.open_limit_s / 2)
+        if look_for_silent:
+            self._silenced_at = self._swept_at
+        for state in self._states.values():
+            if look_for_silent:
+                silent = state.silent(now, int(self._settings.open_limit_s * 1000))
+                expired = fold_calls(batch, state, silent, now, expired=True)
+                metrics.CALLS_CLOSED.labels("silent").inc(expired)
+            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)
+        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
+
+    # -- what is in the archive ------------------------------------------------------------------
+
+    async def _own(self, batch: Batch, first: dict[int, Chunk]) -> None:
+        """Have the open calls of every partition that is ours in memory.
+
+        After a rebalance a state is kept if nobody else read on meanwhile: the first chunk then
+        begins where we had got to, or before.
+        """
+        for partition in list(self._check):
+            state = self._states.get(partition)
+            chunk = first.get(partition)
+            if state is None:
+                self._check.discard(partition)
+            elif chunk is not None:
+                self._check.discard(partition)
+                if state.next_offset is None or chunk.records[0].offset > state.next_offset:
+                    del self._states[partition]
+        missing = sorted(self._assigned - set(self._states))
+        if not missing:
+            return
+        await self.settle()
+        topic = self._settings.events_topic
+        stored = await self._store.step(
+            "reload", lambda: self._store.query(lambda client: archive.load_open(client, topic, missing))
+        )
+        for partition in missing:
+            if partition in self._assigned:
+                self._states[partition] = PartitionCalls(partition)
+        now = wall_ms()
+        for key, found in stored.items():
+            state = self._states.get(found.partition)
+            if state is not None:
+                call = state.open(*key)
+                _restore(call, found)
+                state.advance(call.last_at, now)
+                # Archived but not yet written, if we were cut off between the two.
+                batch.touched.setdefault(found.partition, []).append(call)
+        metrics.RELOADED.labels("assigned").inc(len(stored))
+        log.info("partitions loaded", partitions=missing, open_calls=len(stored))
+
+    async def _reload(self, batch: Batch, unknown: list[tuple[PartitionCalls, OpenCall]]) -> None:
+        """Complete calls that memory did not know with what the archive has of them."""
+        wanted: dict[CallKey, tuple[PartitionCalls, OpenCall]] = {
+            (call.tenant, call.call_id): (state, call) for state, call in unknown
+        }
+        await self.settle()
+        keys = list(wanted)
+        stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
+        for key, found in stored.items():
+            _state, call = wanted[key]
+            _restore(call, found)
+        metrics.LATE.inc(len(stored))
+        metrics.RELOADED.labels("late").inc(len(stored))
+
+    # -- durable ---------------------------------------------------------------------------------
+
+    async def _write(self, batch: Batch) -> None:
+        await self._store.write(batch)
+        for chunk in batch.chunks:
+            self._acknowledge(chunk)
+        self.batches += 1
+        metrics.BATCHES.inc()
+        metrics.BATCH_EVENTS.observe(batch.events)
+        metrics.EVENTS.inc(batch.events)
+        metrics.DUPLICATES.inc(batch.duplicates)
+        metrics.UNKNOWN_TYPES.inc(batch.unknown_types)
+        metrics.FORWARDED.inc(len(batch.forward))
+        metrics.CALLS_WRITTEN.inc(len(batch.feed))
+        if batch.dead:
+            metrics.DEAD_LETTERS.labels(self._settings.events_topic).inc(len(batch.dead))
+        if batch.newest_at:
+            metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
+
+
+def _certainly_new(call: OpenCall, clock: int) -> bool:
+    """Whether a call that is not in memory cannot be in the archive either: its start is here and
+    recent. Everything else may have been closed and forgotten, and is looked up."""
+    return any(event.type == "started" and event.at >= clock - FRESH_MS for event in call.events)  # type: ignore[operator]
+
+
+def _restore(call: OpenCall, found: Stored) -> None:
+    """Add what the warehouse has of a call to what memory has."""
+    for event in canonical.decode(found.raw).events:
+        call.add(event)
+    call.key, call.logs = found.key, found.logs
+    call.version = found.version
