@@ -61,7 +61,7 @@ class Call(msgspec.Struct, gc=False):
     version: int
     state: str
     direction: str
-    status: str
+    status: str  # "" while undecided
     end_reason: str  # "" when unknown or failed
     hung_up_by: str  # "" when unknown
     caller_number: str
@@ -177,7 +177,7 @@ def document(call: Call) -> dict[str, Any]:
         "version": call.version,
         "state": call.state,
         "direction": call.direction,
-        "status": call.status,
+        "status": call.status or None,
         "end_reason": call.end_reason or None,
         "hung_up_by": call.hung_up_by or None,
         "caller": {

@@ -6,7 +6,7 @@ UTC with milliseconds or null; durations are integer milliseconds; enumerations 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -33,6 +33,9 @@ Time = Annotated[
 ]
 Milliseconds = Annotated[int, Field(ge=0)]
 Snowflake = Annotated[str, Field(pattern=r"^\d+$")]
+# Words that a producer may add to: these are the known ones.
+Kind = Annotated[str, WithJsonSchema({"type": "string", "x-known-values": list(get_args(RerouteKind))})]
+Source = Annotated[str, WithJsonSchema({"type": "string", "x-known-values": list(get_args(CauseFrom))})]
 Money = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$")]
 
 
@@ -55,7 +58,7 @@ class RerouteDocument(_Document):
     """The call left one target for another."""
 
     at: Time = Field(description="When.")
-    kind: RerouteKind = Field(description="What happened.")
+    kind: Kind = Field(description="What happened.", examples=["blind_transfer", "forward_busy"])
     reason: RerouteReason | None = Field(description="PortSIP's name for it; null where it has none.")
     from_: str | None = Field(alias="from", description="Target it left.")
     to: str | None = Field(description="Target it went to.")
@@ -94,7 +97,7 @@ class CallDocument(_Document):
     version: int = Field(description="Grows with every correction; the highest one is right.")
     state: State = Field(description="open while it lasts, then closed.")
     direction: Direction = Field(description="Seen from the PBX.")
-    status: Status = Field(description="What became of it.")
+    status: Status | None = Field(description="What became of it; null while undecided.")
     end_reason: EndReason | None = Field(description="Why it ended; null when unknown or failed.")
     hung_up_by: HungUpBy | None = Field(description="Who ended it.")
     caller: PartyDocument = Field(description="Who called.")
@@ -117,7 +120,7 @@ class CallDocument(_Document):
     duration_ms: Milliseconds | None = Field(description="Started to ended.")
     sip_status: int | None = Field(description="Final SIP status of a call that was not answered.")
     q850_cause: int | None = Field(description="Q.850 cause of its end.")
-    cause_from: CauseFrom | None = Field(description="Where the cause comes from, strongest first.")
+    cause_from: Source | None = Field(description="Where the cause comes from, strongest first.")
     logs: list[CallLogDocument] = Field(description="Its targets, in order.")
     legs: list[dict[str, Any]] = Field(description="The PBX's own legs, with their ids.")
     reroutes: list[RerouteDocument] = Field(description="Forwards, transfers, overflows, in order.")

@@ -26,12 +26,12 @@ EVENT_TYPE_MEANINGS: Final[dict[str, str]] = {
     "unbridged": "The two legs no longer hear each other.",
     "held": "The leg was put on hold.",
     "resumed": "The leg was taken off hold.",
-    "rerouted": "The call goes on to another target: `reason` says why, `from` and `to` name the two.",
-    "transferred": "A party handed the call over: `by` did it, `to` is the new target.",
+    "rerouted": "The PBX sent the call on to another target: `reason` says why, `from` and `to` name the two.",
+    "transferred": "A party handed the call over: `by` did it, `to` or `target_leg_id` is the new target.",
     "queue_joined": "The caller entered the queue `queue`.",
     "queue_agent_rang": "The queue offered the call to `agent`.",
     "queue_left": "The caller left the queue; `reason` says how.",
-    "voicemail": "A voicemail box took the call.",
+    "voicemail": "The voicemail box `to` took the call.",
     "conference_joined": "The leg entered the conference `conference`.",
     "conference_left": "The leg left the conference.",
     "recorded": "A recording exists; `recording` is where.",
@@ -155,7 +155,7 @@ class CallEvent(BaseModel):
     )
     event_id: ShortText = Field(
         "",
-        description="Id of the event; the same id is one fact. Empty: made from the content.",
+        description="Id of the event; the same id is one fact. Empty: made of the bytes.",
         examples=["e-1"],
     )
     leg_id: ShortText = Field("", description="The leg it happened to: one party's channel or dialog.", examples=["a"])
@@ -184,9 +184,15 @@ class CallEvent(BaseModel):
     hung_up_by: LegHungUpBy | None = Field(
         None, description="Who ended it: party (this leg's phone), peer (the other side), or caller, callee, system."
     )
-    reason: Text = Field("", description="Why the call moved on or left the queue.", examples=["busy", "no_answer"])
+    reason: Text = Field(
+        "",
+        description="Why. rerouted: forward_busy, forward_no_answer, queue_overflow, … (see `reroutes` of the call). "
+        "transferred: blind, attended, semi_attended. queue_left: answered, abandoned, overflow, exit, callback. "
+        "answered: hangup_record, when only the hang-up record told of it.",
+        examples=["forward_busy", "blind", "abandoned"],
+    )
     from_: Text = Field("", alias="from", description="Target the call leaves.", examples=["1001"])
-    to: Text = Field("", description="Target the call goes to.", examples=["1002"])
+    to: Text = Field("", description="Target the call goes to; of voicemail, the box.", examples=["1002"])
     by: Text = Field("", description="Who moved it: a number or a leg.", examples=["1001"])
     second_leg_id: Text = Field("", description="The transferring party's other leg: its consultation.")
     transferee_leg_id: Text = Field("", description="The leg that is handed over.")

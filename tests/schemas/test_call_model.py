@@ -9,8 +9,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.calls.fold import fold
 from schemas.call import Call, CallLog, document
 from schemas.call_model import CallDocument, CallLogDocument, call_json_schema
+from schemas.event import Event
+from schemas.words import EVENT_TYPES
 
 _MS = 1_773_144_000_000
 
@@ -57,8 +60,9 @@ def test_a_whole_call_matches_its_model() -> None:
 def test_a_call_of_which_little_is_known_matches_its_model() -> None:
     _matches(
         a_call(
-            state="open", end_reason="", hung_up_by="", requested="", destination="", answered_by="", rang_at=None,
-            answered_at=None, talk_started_at=None, ended_at=None, setup_ms=None, ring_ms=None, duration_ms=None,
+            state="open", status="", end_reason="", hung_up_by="", requested="", destination="", answered_by="",
+            rang_at=None, answered_at=None, talk_started_at=None, ended_at=None, setup_ms=None, ring_ms=None,
+            duration_ms=None,
             q850_cause=0, cause_from="", logs=[], legs=[], reroutes=[],
         )
     )  # fmt: skip
@@ -67,6 +71,31 @@ def test_a_call_of_which_little_is_known_matches_its_model() -> None:
 @given(started_at=st.integers(1_514_764_800_000, 4_102_444_800_000), cost=st.decimals(0, 10**6, places=4))
 def test_any_time_and_price_match(started_at: int, cost: object) -> None:
     _matches(a_call(started_at=started_at, cost=str(cost), currency="EUR"))
+
+
+_EVENTS = st.builds(
+    Event,
+    type=st.sampled_from(sorted(EVENT_TYPES)),
+    at=st.integers(_MS, _MS + 100_000),
+    call_id=st.just("c-1"),
+    event_id=st.uuids().map(str),
+    leg_id=st.sampled_from(["a", "b", "c"]),
+    caller=st.sampled_from([None, "1001"]),
+    callee=st.sampled_from([None, "1002", "+441632960123"]),
+    reason=st.sampled_from(["", "forward_busy", "blind", "abandoned", "a new word"]),
+    to=st.sampled_from(["", "1003"]),
+    from_=st.sampled_from(["", "1002"]),
+    queue=st.sampled_from(["", "8000"]),
+    conference=st.sampled_from(["", "3000"]),
+    peer_leg_id=st.sampled_from(["", "a", "b"]),
+    sip_status=st.sampled_from([0, 200, 404, 486, 487]),
+    q850_cause=st.sampled_from([0, 16, 17]),
+)
+
+
+@given(st.lists(_EVENTS, min_size=1, max_size=12), st.booleans())
+def test_whatever_is_folded_matches(events: list[Event], expired: bool) -> None:
+    _matches(fold(events, expired=expired))
 
 
 def test_every_field_of_a_call_has_a_meaning() -> None:
