@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Final
@@ -113,3 +114,17 @@ def start_kafka(folder: Path, port: int, log: Path, controller_port: int | None 
     child = start("kafka", [java, *options, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
     wait_until(child, lambda: accepts(port))
     return child
+
+
+def main() -> None:
+    """Fetch the jars now, so that a later start need not."""
+    try:
+        find_java()
+        fetch_kafka()
+    except Problem as problem:
+        print(f"kafka: {problem}", file=sys.stderr)
+        raise SystemExit(problem.code if os.environ.get("CI") == "true" else 0) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+# Everything alone on a fresh machine: `make run` starts the product, `make test` proves it.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= data
+PORTS ?= fixed
+BROKER ?= tansu
+RATE ?= 1
+RUN ?=
+TESTS ?= tests
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check pytest setup kafka-parts sip-parts lock bench clean
+
+help: ## what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: setup ## the whole product on this machine (BROKER=kafka, DATA=dir, PORTS=auto, RATE=calls/s, RUN=--no-traffic)
+	@if [ "$(BROKER)" = kafka ]; then $(BIN)/python -m pipeline.embedded.kafka; fi
+	@exec $(BIN)/cdr run --data "$(DATA)" --ports $(PORTS) --broker $(BROKER) --rate $(RATE) $(RUN)
+
+test: check pytest ## everything that is checked before a change goes in
+
+check: setup ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+pytest: setup kafka-parts sip-parts ## the tests with their real parts (TESTS=path, PYTEST=options)
+	$(BIN)/python -m pytest $(TESTS) --durations=10 $(PYTEST)
+
+bench: setup kafka-parts ## figures: speed and memory
+	$(BIN)/python -m bench
+
+setup: $(VENV)/.installed ## the virtual environment with the locked packages
+
+$(VENV)/bin/python:
+	@.ci/venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo "Installing the locked packages into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Test parts that are no Python packages. Installed where apt-get and root allow it, else named.
+kafka-parts: setup
+	@.ci/debian-parts java:default-jre-headless mvn:maven
+	@$(BIN)/python -m pipeline.embedded.kafka
+
+sip-parts:
+	@.ci/debian-parts sipp:sip-tester kamailio:kamailio
+
+lock: ## resolve the newest allowed packages into requirements.lock, for every platform
+	@python3 -m venv .cache/lock && .cache/lock/bin/python -m pip install -q --disable-pip-version-check uv
+	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file requirements.lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) packages" >&2
+
+clean: ## remove what was built and cached, not the data
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
