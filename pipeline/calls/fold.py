@@ -387,7 +387,7 @@ class _Fold:
             ended_at=ended,
             setup_ms=None if answered is None else max(0, answered - started),
             ring_ms=None if rang_at is None else max(0, (now if answered is None else answered) - rang_at),
-            wait_ms=sum(v.left - v.joined if v.left is not None else max(0, now - v.joined) for v in self.visits)
+            wait_ms=sum(max(0, (now if v.left is None else v.left) - v.joined) for v in self.visits)
             if self.visits
             else None,
             talk_ms=talk_ms,
