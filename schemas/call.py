@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -134,6 +135,11 @@ def snowflake(ms: int, salt: int) -> int:
     """Time-ordered id: ms since 2018-01-01 << 22, the low 22 bits from `salt` (a hash, so that the
     same call gets the same id wherever it is folded)."""
     return (ms - _EPOCH_2018_MS) << 22 | (salt & 0x3FFFFF)
+
+
+def call_snowflake(tenant: str, call_id: str, started_at: int) -> int:
+    """The id of a call that started at `started_at`, ms."""
+    return snowflake(started_at, crc32(call_id.encode(errors="replace"), crc32(tenant.encode())))
 
 
 def snowflake_ms(id_: int) -> int:

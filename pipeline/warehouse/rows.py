@@ -69,6 +69,8 @@ def _void(struct: type[msgspec.Struct], drop: slice, extra: list[Any]) -> list[A
     return values + extra
 
 
+_STATE = CALL_COLUMNS.index("state")
+_LAST_EVENT = CALL_COLUMNS.index("last_event_at")
 _VOID_CALL = _void(Call, slice(_FIRST_NESTED, _LOGS + 1), ["", 1])
 _VOID_LOG = _void(CallLog, slice(0, 0), [1])
 
@@ -86,6 +88,15 @@ def retired_call(tenant: str, key: Key, call_id: str, version: int) -> list[Any]
     return _voided(
         _VOID_CALL, CALL_COLUMNS, tenant=tenant, id=id_, call_id=call_id, version=version, started_at=started_at / 1000
     )
+
+
+def opened_call(tenant: str, key: Key, call_id: str, version: int) -> list[Any]:
+    """The call row that says no more than "this call is open", in the order of CALL_COLUMNS."""
+    row = retired_call(tenant, key, call_id, version)
+    row[_STATE] = "open"
+    row[_LAST_EVENT] = key[0] / 1000
+    row[-1] = 0
+    return row
 
 
 def retired_log(tenant: str, key: Key, session_id: int, call_id: str, version: int) -> list[Any]:

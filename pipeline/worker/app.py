@@ -125,7 +125,7 @@ def _faust_app(settings: Settings) -> faust.App:
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,
-        stream_buffer_maxsize=16,  # chunks, not messages
+        stream_buffer_maxsize=2,  # chunks, not messages: each may hold a whole batch
         broker_commit_interval=COMMIT_EVERY_S,
         broker_max_poll_records=settings.batch_events,
         broker_session_timeout=settings.session_timeout_s,

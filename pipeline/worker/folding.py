@@ -6,17 +6,18 @@ from collections.abc import Iterable
 
 import orjson
 
-from pipeline.calls.fold import fold
+from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
-from schemas.call import Call, document
+from schemas.call import Call, call_snowflake, document
 
 
 def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], now_ms: int, *, expired: bool) -> int:
     """Fold these calls of one partition into the batch; returns how many were closed by it."""
     closed = 0
     for open_call in calls:
+        open_call.ended = False
         call = fold(open_call.events, expired=expired)
         if call.version <= open_call.version:
             continue
@@ -46,3 +47,26 @@ def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
             if log not in live:
                 batch.logs.append(rows.retired_log(call.tenant, log, call.id, open_call.call_id, call.version))
     open_call.key, open_call.logs, open_call.version = key, logs, call.version
+
+
+def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall]) -> list[OpenCall]:
+    """In a backlog, put off the calls that go on: each would be folded again and again on its way to
+    its end. Returns those that cannot wait, because something of them ended or they were closed.
+
+    A call that no row shows yet gets a bare one now, so that a worker which takes over knows
+    that it is open.
+    """
+    now: list[OpenCall] = []
+    for open_call in calls:
+        if open_call.ended or open_call.closed:
+            state.postponed.pop(id(open_call), None)
+            now.append(open_call)
+            continue
+        state.postponed[id(open_call)] = open_call
+        if open_call.key is None:
+            started_at: int = min(event.at for event in open_call.events)  # type: ignore[assignment]
+            key = (started_at, call_snowflake(open_call.tenant, open_call.call_id, started_at))
+            version = version_of(len(open_call.events), False) - 1
+            batch.calls.append(rows.opened_call(open_call.tenant, key, open_call.call_id, version))
+            open_call.key, open_call.logs, open_call.version = key, [], version
+    return now

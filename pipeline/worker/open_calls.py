@@ -25,6 +25,7 @@ class OpenCall(msgspec.Struct, gc=False):
     key: Key | None = None  # where its row lies
     logs: list[Key] | None = None  # where its log rows lie
     closed: bool = False
+    ended: bool = False  # an `ended` came since the last fold
     ids: set[str] | None = None
 
     def is_new(self, event: Event) -> bool:
@@ -48,6 +49,8 @@ class OpenCall(msgspec.Struct, gc=False):
                 self.ids = {known.event_id for known in self.events}
                 self.ids.add(event_id)
         self.events.append(event)
+        if event.type == "ended":
+            self.ended = True
         if event.at > self.last_at:  # type: ignore[operator]
             self.last_at = event.at  # type: ignore[assignment]
         return True
@@ -63,6 +66,7 @@ class PartitionCalls:
         self.clock_set_at = 0  # ms; wall clock when that was
         self.next_offset: int | None = None
         self._closed: deque[tuple[int, OpenCall]] = deque()
+        self.postponed: dict[int, OpenCall] = {}  # open calls with news that no row shows yet
 
     def get(self, tenant: str, call_id: str) -> OpenCall | None:
         """The call, if it is in memory."""

@@ -20,7 +20,7 @@ from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker import batch as batches
 from pipeline.worker import metrics
 from pipeline.worker.batch import Batch, Chunk
-from pipeline.worker.folding import fold_calls
+from pipeline.worker.folding import fold_calls, postpone
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.store import Store
 
@@ -164,11 +164,17 @@ class Worker:
             await self._reload(batch, unknown)
         started = time.monotonic()
         closed = 0
+        backlog = batch.events >= self._settings.batch_events // 2
         for partition, calls in batch.touched.items():
             state = self._states.get(partition)
-            if state is not None:
-                distinct = {id(call): call for call in calls}.values()
-                closed += fold_calls(batch, state, distinct, now, expired=False)
+            if state is None:
+                continue
+            distinct = {id(call): call for call in calls}
+            if backlog:
+                due = postpone(batch, state, distinct.values())
+            else:
+                due = [*distinct.values(), *self._postponed(state, distinct)]
+            closed += fold_calls(batch, state, due, now, expired=False)
         metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
@@ -177,6 +183,15 @@ class Worker:
             return None
         return batch
 
+    def _postponed(self, state: PartitionCalls, besides: dict[int, OpenCall]) -> list[OpenCall]:
+        """Calls put off in a backlog, some at a time, now that there is time."""
+        found = []
+        for key in list(state.postponed)[: self._settings.batch_events // 10]:
+            call = state.postponed.pop(key)
+            if key not in besides and state.get(call.tenant, call.call_id) is call:
+                found.append(call)
+        return found
+
     def _sweep(self, batch: Batch, now: int) -> None:
         """Close what has been silent for too long, forget what was closed long ago."""
         self._swept_at = time.monotonic()
@@ -184,6 +199,8 @@ class Worker:
         if look_for_silent:
             self._silenced_at = self._swept_at
         for state in self._states.values():
+            if state.postponed and batch.events < self._settings.batch_events // 2:
+                fold_calls(batch, state, self._postponed(state, {}), now, expired=False)
             if look_for_silent:
                 silent = state.silent(now, int(self._settings.open_limit_s * 1000))
                 expired = fold_calls(batch, state, silent, now, expired=True)
