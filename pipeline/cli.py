@@ -74,6 +74,33 @@ def api(
 
 
 @app.command()
+def hep(
+    host: Annotated[str, typer.Option(help="Address to listen on; CDR_HEP_HOST when left out.")] = "",
+    port: Annotated[int, typer.Option(help="UDP and TCP port; CDR_HEP_PORT when left out, 0 for any.")] = -1,
+) -> None:
+    """Listen for SIP over HEP version 3 and produce it to Kafka, until Ctrl-C or SIGTERM."""
+    from pipeline.ingest.hep_service import run
+    from pipeline.settings import settings
+
+    chosen: dict[str, str | int] = {"hep_host": host} if host else {}
+    run(settings().model_copy(update=chosen | ({"hep_port": port} if port >= 0 else {})))
+
+
+@app.command()
+def sip(
+    file: Annotated[str, typer.Argument(help="Capture: pcap, pcapng, HEP version 3 packets or HEP as JSON lines.")],
+    kafka: Annotated[str, typer.Option(help="Bootstrap servers; CDR_KAFKA when left out.")] = "",
+) -> None:
+    """Feed the SIP messages of a capture file to Kafka, as if they came over HEP."""
+    from pipeline.ingest.hep_service import feed
+    from pipeline.settings import settings
+    from pipeline.sources.pcap import records
+
+    count = feed(settings().model_copy(update={"kafka": kafka} if kafka else {}), records(file))
+    typer.echo(f"{count} SIP messages produced.", err=True)
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI document of the query service."""
     from pipeline.output import print_json

@@ -1,0 +1,125 @@
+"""Runs the HEP listener (`cdr hep`) and feeds capture files (`cdr sip`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import Final, cast
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from prometheus_client import start_http_server
+
+from pipeline import kafka, logs
+from pipeline.errors import DEPENDENCY, Problem
+from pipeline.ingest.hep import Listener, until_signal
+from pipeline.ingest.hep_key import key, read
+from pipeline.ingest.outbox import Outbox, Producer
+from pipeline.settings import Settings
+
+log = structlog.get_logger()
+
+_KAFKA_WAIT_S: Final = 120.0
+_DRAIN_S: Final = 8.0
+
+
+def run(settings: Settings) -> None:
+    """Listen until SIGTERM or Ctrl-C, then write what came and end. Raises `Problem` when it cannot start."""
+    logs.configure(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    outbox = Outbox(settings.sip_topic, 1, limit=settings.hep_waiting_mb << 20)
+    listener = Listener(outbox, password=settings.hep_password)
+    port = await listener.listen(settings.hep_host, settings.hep_port)
+    _metrics(settings)
+    log.info("HEP listener", host=settings.hep_host, port=port, topic=settings.sip_topic, kafka=settings.kafka)
+    stopped = asyncio.ensure_future(until_signal())
+    connecting = asyncio.ensure_future(_connect(settings))  # packets wait meanwhile
+    await asyncio.wait({stopped, connecting}, return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():
+        connecting.cancel()
+        listener.close()
+        _lost(outbox)
+        return
+    producer, outbox.partitions = connecting.result()
+    writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
+    reporting = asyncio.ensure_future(listener.report())
+    try:
+        await asyncio.wait({stopped, writing}, return_when=asyncio.FIRST_COMPLETED)
+        listener.close()
+        outbox.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(writing, _DRAIN_S)
+        log.info("HEP listener ends", received=listener.received, written=outbox.written, dropped=listener.dropped)
+        _lost(outbox)
+    finally:
+        reporting.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(producer.stop(), 2)
+
+
+def _lost(outbox: Outbox) -> None:
+    if outbox.size:
+        log.error("HEP packets lost: Kafka did not take them before the end", bytes=outbox.size)
+
+
+def _metrics(settings: Settings) -> None:
+    if settings.hep_metrics_port < 0:
+        return
+    try:
+        start_http_server(settings.hep_metrics_port, addr=settings.metrics_host)
+    except OSError as error:
+        raise Problem(
+            f"Cannot serve metrics on {settings.metrics_host}:{settings.hep_metrics_port}: {error.strerror}.",
+            hint="Set CDR_HEP_METRICS_PORT to a free port, 0 for any, -1 for none.",
+            code=DEPENDENCY,
+        ) from error
+
+
+async def _connect(settings: Settings) -> tuple[AIOKafkaProducer, int]:
+    """A started producer and the partitions of the topic; waits for a broker that is still starting."""
+    until = time.monotonic() + _KAFKA_WAIT_S
+    while True:
+        try:
+            partitions = await kafka.ensure_topics(settings)
+            producer = kafka.producer(settings, linger_ms=0)
+            await producer.start()
+            return producer, partitions[settings.sip_topic]
+        except Problem as problem:
+            if time.monotonic() > until:
+                raise
+            log.warning("waiting for Kafka", error=str(problem))
+            await asyncio.sleep(1)
+
+
+def feed(settings: Settings, packets: Iterable[bytes]) -> int:
+    """Write HEP packets to the SIP topic; returns how many, when the broker has them all."""
+    return asyncio.run(_feed(settings, packets))
+
+
+async def _feed(settings: Settings, packets: Iterable[bytes]) -> int:
+    partitions = await kafka.ensure_topics(settings)
+    producer = kafka.producer(settings, linger_ms=0)
+    await producer.start()
+    outbox = Outbox(settings.sip_topic, partitions[settings.sip_topic])
+    writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
+    try:
+        for value in packets:
+            packet = read(value)
+            name = (key(packet) if packet is not None else "") or "file"
+            while not outbox.put(name.encode("utf-8", "replace"), value):
+                room = asyncio.Event()
+                outbox.when_room(room.set)
+                waiting = asyncio.ensure_future(room.wait())
+                await asyncio.wait({waiting, writing}, return_when=asyncio.FIRST_COMPLETED)
+                if writing.done():
+                    writing.result()
+        outbox.close()
+        await writing
+    finally:
+        await producer.stop()
+    return outbox.written
