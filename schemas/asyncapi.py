@@ -15,7 +15,6 @@ DEAD_LETTER_HEADERS: Final[dict[str, str]] = {
     "topic": "Topic it was read from.",
     "partition": "Partition it was read from, decimal.",
     "offset": "Offset it was read at, decimal.",
-    "key": "Key it had.",
 }
 
 
@@ -84,7 +83,7 @@ def asyncapi() -> dict[str, Any]:
                             name: {"type": "string", "description": text} for name, text in DEAD_LETTER_HEADERS.items()
                         },
                     },
-                    "bindings": _key("The key of the record it was made from."),
+                    "bindings": _key("The key of the record it was made from, unchanged."),
                 },
             },
             "schemas": models["$defs"],

@@ -48,4 +48,4 @@ def test_the_asyncapi_document_is_version_3_with_kafka_bindings() -> None:
     for operation in document["operations"].values():
         assert operation["action"] in ("send", "receive")
     headers = document["components"]["messages"]["deadLetter"]["headers"]
-    assert set(headers["properties"]) == set(DEAD_LETTER_HEADERS) == {"error", "topic", "partition", "offset", "key"}
+    assert set(headers["properties"]) == set(DEAD_LETTER_HEADERS) == {"error", "topic", "partition", "offset"}

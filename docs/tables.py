@@ -1,0 +1,97 @@
+"""Tables of the documentation that come from the code: `python docs/tables.py` writes them anew.
+
+They stand between `<!-- table: name -->` and `<!-- end -->`. A test says when one is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import typing
+from pathlib import Path
+
+from pipeline.settings import Settings
+from schemas.call_model import CallDocument
+from schemas.event_model import EVENT_TYPE_MEANINGS, CallEvent
+
+DOCS = Path(__file__).parent
+_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def settings_table() -> str:
+    """Every setting with its default."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if str(default) else "empty"
+        rows.append(f"| `CDR_{name.upper()}` | {shown} | {field.description or ''} |")
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def event_fields_table() -> str:
+    """Every field of a call event that producers may send."""
+    rows = []
+    for name, field in CallEvent.model_fields.items():
+        if name == "sip":  # internal
+            continue
+        examples = ", ".join(f"`{_shown(example)}`" for example in field.examples or [])
+        words = [] if name == "hung_up_by" else _words(field.annotation)  # explained one by one
+        text = (field.description or "") + (f" One of {', '.join(words)}." if words else "")
+        need = "yes" if field.is_required() else ""
+        rows.append(f"| `{field.alias or name}` | {need} | {text} | {examples} |")
+    return "\n".join(["| field | needed | meaning | examples |", "|---|---|---|---|", *rows])
+
+
+def event_types_table() -> str:
+    """Every event type."""
+    return "\n".join(
+        ["| type | says |", "|---|---|", *(f"| `{word}` | {text} |" for word, text in EVENT_TYPE_MEANINGS.items())]
+    )
+
+
+def call_fields_table() -> str:
+    """Every field of the call document."""
+    rows = []
+    for name, field in CallDocument.model_fields.items():
+        words = _words(field.annotation)
+        text = (field.description or "") + (f" One of {', '.join(words)}." if words else "")
+        rows.append(f"| `{field.alias or name}` | {text} |")
+    return "\n".join(["| field | meaning |", "|---|---|", *rows])
+
+
+def _shown(example: object) -> str:
+    return example if isinstance(example, str) else json.dumps(example)
+
+
+def _words(annotation: object) -> list[str]:
+    """The words of an enumeration, also inside `X | None`."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return [str(word) for word in typing.get_args(annotation)]
+    return [word for part in typing.get_args(annotation) for word in _words(part)]
+
+
+TABLES = {
+    "settings": settings_table,
+    "event_fields": event_fields_table,
+    "event_types": event_types_table,
+    "call_fields": call_fields_table,
+}
+
+
+def filled(text: str) -> str:
+    """A page with its tables as they should be."""
+    return _PLACE.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    """Write the pages that are stale."""
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if filled(text) != text:
+            page.write_text(filled(text), encoding="utf-8")
+            print(f"wrote {page}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
