@@ -20,6 +20,8 @@ from schemas.contract import explain
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS: Any = typer.main.get_command(app)
+# `cdr` where a command begins; its words end where the next command, redirection or comment begins.
+_TYPED = re.compile(r"(?:^|\$\(|[|;&] )(?:\S+/)?cdr\b([^|)&;<>#]*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 
 
@@ -36,18 +38,7 @@ def _spoken(page: Path) -> list[list[str]]:
     text = page.read_text(encoding="utf-8")
     lines = [line for kind, block in BLOCK.findall(text) if kind in ("sh", "text") for line in block.splitlines()]
     lines += re.findall(r"`(cdr [^`]+)`", _without_quotes(text))
-    found = []
-    for line in lines:
-        if not re.search(r"\bcdr\b|docker compose run", line):
-            continue
-        for part in re.split(r"\||&&|;", line.partition(" # ")[0]):
-            words = shlex.split(part.strip().removeprefix("$ "), comments=True)
-            words = words[words.index("run") + 1 :] if words[:2] == ["docker", "compose"] and "run" in words else words
-            while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
-                words = words[1:]
-            if words and Path(words[0]).name == "cdr":
-                found.append(words[1:])
-    return found
+    return [shlex.split(rest) for line in lines for rest in _TYPED.findall(line)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
