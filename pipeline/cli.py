@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -108,6 +109,56 @@ def openapi() -> None:
     from pipeline.settings import settings
 
     print_json(create_app(settings()).openapi())
+
+
+@app.command()
+def run(
+    data: Annotated[Path | None, typer.Option(help="Data directory; CDR_DATA, or ./data, when left out.")] = None,
+    ports: Annotated[str, typer.Option(help="fixed: the usual ones; auto: any that are free.")] = "fixed",
+    broker: Annotated[str, typer.Option(help="tansu (in memory) or kafka (Apache Kafka, needs Java 17).")] = "tansu",
+    traffic: Annotated[bool, typer.Option(help="Feed the traffic of a simulated company.")] = True,
+    rate: Annotated[float, typer.Option(help="Simulated calls per second.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Which simulated company.")] = 1,
+) -> None:
+    """Run the whole product on this machine until Ctrl-C; the data stays for the next time."""
+    from pipeline.embedded.product import run_product
+    from pipeline.settings import settings
+
+    run_product(settings(), data=data, ports=ports, broker=broker, traffic=traffic, rate=rate, seed=seed)
+
+
+@app.command()
+def status(
+    data: Annotated[Path | None, typer.Option(help="Data directory; CDR_DATA, or ./data, when left out.")] = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Show the product that runs on this machine: URLs, token, health. Exit code 1 when a part is not well."""
+    from pipeline.embedded.product import show_status
+    from pipeline.settings import settings
+
+    raise typer.Exit(0 if show_status(data or settings().data, output) else 1)
+
+
+@app.command()
+def produce(
+    file: Annotated[Path | None, typer.Argument(help="NDJSON of canonical call events; - for stdin.")] = None,
+    scenario: Annotated[str, typer.Option(help="What to simulate: day, answered, busy, queue, transfer, …")] = "day",
+    rate: Annotated[float, typer.Option(help="Simulated calls per second.")] = 1.0,
+    calls: Annotated[int | None, typer.Option(min=1, help="How many calls; without it, live until Ctrl-C.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Produce each event when it happens, not all at once.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same calls.")] = 1,
+    tenant: Annotated[str, typer.Option(help="Whose calls they are.")] = "default",
+    topic: Annotated[str, typer.Option(help="Topic; CDR_EVENTS_TOPIC when left out.")] = "",
+) -> None:
+    """Produce call events to Kafka: a file of them, or simulated ones."""
+    from pipeline.settings import settings
+    from pipeline.traffic.produce import Simulation, open_file, run
+
+    chosen = settings()
+    simulation = Simulation(scenario, rate, calls, seed, tenant, live)
+    number, wrong = run(chosen, simulation, open_file(file) if file else None, topic or chosen.events_topic)
+    typer.echo(f"{number} events produced{f', {wrong} lines were no events' if wrong else ''}.", err=True)
+    raise typer.Exit(1 if wrong else 0)
 
 
 token = typer.Typer(no_args_is_help=True, help="Tokens of the query service.")

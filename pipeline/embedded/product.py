@@ -1,0 +1,45 @@
+"""What `cdr run` and `cdr status` call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipeline.embedded.ports import Ports
+from pipeline.embedded.run_file import status
+from pipeline.embedded.screen import Screen
+from pipeline.embedded.supervisor import Plan, Supervisor
+from pipeline.errors import USAGE, Problem
+from pipeline.output import Output, print_json, print_rows
+from pipeline.settings import Settings
+
+BROKERS = ("tansu", "kafka")
+
+
+def run_product(
+    settings: Settings, *, data: Path | None, ports: str, broker: str, traffic: bool, rate: float, seed: int
+) -> None:
+    """Run until SIGINT or SIGTERM; Problem when it cannot start."""
+    if broker not in BROKERS:
+        raise Problem(f"--broker {broker!r} is not known.", hint="Give tansu or kafka.", code=USAGE)
+    if ports not in tuple(Ports):
+        raise Problem(f"--ports {ports!r} is not known.", hint="Give fixed or auto.", code=USAGE)
+    if rate <= 0:
+        raise Problem(f"--rate {rate:g} is not above 0.", hint="Give calls per second, or --no-traffic.", code=USAGE)
+    plan = Plan(data or settings.data, Ports(ports), broker, traffic, rate, seed)
+    Supervisor(plan, settings, Screen()).run()
+
+
+def show_status(data: Path, output: Output) -> bool:
+    """Print the state of the running product; gives whether every part is well."""
+    state = status(data)
+    healthy: bool = state["healthy"]
+    if output is Output.json or output is Output.ndjson:
+        print_json(state)
+        return healthy
+    rows = [{"part": name, **part} for name, part in state["parts"].items()]
+    print_rows(rows, ("part", "pid", "health", "log"), output)
+    for name, url in state["urls"].items():
+        print(f"{name:11}{url}", file=sys.stderr)
+    print(f"{'token':11}{state['token']}", file=sys.stderr)
+    return healthy

@@ -1,0 +1,97 @@
+"""What `cdr run` shows: progress on stderr while it starts, then URLs, token and the first calls on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+FIRST_CALLS = 8
+PATIENCE_S = 60.0
+ASK_EVERY_S = 0.5
+
+Step = Callable[[str], AbstractContextManager[None]]
+
+
+class Screen:
+    """stderr for messages, stdout for what a person or a script wants to keep."""
+
+    def __init__(self) -> None:
+        """Nothing shown yet."""
+        self.messages = Console(stderr=True, highlight=False)
+        self.out = Console(highlight=False, soft_wrap=True)
+        self._asking: tuple[str, str] | None = None
+        self._until = self._next = 0.0
+
+    def say(self, text: str) -> None:
+        """One message."""
+        self.messages.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[Step]:
+        """Show each step of the start with its time."""
+        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=self.messages) as progress:
+
+            @contextlib.contextmanager
+            def step(name: str) -> Iterator[None]:
+                task = progress.add_task(name, total=1)
+                yield
+                progress.update(task, completed=1)
+
+            yield step
+
+    def started(self, urls: dict[str, str], token: str, data: Path, traffic: bool) -> None:
+        """Print the URLs and the token; the first calls follow when there are some."""
+        self.out.print()
+        for name in ("api", "docs", "kafka", "hep", "clickhouse", "metrics"):
+            self.out.print(f"{name:11}{urls[name]}", markup=False)
+        self.out.print(f"{'token':11}{token}", markup=False)
+        self.out.print(f"{'data':11}{data}", markup=False)
+        self.out.print()
+        self.out.print(f"curl -H 'Authorization: Bearer {token}' '{urls['api']}/api/cdrs?top=5'", markup=False)
+        self.out.print()
+        self.say(f"{'Waiting for the first finished calls. ' if traffic else ''}Ctrl-C ends it; the data stays.")
+        self._asking = (urls["api"], token)
+        self._until = time.monotonic() + PATIENCE_S if traffic else float("inf")
+
+    def look(self) -> None:
+        """Show the first finished calls once there are enough, or some and patience has run out."""
+        now = time.monotonic()
+        if self._asking is None or now < self._next:
+            return
+        self._next = now + ASK_EVERY_S
+        calls = self._finished(*self._asking)
+        if len(calls) < FIRST_CALLS and not (calls and now > self._until):
+            return
+        self._asking = None
+        self._print(calls)
+
+    def _finished(self, api: str, token: str) -> list[dict[str, Any]]:
+        request = urllib.request.Request(f"{api}/api/cdrs?top=50", headers={"Authorization": f"Bearer {token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                items = json.load(answer)["items"]
+        except (OSError, ValueError, KeyError):
+            return []
+        return [item for item in items if item.get("ended_at")][:FIRST_CALLS]
+
+    def _print(self, calls: list[dict[str, Any]]) -> None:
+        table = Table(box=None, header_style="bold", pad_edge=False, title=None)
+        columns = ("started_at", "direction", "caller", "callee", "answered_at", "ended_at", "end_reason")
+        for column in columns:
+            table.add_column(column, no_wrap=True)
+        for call in calls:
+            table.add_row(*(str(call.get(column) or "") for column in columns))
+        self.out.print(table)
+        self.out.print()
