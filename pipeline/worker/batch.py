@@ -91,7 +91,7 @@ def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_
         if call is None:
             call = state.open(event.tenant, call_id)
             fresh.append(call)
-        elif len(call.events) >= max_events and call.is_new(event):
+        elif call.count >= max_events and call.is_new(event):
             batch.dead.append(_dead(chunk, record, _too_many(call_id, max_events)))
             continue
         if event.type not in EVENT_TYPES:
@@ -106,6 +106,7 @@ def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_
     batch.chunks.append(chunk)
     batch.events += len(records)
     batch.touched.setdefault(chunk.partition, []).extend(touched.values())
+    state.touch(touched)
     batch.newest_at = max(batch.newest_at, newest)
     if newest:
         state.advance(newest, now_ms)

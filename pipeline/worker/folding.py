@@ -66,7 +66,7 @@ def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall]) -> 
         if open_call.key is None:
             started_at: int = min(event.at for event in open_call.events)  # type: ignore[assignment]
             key = (started_at, call_snowflake(open_call.tenant, open_call.call_id, started_at))
-            version = version_of(len(open_call.events), False) - 1
+            version = version_of(open_call.count, False) - 1
             batch.calls.append(rows.opened_call(open_call.tenant, key, open_call.call_id, version))
             open_call.key, open_call.logs, open_call.version = key, [], version
     return now

@@ -14,12 +14,22 @@ from schemas.event import Event
 _FEW = 24
 
 
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Event]).decode
+
+
 class OpenCall(msgspec.Struct, gc=False):
-    """One call in memory: its distinct events and what the warehouse has of it."""
+    """One call in memory: its distinct events and what the warehouse has of it.
+
+    A call that nobody speaks of for a while is packed: its events become bytes, a quarter of the
+    size. Half a million open calls are held that way.
+    """
 
     tenant: str
     call_id: str
-    events: list[Event]
+    hot: list[Event] | None  # its events; None while packed
+    packed: bytes = b""
+    count: int = 0  # of its events
     last_at: int = 0  # ms; newest event
     version: int = 0  # of the last fold
     key: Key | None = None  # where its row lies
@@ -28,32 +38,48 @@ class OpenCall(msgspec.Struct, gc=False):
     ended: bool = False  # an `ended` came since the last fold
     ids: set[str] | None = None
 
-    def is_new(self, event: Event) -> bool:
-        """Whether the event is not among those of the call."""
-        if self.ids is not None:
-            return event.event_id not in self.ids
-        return all(known.event_id != event.event_id for known in self.events)
+    @property
+    def events(self) -> list[Event]:
+        """Its distinct events, in the order in which they came. Not to be changed."""
+        return _unpack(self.packed) if self.hot is None else self.hot
+
+    def pack(self) -> None:
+        """Turn the events into bytes."""
+        if self.hot is not None:
+            self.packed, self.hot, self.ids = _pack(self.hot), None, None
 
     def add(self, event: Event) -> bool:
         """Take an event; False when it is known already."""
+        hot = self.hot
+        if hot is None:
+            hot = self.hot = _unpack(self.packed)
+            self.packed = b""
         event_id = event.event_id
         if self.ids is not None:
             if event_id in self.ids:
                 return False
             self.ids.add(event_id)
         else:
-            for known in self.events:
+            for known in hot:
                 if known.event_id == event_id:
                     return False
-            if len(self.events) >= _FEW:
-                self.ids = {known.event_id for known in self.events}
+            if len(hot) >= _FEW:
+                self.ids = {known.event_id for known in hot}
                 self.ids.add(event_id)
-        self.events.append(event)
+        event.call_id = self.call_id  # one string instead of one an event
+        hot.append(event)
+        self.count += 1
         if event.type == "ended":
             self.ended = True
         if event.at > self.last_at:  # type: ignore[operator]
             self.last_at = event.at  # type: ignore[assignment]
         return True
+
+    def is_new(self, event: Event) -> bool:
+        """Whether the event is not among those of the call."""
+        if self.ids is not None:
+            return event.event_id not in self.ids
+        return all(known.event_id != event.event_id for known in self.events)
 
 
 class PartitionCalls:
@@ -66,6 +92,8 @@ class PartitionCalls:
         self.clock_set_at = 0  # ms; wall clock when that was
         self.next_offset: int | None = None
         self._closed: deque[tuple[int, OpenCall]] = deque()
+        self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
+        self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep
         self.postponed: dict[int, OpenCall] = {}  # open calls with news that no row shows yet
 
     def get(self, tenant: str, call_id: str) -> OpenCall | None:
@@ -96,6 +124,18 @@ class PartitionCalls:
     def time(self, now: int) -> int:
         """Event time at wall time `now`, ms: it goes on while no event comes."""
         return self.clock + max(0, now - self.clock_set_at) if self.clock else 0
+
+    def touch(self, calls: dict[int, OpenCall]) -> None:
+        """Note that these calls, by identity, had news."""
+        self._warmer.update(calls)
+
+    def cool(self) -> None:
+        """Pack the calls that had no news for two sweeps."""
+        warmer = self._warmer
+        for key, call in self._warm.items():
+            if key not in warmer:
+                call.pack()
+        self._warm, self._warmer = warmer, {}
 
     def note_closed(self, call: OpenCall, now: int) -> None:
         """Remember that a call was closed; it stays in memory for a while, for what comes late."""

@@ -205,6 +205,7 @@ class Worker:
                 silent = state.silent(now, int(self._settings.open_limit_s * 1000))
                 expired = fold_calls(batch, state, silent, now, expired=True)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
+            state.cool()
             state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)
         metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
 
@@ -242,6 +243,8 @@ class Worker:
             if state is not None:
                 call = state.open(*key)
                 _restore(call, found)
+                found.raw.clear()
+                call.pack()
                 state.advance(call.last_at, now)
                 # Archived but not yet written, if we were cut off between the two.
                 batch.touched.setdefault(found.partition, []).append(call)
