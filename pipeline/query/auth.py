@@ -10,6 +10,7 @@ import hmac
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -38,8 +39,14 @@ class Caller:
 class Gate:
     """Turns Authorization headers into callers."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._reader = reader
+        self._monotonic, self._wall = monotonic, wall
         self._known: OrderedDict[str, tuple[float, Token | None]] = OrderedDict()
 
     async def caller(self, header: str | None) -> Caller:
@@ -56,14 +63,14 @@ class Gate:
         found = await self._find(digest)
         if found is None or not hmac.compare_digest(found.token_hash, digest) or found.revoked:
             raise unauthorized("The token is unknown or revoked; make another with cdr token create.", "invalid_token")
-        if not found.valid_at(int(time.time() * 1000)):
+        if not found.valid_at(int(self._wall() * 1000)):
             raise unauthorized("The token has expired; make another with cdr token create.", "invalid_token")
         if READ not in found.scopes:
             raise RequestProblem(403, "forbidden", f"The token lacks the scope {READ}; make one that has it.")
         return Caller(found.tenant, found.name, found.scopes)
 
     async def _find(self, digest: str) -> Token | None:
-        now = time.monotonic()
+        now = self._monotonic()
         known = self._known.get(digest)
         if known is not None and now - known[0] < (_MISSED_S if known[1] is None else _FOUND_S):
             return known[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 import uuid
 from typing import Any, Final
 
@@ -82,7 +83,8 @@ class Observation:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            log.exception("request failed", path=scope["path"], request_id=request_id)
+            # as text: renderers that show local variables would show the token
+            log.error("request failed", path=scope["path"], request_id=request_id, trace=traceback.format_exc())
             if status:  # too late for another answer
                 raise
             problem = RequestProblem(500, "unknown", f"The service failed; its log has more under {request_id}.")

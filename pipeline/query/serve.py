@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import structlog
@@ -41,10 +42,14 @@ def serve(settings: Settings) -> None:
             log_level=settings.log_level,
         )
     )
+    # uvicorn repeats the signal that ended it, when all is done: ending as told is success
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run()
-    except SystemExit:  # uvicorn has said why
-        raise Problem(
+    except SystemExit as end:
+        if not end.code:
+            return
+        raise Problem(  # uvicorn has said why
             f"The query service cannot listen on {settings.api_host}:{settings.api_port}.",
             hint="Another program has the port? Set CDR_API_PORT or give --port.",
             code=USAGE,

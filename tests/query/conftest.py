@@ -1,0 +1,82 @@
+"""A warehouse with calls of two tenants, and the service in this process over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+
+from pipeline.query.app import create_app
+from pipeline.settings import Settings
+from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.tokens import create_token
+from schemas.call import Call
+from tests.query.stored_calls import example_calls, write
+from tests.servers import ClickHouseServer
+
+LEAK = "leak.example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A migrated database with the example calls of tenants acme and other."""
+
+    client: Any
+    settings: Settings
+    calls: dict[str, Call]  # of acme, by call_id
+    token: str  # of acme
+    other_token: str
+
+
+def marked(call: Call) -> Call:
+    """The call with a domain that shows wherever it leaks. Its ids are those of acme's call."""
+    logs = [msgspec.structs.replace(log, caller_domain=LEAK) for log in call.logs]
+    return msgspec.structs.replace(call, caller_domain=LEAK, logs=logs)
+
+
+@pytest.fixture(scope="module")
+def warehouse(clickhouse_server: ClickHouseServer) -> Iterator[Warehouse]:
+    clickhouse_server.start()
+    name = clickhouse_server.fresh_database()
+    client = clickhouse_server.client(name)
+    migrate(client, name)
+    calls = example_calls("acme")
+    write(client, calls)
+    write(client, [marked(call) for call in example_calls("other")])
+    yield Warehouse(
+        client=client,
+        settings=Settings(clickhouse=clickhouse_server.url, database=name, api_port=0),
+        calls={call.call_id: call for call in calls},
+        token=create_token(client, "acme", "tests"),
+        other_token=create_token(client, "other", "tests"),
+    )
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def service(warehouse: Warehouse) -> Iterator[FastAPI]:
+    app = create_app(warehouse.settings)
+    yield app
+    app.state.reader.close()
+
+
+@pytest.fixture
+async def anonymous(service: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a token."""
+    transport = httpx.ASGITransport(app=service)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(service: FastAPI, warehouse: Warehouse) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with acme's token."""
+    transport = httpx.ASGITransport(app=service)
+    headers = {"Authorization": f"Bearer {warehouse.token}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client:
+        yield client
