@@ -5,8 +5,8 @@ FROM python:3.12-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/cdr
 WORKDIR /src
-COPY requirements.lock ./
-RUN /opt/cdr/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
+COPY deploy/requirements.lock ./
+RUN /opt/cdr/bin/pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY schemas schemas
 COPY pipeline pipeline

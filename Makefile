@@ -57,6 +57,8 @@ lock: ## resolve the newest allowed packages into requirements.lock, for every p
 	@python3 -m venv .cache/lock && .cache/lock/bin/python -m pip install -q --disable-pip-version-check uv
 	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file requirements.lock
+	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements.lock \
+		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file deploy/requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages" >&2
 
 clean: ## remove what was built and cached, not the data

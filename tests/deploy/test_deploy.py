@@ -101,8 +101,20 @@ def test_the_image_is_unprivileged_and_locked() -> None:
     assert "--require-hashes" in text
     assert "ADD " not in text
     copied = {word for words in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M) for word in words.split()}
-    let_in = set(re.findall(r"^!([\w.-]+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M))
-    assert copied == let_in
+    let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M)
+    assert copied == {name.removesuffix("/**") for name in let_in}
+
+
+def _pins(file: Path) -> set[str]:
+    return set(re.findall(r"^[\w.-]+==\S+", file.read_text(encoding="utf-8"), re.M))
+
+
+def test_the_image_has_what_was_tested_and_no_tools() -> None:
+    pins = _pins(ROOT / "deploy" / "requirements.lock")
+    assert pins <= _pins(ROOT / "requirements.lock"), "run: make lock"
+    names = {pin.partition("==")[0] for pin in pins}
+    assert {"faust-streaming", "clickhouse-connect", "fastapi"} <= names
+    assert names.isdisjoint({"chdb", "pytest", "mypy", "ruff", "hypothesis"})
 
 
 def test_a_unit_runs_a_command_that_exists_confined() -> None:
