@@ -51,8 +51,8 @@ def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         **connection(settings),
         acks="all",
-        enable_idempotence=True,
         **{
+            "enable_idempotence": True,
             "linger_ms": 5,
             "max_batch_size": 1 << 19,
             "max_request_size": LARGEST_MESSAGE,

@@ -80,13 +80,17 @@ def _metrics(settings: Settings) -> None:
         ) from error
 
 
+# A packet that is written twice is one fact: its event id follows from its content. So the producer need not be
+# idempotent, which not every broker offers to this client.
+
+
 async def _connect(settings: Settings) -> tuple[AIOKafkaProducer, int]:
     """A started producer and the partitions of the topic; waits for a broker that is still starting."""
     until = time.monotonic() + _KAFKA_WAIT_S
     while True:
         try:
             partitions = await kafka.ensure_topics(settings)
-            producer = kafka.producer(settings, linger_ms=0)
+            producer = kafka.producer(settings, linger_ms=0, enable_idempotence=False)
             await producer.start()
             return producer, partitions[settings.sip_topic]
         except Problem as problem:
@@ -103,7 +107,7 @@ def feed(settings: Settings, packets: Iterable[bytes]) -> int:
 
 async def _feed(settings: Settings, packets: Iterable[bytes]) -> int:
     partitions = await kafka.ensure_topics(settings)
-    producer = kafka.producer(settings, linger_ms=0)
+    producer = kafka.producer(settings, linger_ms=0, enable_idempotence=False)
     await producer.start()
     outbox = Outbox(settings.sip_topic, partitions[settings.sip_topic])
     writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))

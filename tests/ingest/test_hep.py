@@ -1,0 +1,284 @@
+"""The HEP listener: what comes over UDP and TCP, and what reaches Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
+
+from pipeline.embedded.process import free_port
+from pipeline.errors import Problem
+from pipeline.ingest.hep import Listener
+from pipeline.ingest.hep_key import key, read
+from pipeline.ingest.outbox import Batch, Outbox
+from pipeline.sources import hep
+from pipeline.sources.sip_events import decode
+from tests.servers import BrokerServer
+from tests.sip_wire import Talk, Wire
+
+ROOT = Path(__file__).parents[2]
+
+
+class Held:
+    """Holds what was appended, up to 16 messages."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[bytes, bytes]] = []
+
+    def append(self, *, key: bytes | None, value: bytes | None, timestamp: int | None) -> object | None:
+        if len(self.items) == 16:
+            return None
+        self.items.append((key or b"", value or b""))
+        return self
+
+    def record_count(self) -> int:
+        return len(self.items)
+
+
+class Recorder:
+    """A producer that keeps what it is given; `faults` writes fail first."""
+
+    def __init__(self, faults: int = 0) -> None:
+        self.faults = faults
+        self.written: list[tuple[int, bytes, bytes]] = []
+
+    def create_batch(self) -> Held:
+        return Held()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> Awaitable[object]:
+        assert isinstance(batch, Held)
+        return asyncio.ensure_future(self._write(batch.items, partition))
+
+    async def send(self, topic: str, value: bytes, key: bytes, partition: int) -> Awaitable[object]:
+        return asyncio.ensure_future(self._write([(key, value)], partition))
+
+    async def _write(self, items: list[tuple[bytes, bytes]], partition: int) -> None:
+        await asyncio.sleep(0)
+        if self.faults:
+            self.faults -= 1
+            raise KafkaConnectionError("away")
+        self.written += [(partition, *item) for item in items]
+
+
+def calls(number: int) -> list[bytes]:
+    """Packets of so many calls."""
+    wire = Wire()
+    for place in range(number):
+        wire.invite(0, Talk(f"call-{place}"))
+        wire.reply(1, 486, Talk(f"call-{place}"))
+    return wire.packets
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; the test's own limit is 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  the condition is a socket's, nothing signals it
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def listening(outbox: Outbox, password: str = "") -> AsyncIterator[tuple[Listener, int]]:
+    """A listener on a free port of this machine."""
+    listener = Listener(outbox, password=password)
+    port = await listener.listen("127.0.0.1", 0)
+    try:
+        yield listener, port
+    finally:
+        listener.close()
+
+
+def send_udp(port: int, *packets: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for packet in packets:
+            sender.sendto(packet, ("127.0.0.1", port))
+
+
+def test_the_key_is_the_call_id_of_the_event() -> None:
+    wire = Wire()
+    wire.invite(0, Talk("k2"), headers="X-CID: k1")
+    wire.bye(9, Talk("k1"))
+    wire.packets.append(hep.encode(msgspec.structs.replace(hep.parse(wire.packets[-1]), correlation="corr")))
+    wire.packets.append(hep.encode(msgspec.structs.replace(hep.parse(wire.packets[0]), correlation="corr")))
+    keys = []
+    for value in wire.packets:
+        packet = read(value)
+        assert packet is not None
+        keys.append(key(packet))
+    assert [event.call_id for event in decode(wire.packets).events] == keys
+    assert set(keys) == {"k1", "corr"}
+
+
+async def test_udp_and_tcp_reach_the_producer() -> None:
+    outbox, recorder = Outbox("sip", 3), Recorder()
+    packets = calls(20)
+    async with listening(outbox) as (listener, port):
+        writing = asyncio.create_task(outbox.run(recorder))
+        send_udp(port, *packets[:40])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        stream = b"".join(packets[40:])
+        for start in range(0, len(stream), 700):  # cut anywhere
+            writer.write(stream[start : start + 700])
+            await writer.drain()
+        await until(lambda: listener.received == len(packets))
+        writer.close()
+        outbox.close()
+        await writing
+    assert Counter(value for _, _, value in recorder.written) == Counter(packets)
+    partitions: dict[bytes, set[int]] = {}
+    for partition, name, _ in recorder.written:
+        partitions.setdefault(name, set()).add(partition)
+    assert {len(each) for each in partitions.values()} == {1}
+    assert outbox.size == 0
+
+
+async def test_garbage_over_udp_is_passed_on_for_a_dead_letter() -> None:
+    outbox, recorder = Outbox("sip", 1), Recorder()
+    async with listening(outbox) as (listener, port):
+        send_udp(port, b"garbage")
+        await until(lambda: listener.received == 1)
+        outbox.close()
+        await outbox.run(recorder)
+    ((_, name, value),) = recorder.written
+    assert name.startswith(b"127.0.0.1:")
+    assert value == b"garbage"
+    assert listener.unreadable == 1
+
+
+async def test_garbage_over_tcp_closes_the_connection() -> None:
+    outbox = Outbox("sip", 1)
+    async with listening(outbox) as (listener, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(calls(1)[0] + b"GET / HTTP/1.1\r\n\r\n")
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+        assert (listener.received, listener.refused) == (1, 1)
+
+
+async def test_a_wrong_password_is_refused() -> None:
+    outbox = Outbox("sip", 1)
+    packet = hep.parse(calls(1)[0])
+    good = hep.encode(msgspec.structs.replace(packet, password="right"))
+    async with listening(outbox, password="right") as (listener, port):
+        send_udp(port, good, hep.encode(msgspec.structs.replace(packet, password="wrong")), hep.encode(packet), b"junk")
+        await until(lambda: listener.received == 4)
+        assert listener.refused == 3
+        recorder = Recorder()
+        outbox.close()
+        await outbox.run(recorder)
+    assert [value for _, _, value in recorder.written] == [good]
+
+
+async def test_overload_drops_udp_and_counts_it_but_holds_tcp() -> None:
+    packets = calls(20)
+    outbox = Outbox("sip", 1, limit=10_000)
+    async with listening(outbox) as (listener, port):
+        send_udp(port, *packets)
+        await until(lambda: listener.received == len(packets))
+        assert 0 < listener.dropped < len(packets)
+        assert outbox.size <= 10_000
+        taken = len(packets) - listener.dropped
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(packets))
+        recorder = Recorder()
+        writing = asyncio.create_task(outbox.run(recorder))
+        await until(lambda: len(recorder.written) == taken + len(packets))
+        writer.close()
+        outbox.close()
+        await writing
+    assert [value for _, _, value in recorder.written[taken:]] == packets
+
+
+async def test_writes_are_tried_again_until_kafka_takes_them() -> None:
+    outbox, recorder = Outbox("sip", 1), Recorder(faults=2)
+    packets = calls(3)
+    for packet in packets:
+        assert outbox.put(b"k", packet)
+    outbox.close()
+    await outbox.run(recorder)
+    assert {value for _, _, value in recorder.written} == set(packets)
+
+
+async def test_a_port_in_use_says_what_to_do() -> None:
+    async with listening(Outbox("sip", 1)) as (_, port):
+        with pytest.raises(Problem, match="choose another with --port"):
+            await Listener(Outbox("sip", 1)).listen("127.0.0.1", port)
+
+
+async def consume(broker: BrokerServer, topic: str, number: int) -> list[tuple[bytes, bytes]]:
+    """So many records of a topic."""
+    got: list[tuple[bytes, bytes]] = []
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    ) as consumer:
+        async with asyncio.timeout(60):
+            while len(got) < number:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    got += [(record.key, record.value) for record in records]
+    return got
+
+
+def environment(broker: BrokerServer, topic: str) -> dict[str, str]:
+    """The settings of a process that writes to this topic."""
+    names = {
+        "CDR_KAFKA": broker.bootstrap,
+        "CDR_SIP_TOPIC": topic,
+        "CDR_EVENTS_TOPIC": topic + "-events",
+        "CDR_CDRS_TOPIC": topic + "-cdrs",
+        "CDR_DEAD_LETTERS_TOPIC": topic + "-dead",
+        "CDR_HEP_METRICS_PORT": "-1",
+    }
+    return {**os.environ, **names}
+
+
+async def test_cdr_hep_and_sigterm(tansu: BrokerServer, tmp_path: Path) -> None:
+    port = free_port()
+    packets = calls(50)
+    command = [sys.executable, "-m", "pipeline.cli", "hep", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env=environment(tansu, "hep-sip"), stderr=output
+        )
+    try:
+        await until(lambda: b'"HEP listener"' in (tmp_path / "log").read_bytes())
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(packets))
+        await writer.drain()
+        writer.close()
+        send_udp(port, b"junk")
+        await consume(tansu, "hep-sip", len(packets))  # all in, and Kafka was reached
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    got = await consume(tansu, "hep-sip", len(packets) + 1)
+    assert Counter(value for _, value in got) == Counter([*packets, b"junk"])
+    assert b"HEP listener ends" in (tmp_path / "log").read_bytes()
+
+
+async def test_cdr_sip_feeds_a_file(tansu: BrokerServer, tmp_path: Path) -> None:
+    packets = calls(5)
+    path = tmp_path / "capture.hep"
+    path.write_bytes(b"".join(packets))
+    command = [sys.executable, "-m", "pipeline.cli", "sip", str(path)]
+    result = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=environment(tansu, "file-sip"), capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"{len(packets)} SIP messages produced." in result.stderr
+    got = await consume(tansu, "file-sip", len(packets))
+    assert Counter(value for _, value in got) == Counter(packets)
+    assert {name for name, _ in got} == {f"call-{place}".encode() for place in range(5)}
