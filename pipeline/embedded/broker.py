@@ -13,7 +13,11 @@ from pipeline.embedded.process import HOST, Child, accepts, start, wait_until
 from pipeline.errors import DEPENDENCY, Problem
 
 # Settings for every client of this broker.
-CLIENT_SETTINGS: Final = {"CDR_SESSION_TIMEOUT_S": "6", "CDR_REBALANCE_TIMEOUT_S": "6"}
+CLIENT_SETTINGS: Final = {
+    "CDR_SESSION_TIMEOUT_S": "6",
+    "CDR_REBALANCE_TIMEOUT_S": "6",
+    "CDR_IDEMPOTENT_PRODUCER": "false",  # it has no producer ids for clients without transactions
+}
 
 
 def find_tansu() -> str:

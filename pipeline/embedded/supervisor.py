@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from pipeline.embedded import broker, clickhouse, kafka, unread
 from pipeline.embedded.ports import PortMap, Ports, choose_ports
 from pipeline.embedded.process import HOST, Child, start, wait_until
@@ -320,7 +322,7 @@ class Supervisor:
         """Wait until the worker has made everything durable that was produced."""
         assert self.map is not None
         bootstrap = f"{HOST}:{self.map.broker}"
-        with contextlib.suppress(Exception):  # a broker that fails now is told by what follows
+        with contextlib.suppress(KafkaError, OSError):  # a broker that fails now is told by what follows
             while time.monotonic() < deadline:
                 if not asyncio.run(unread.any_unread(bootstrap, self.settings.group, self._topics())):
                     return
@@ -329,7 +331,11 @@ class Supervisor:
     def _keep_unread(self) -> None:
         assert self.map is not None
         bootstrap = f"{HOST}:{self.map.broker}"
-        number = asyncio.run(unread.keep_unread(bootstrap, self.settings.group, self._topics(), self.data))
+        try:
+            number = asyncio.run(unread.keep_unread(bootstrap, self.settings.group, self._topics(), self.data))
+        except (KafkaError, OSError) as error:
+            self.screen.say(f"What the broker still held could not be read: {error}. Produce it again if it matters.")
+            return
         if number:
             self.screen.say(
                 f"{number} events were not read in time; kept in {self.data / unread.FILE} for the next run."

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 FILE = "unread.records"
 QUIET_MS = 250  # nothing for so long: the end
@@ -31,25 +30,22 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
 
 async def unread(bootstrap: str, group: str, topics: list[str]) -> AsyncGenerator[Unread]:
     """Records behind the group's committed offsets, to the end of each topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        committed = await admin.list_consumer_group_offsets(group)
-        existing = set(await admin.list_topics())
-    finally:
-        await admin.close()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
     )
     await consumer.start()
     try:
-        await consumer.topics()
+        existing = await consumer.topics()
         parts = [TopicPartition(t, n) for t in topics if t in existing for n in consumer.partitions_for_topic(t) or ()]
         if not parts:
             return
         consumer.assign(parts)
         for part in parts:
-            consumer.seek(part, committed[part].offset if part in committed and committed[part].offset >= 0 else 0)
+            consumer.seek(part, await consumer.committed(part) or 0)
         # The memory broker's word on its end offset is too low, so it is read until nothing comes.
         while batch := await consumer.getmany(timeout_ms=QUIET_MS):
             for part, records in batch.items():
