@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
+from pipeline.calls.causes import cause_from_code
 from schemas.event import Event, Party
 
-# Where two events share their millisecond, cause comes before effect.
-_RANK = {
-    "started": 0,
-    "data": 1,
-    "queue_joined": 2,
-    "progress": 3,
-    "queue_agent_rang": 4,
-    "rang": 5,
-    "rerouted": 6,
-    "voicemail": 7,
-    "answered": 8,
-    "bridged": 9,
-    "transferred": 12,
-    "queue_left": 13,
-    "unbridged": 14,
-    "ended": 15,
-}
-_MIDDLE = 10
-
 NOBODY = Party()
+# Reasons of events that the fold knows: what a leg's summary at hang-up remembers of its answer, and a
+# `data` event that says that a node began anew, so that its legs are gone.
+HANGUP_RECORD = "hangup_record"
+NODE_RESTART = "node_restart"
+# A leg that the PBX began towards its own caller, because somebody clicked to dial.
+ORIGINATE = frozenset(("originate", "click_to_dial", "callback"))
 
 
 class Leg(msgspec.Struct, gc=False):
@@ -35,12 +23,14 @@ class Leg(msgspec.Struct, gc=False):
 
     id: str
     call_id: str
+    node: str
     first_at: int
     started: int | None = None
     progress: int | None = None
     rang: int | None = None
     answered: int | None = None
     ended: int | None = None
+    start_reason: str = ""
     answer_source: str = ""  # reason of the event that said so
     answered_by: str = ""
     caller: Party = NOBODY
@@ -49,7 +39,6 @@ class Leg(msgspec.Struct, gc=False):
     role: str = ""
     kind: str = ""
     peer: str = ""
-    node: str = ""
     trunk: str = ""
     did: str = ""
     outbound_caller_id: str = ""
@@ -58,11 +47,9 @@ class Leg(msgspec.Struct, gc=False):
     cause: str = ""
     cause_from: str = ""
     hung_up_by: str = ""
-    end_reason: str = ""
-    bridges: list[tuple[int, str]] | None = None
-    unbridges: list[tuple[int, str]] | None = None
+    bridges: list[tuple[int, str, bool]] | None = None  # (at, peer leg, joined)
     holds: list[tuple[int, bool]] | None = None
-    conferences: list[tuple[int, str, bool]] | None = None
+    conferences: list[tuple[int, str, bool]] | None = None  # (at, room, joined)
 
 
 class Story(msgspec.Struct, gc=False):
@@ -70,52 +57,81 @@ class Story(msgspec.Struct, gc=False):
 
     legs: dict[str, Leg]
     last_at: int
-    reroutes: list[Event]  # rerouted and transferred, in order
-    queue: list[Event]
-    voicemail: list[Event]
-    recordings: list[Event]
-    quality: list[Event]
-    callbacks: list[Event]
-    user_data: str
+    user_data: str = ""
+    bridged: bool = False  # some event tells which legs heard each other
+    held: bool = False
+    moves: list[Event] | None = None  # rerouted and transferred, in order
+    queue: list[Event] | None = None
+    voicemail: list[Event] | None = None
+    recordings: list[Event] | None = None
+    quality: list[Event] | None = None
+    restarts: list[Event] | None = None
 
 
-def distinct(events: Iterable[Event]) -> list[Event]:
-    """Each fact once, in the order in which it happened.
-
-    The same event id is the same fact; should two reports of it differ (two captures of one SIP
-    message), the earlier one counts, whichever came first.
-    """
-    known: dict[str, Event] = {}
+def read(events: Sequence[Event], nameless: str = "") -> Story:
+    """The story of one call. `events` are distinct and in order; those without leg id belong to the leg
+    `nameless`."""
+    legs: dict[str, Leg] = {}
+    story = Story(legs, events[-1].at)  # type: ignore[arg-type]
     for event in events:
-        other = known.setdefault(event.event_id, event)
-        if other is not event and _precedence(event) < _precedence(other):
-            known[event.event_id] = event
-    return sorted(known.values(), key=_order)
+        at: int = event.at  # type: ignore[assignment]
+        leg_id = event.leg_id or nameless
+        leg = legs.get(leg_id)
+        if leg is None:
+            leg = legs[leg_id] = Leg(leg_id, event.call_id, event.node, at)
+        kind = event.type
+        if kind == "rang":
+            if leg.rang is None:
+                leg.rang = at
+        elif kind == "started":
+            if leg.started is None:
+                leg.started = at
+                leg.start_reason = event.reason
+        elif kind == "answered":
+            # A moment that a hang-up record remembers yields to one that was seen.
+            if leg.answered is None or (leg.answer_source == HANGUP_RECORD and event.reason != HANGUP_RECORD):
+                leg.answered = at
+                leg.answer_source = event.reason
+                leg.answered_by = event.answered_by
+        elif kind == "ended":
+            if leg.ended is None:
+                leg.ended = at
+            _read_end(leg, event)
+        elif _read_rest(story, leg, event, at):
+            continue
+        _read_parties(leg, event)
+        if event.user_data and not story.user_data:
+            story.user_data = event.user_data
+    return story
 
 
-def _precedence(event: Event) -> tuple[object, ...]:
-    return (event.at, event.type, event.leg_id, event.seq, msgspec.json.encode(event))
+def _read_parties(leg: Leg, event: Event) -> None:
+    """Who and what the leg is; the first word stands."""
+    if event.caller is not None:
+        leg.caller = _fuller(leg.caller, event.caller)
+    if event.callee is not None:
+        leg.callee = _fuller(leg.callee, event.callee)
+    if event.direction is not None and not leg.direction:
+        leg.direction = event.direction
+    if event.kind is not None and not leg.kind:
+        leg.kind = event.kind
+    if event.peer_leg_id and not leg.peer:
+        leg.peer = event.peer_leg_id
+    if event.role and not leg.role:
+        leg.role = event.role
+    if event.trunk and not leg.trunk:
+        leg.trunk = event.trunk
+    if event.did and not leg.did:
+        leg.did = event.did
+    if event.outbound_caller_id and not leg.outbound_caller_id:
+        leg.outbound_caller_id = event.outbound_caller_id
 
 
-def _order(event: Event) -> tuple[int, int, int, str, str]:
-    return (event.at, _RANK.get(event.type, _MIDDLE), event.seq, event.leg_id, event.event_id)  # type: ignore[return-value]
-
-
-def party(value: str | Party | None) -> Party | None:
-    """A party given as a bare number or in full."""
-    if value is None or isinstance(value, Party):
-        return value
-    return Party(number=value)
-
-
-def _fuller(known: Party, told: str | Party | None) -> Party:
+def _fuller(known: Party, told: str | Party) -> Party:
     """What is known of a party, completed by what an event tells; the first word stands."""
-    if told is None:
-        return known
-    if known is NOBODY:
-        return told if isinstance(told, Party) else Party(number=told)
-    new = party(told)
-    assert new is not None
+    new = told if isinstance(told, Party) else Party(told)
+    if known is NOBODY or known == new:
+        return new
     return Party(
         number=known.number or new.number,
         name=known.name or new.name,
@@ -124,105 +140,58 @@ def _fuller(known: Party, told: str | Party | None) -> Party:
     )
 
 
-def read(events: Sequence[Event]) -> Story:
-    """The story of one call. `events` are distinct and in order, see `distinct`."""
-    story = Story({}, 0, [], [], [], [], [], [], "")
-    legs = story.legs
-    for event in events:
-        at: int = event.at  # type: ignore[assignment]
-        leg = legs.get(event.leg_id)
-        if leg is None:
-            leg = legs[event.leg_id] = Leg(event.leg_id, event.call_id, at, node=event.node)
-        kind = event.type
-        if kind == "started":
-            if leg.started is None:
-                leg.started = at
-        elif kind == "rang":
-            if leg.rang is None:
-                leg.rang = at
-        elif kind == "answered":
-            # A moment that a hang-up record remembers yields to one that was seen.
-            if leg.answered is None or (leg.answer_source == "hangup_record" and event.reason != "hangup_record"):
-                leg.answered = at
-                leg.answer_source = event.reason
-                leg.answered_by = event.answered_by
-        elif kind == "ended":
-            if leg.ended is None:
-                leg.ended = at
-            _read_end(leg, event)
-        else:
-            _read_rest(story, leg, event, at)
-        if event.caller is not None:
-            leg.caller = _fuller(leg.caller, event.caller)
-        if event.callee is not None:
-            leg.callee = _fuller(leg.callee, event.callee)
-        if event.direction is not None and not leg.direction:
-            leg.direction = event.direction
-        if event.kind is not None and not leg.kind:
-            leg.kind = event.kind
-        if event.peer_leg_id and not leg.peer and kind not in ("bridged", "unbridged"):
-            leg.peer = event.peer_leg_id
-        if event.role and not leg.role:
-            leg.role = event.role
-        if event.trunk and not leg.trunk:
-            leg.trunk = event.trunk
-        if event.did and not leg.did:
-            leg.did = event.did
-        if event.outbound_caller_id and not leg.outbound_caller_id:
-            leg.outbound_caller_id = event.outbound_caller_id
-        if event.user_data and not story.user_data:
-            story.user_data = event.user_data
-    story.last_at = events[-1].at  # type: ignore[assignment]
-    return story
-
-
 def _read_end(leg: Leg, event: Event) -> None:
     """The cause of a hang-up; a later report of the same end adds what the earlier left out."""
-    if event.sip_status and not leg.sip_status:
-        leg.sip_status = event.sip_status
     if event.q850_cause and not leg.q850_cause:
-        leg.q850_cause = event.q850_cause
-        leg.cause_from = event.cause_from or "native"
+        leg.q850_cause = cause_from_code(event.q850_cause)
+        if leg.q850_cause:
+            leg.cause_from = event.cause_from or "native"
+    if event.hung_up_by is not None and not leg.hung_up_by:
+        leg.hung_up_by = event.hung_up_by
+    if 100 <= event.sip_status < 700 and not leg.sip_status:
+        leg.sip_status = event.sip_status
     if event.cause and not leg.cause:
         leg.cause = event.cause
-    if event.hung_up_by and not leg.hung_up_by:
-        leg.hung_up_by = event.hung_up_by
-    if event.reason and not leg.end_reason:
-        leg.end_reason = event.reason
 
 
-def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> None:
+def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
+    """The events beyond the four moments; True when their parties are not the leg's."""
     kind = event.type
     if kind == "progress":
         if leg.progress is None:
             leg.progress = at
-    elif kind == "bridged":
+        return False
+    if kind in ("bridged", "unbridged"):
+        story.bridged = True
         leg.bridges = leg.bridges or []
-        leg.bridges.append((at, event.peer_leg_id))
-    elif kind == "unbridged":
-        leg.unbridges = leg.unbridges or []
-        leg.unbridges.append((at, event.peer_leg_id))
-    elif kind == "held":
+        leg.bridges.append((at, event.peer_leg_id, kind == "bridged"))
+    elif kind in ("held", "resumed"):
+        story.held = True
         leg.holds = leg.holds or []
-        leg.holds.append((at, True))
-    elif kind == "resumed":
-        leg.holds = leg.holds or []
-        leg.holds.append((at, False))
+        leg.holds.append((at, kind == "held"))
     elif kind in ("rerouted", "transferred"):
-        story.reroutes.append(event)
+        story.moves = story.moves or []
+        story.moves.append(event)
     elif kind in ("queue_joined", "queue_agent_rang", "queue_left"):
+        story.queue = story.queue or []
         story.queue.append(event)
     elif kind == "voicemail":
+        story.voicemail = story.voicemail or []
         story.voicemail.append(event)
-    elif kind == "conference_joined":
+    elif kind in ("conference_joined", "conference_left"):
         leg.conferences = leg.conferences or []
-        leg.conferences.append((at, event.conference, True))
-    elif kind == "conference_left":
-        leg.conferences = leg.conferences or []
-        leg.conferences.append((at, event.conference, False))
+        leg.conferences.append((at, event.conference, kind == "conference_joined"))
     elif kind == "recorded":
+        story.recordings = story.recordings or []
         story.recordings.append(event)
     elif kind == "quality":
+        story.quality = story.quality or []
         story.quality.append(event)
-    elif kind == "callback":
-        story.callbacks.append(event)
+    elif kind == "data" and event.reason == NODE_RESTART:
+        story.restarts = story.restarts or []
+        story.restarts.append(event)
+    else:
+        return False
+    if event.user_data and not story.user_data:
+        story.user_data = event.user_data
+    return True

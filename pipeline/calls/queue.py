@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import msgspec
 
 from pipeline.calls.legs import Leg, Story
-from pipeline.calls.targets import Target
+from pipeline.calls.targets import FORK_SLACK_MS, Target
 from schemas.event import Event, Party
+
+# Other words for how a caller leaves a queue.
+_REASONS = {
+    "served": "answered",
+    "connected": "answered",
+    "agent_answered": "answered",
+    "hangup": "abandoned",
+    "cancel": "abandoned",
+    "timeout": "overflow",
+    "full": "overflow",
+    "queue_overflow": "overflow",
+    "exit_key": "exit",
+    "queue_exit": "exit",
+}
+_MEMBERS = frozenset(("extension", "queue_agent", "ring_group_member"))
 
 
 class Visit(msgspec.Struct, gc=False):
@@ -19,79 +35,137 @@ class Visit(msgspec.Struct, gc=False):
     joined: int
     left: int | None = None
     reason: str = ""
+    to: str = ""  # where the caller went on to
     agents: list[Target] = []
     answered_by: str = ""
 
 
-def visits(story: Story, caller: Leg) -> list[Visit]:
-    """The stays in queues, in order; a stay ends where the producer says so or the next begins."""
+def visits(story: Story, caller: Leg, handed: dict[str, int | None]) -> list[Visit]:
+    """The stays in queues, in order; a stay ends where the producer says so or the next begins.
+
+    `handed` maps the legs of consultations to the instant at which the caller took their place, if
+    it did: what they waited before is no wait of the caller.
+    """
     found: list[Visit] = []
-    for event in story.queue:
+    for event in story.queue or ():
         at: int = event.at  # type: ignore[assignment]
+        last = found[-1] if found and found[-1].left is None else None
+        since = 0
+        if event.leg_id in handed:
+            taken = handed[event.leg_id]
+            if taken is None:
+                continue
+            since = taken
         if event.type == "queue_joined":
-            if found and found[-1].left is None and found[-1].queue == event.queue:
+            if last is not None and last.queue == event.queue:
                 continue  # told twice
-            if found and found[-1].left is None:
-                found[-1].left = at
-            found.append(Visit(event.queue, _number(event, caller), at, agents=[]))
-        elif event.type == "queue_left" and found and found[-1].left is None:
-            found[-1].left = at
-            found[-1].reason = event.reason
-            found[-1].answered_by = event.agent
+            if last is not None:
+                last.left = at
+            number = _number(event, caller, first=not found)
+            found.append(Visit(event.queue, number, max(at, since), agents=[]))
+        elif event.type == "queue_left" and last is not None and event.queue in ("", last.queue):
+            if at < since:
+                found.pop()  # it had left before the caller took its place
+                continue
+            last.left = max(at, last.joined)
+            last.reason = _REASONS.get(event.reason.lower(), event.reason.lower())
+            last.answered_by = event.agent
+            last.to = event.to
     return found
 
 
-def _number(event: Event, caller: Leg) -> str:
+def _number(event: Event, caller: Leg, *, first: bool) -> str:
+    """The queue's number: as told, else the number that was called if the queue is where it led."""
     callee = event.callee
-    number = callee.number if isinstance(callee, Party) else callee
-    return number or event.to or caller.callee.number or event.queue
+    number = (callee.number if isinstance(callee, Party) else callee) or event.to
+    if number:
+        return number
+    if event.queue.lstrip("+*#").isdigit() or not first or caller.kind not in ("", "queue"):
+        return event.queue
+    return caller.callee.number or event.queue
+
+
+def offered(story: Story, found: list[Visit], targets: list[Target]) -> list[Target]:
+    """Agents that were rung, as the queue tells it, where no leg of theirs does."""
+    known: dict[str, list[Target]] = {}
+    for target in targets:
+        known.setdefault(target.number, []).append(target)
+    calls: list[Target] = []
+    ringing: dict[str, Target] = {}
+    for event in story.queue or ():
+        at: int = event.at  # type: ignore[assignment]
+        agent = event.agent
+        if event.type == "queue_left":
+            for target in ringing.values():
+                target.ended = at
+                if target.number == agent and _REASONS.get(event.reason, event.reason) == "answered":
+                    target.answered, target.ended = at, None
+            ringing.clear()
+        elif event.type == "queue_agent_rang" and agent and not _rings(known.get(agent, []), at):
+            if agent in ringing:
+                ringing[agent].ended = at
+            ringing[agent] = Target("queue_agent", agent, at, rang=at)
+            calls.append(ringing[agent])
+    return calls
+
+
+def _rings(targets: list[Target], at: int) -> bool:
+    """Whether one of these legs, in the order of their beginning, is the one that the queue offered at `at`."""
+    place = bisect_left(targets, at + FORK_SLACK_MS, key=_started)
+    if not place:
+        return False
+    ended = targets[place - 1].ended
+    return ended is None or ended >= at - FORK_SLACK_MS
+
+
+def _started(target: Target) -> int:
+    return target.started
 
 
 def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[Target]:
     """Bind agents to visits, end the visits, and return one queue target for each."""
     logs: list[Target] = []
+    members = sorted((t for t in targets if t.kind in _MEMBERS and not t.via_transfer), key=_started)
     for position, visit in enumerate(found):
-        until = visit.left
+        place = bisect_left(members, visit.joined, key=_started)
         following = found[position + 1].joined if position + 1 < len(found) else None
-        for target in targets:
-            if target.leg is None or target.started < visit.joined or target.kind not in ("extension", "queue_agent"):
-                continue
-            if (until is None or target.started <= until) and (following is None or target.started < following):
-                target.kind = "queue_agent"
-                visit.agents.append(target)
-        talk = [agent for agent in visit.agents if agent.talk is not None]
-        if talk and visit.reason in ("", "answered"):
-            first = min(talk, key=lambda agent: agent.talk or (0, 0))
-            assert first.talk is not None
-            visit.left, visit.reason, visit.answered_by = first.talk[0], "answered", first.number
+        talk: Target | None = None
+        for target in members[place:]:
+            if visit.left is not None and target.started > visit.left:
+                break
+            if following is not None and target.started >= following:
+                break
+            target.kind = "queue_agent"
+            visit.agents.append(target)
+            if target.talk is not None and (talk is None or talk.talk is None or target.talk < talk.talk):
+                talk = target
+        if talk is not None and talk.talk is not None and visit.reason in ("", "answered"):
+            visit.left, visit.reason, visit.answered_by = max(talk.talk[0], visit.joined), "answered", talk.number
         elif visit.left is None and ended is not None:
-            visit.left, visit.reason = ended, visit.reason or "abandoned"
-        log = Target(
-            "queue",
-            visit.number,
-            visit.joined,
-            name=visit.queue,
-            answered=visit.joined,
-            ended=visit.left,
-            outcome="answered" if visit.reason == "answered" else "",
-        )
-        if visit.reason == "answered":
-            log.end_reason = "referred"
-        elif visit.reason == "abandoned":
-            log.outcome = "cancelled"
-        elif visit.left is not None:
-            log.outcome = "no_answer"
-        logs.append(log)
+            visit.left, visit.reason = max(ended, visit.joined), visit.reason or "abandoned"
+        logs.append(_log(visit))
     return logs
+
+
+def _log(visit: Visit) -> Target:
+    log = Target("queue", visit.number, visit.joined, name=visit.queue, answered=visit.joined, ended=visit.left)
+    if visit.reason == "answered":
+        log.outcome, log.end_reason = "answered", "referred"
+    elif visit.reason == "abandoned":
+        log.outcome = "cancelled"
+    elif visit.left is not None:
+        log.outcome, log.end_reason = "no_answer", "referred"
+    return log
 
 
 def describe(visit: Visit, now: int) -> dict[str, Any]:
     """A visit as an item of `queue_visits`; times in ms, keys in …_at."""
     agents: dict[str, dict[str, Any]] = {}
     for target in visit.agents:
-        row = agents.setdefault(
-            target.number, {"agent": target.number, "attempts": 0, "answered": 0, "missed": 0, "elsewhere": 0}
-        )
+        row = agents.get(target.number)
+        if row is None:
+            row = {"agent": target.number, "attempts": 0, "answered": 0, "missed": 0, "elsewhere": 0}
+            agents[target.number] = row
         row["attempts"] += 1
         if target.talk is not None:
             row["answered"] += 1
@@ -104,8 +178,13 @@ def describe(visit: Visit, now: int) -> dict[str, Any]:
         "number": visit.number,
         "joined_at": visit.joined,
         "left_at": visit.left,
-        "wait_ms": max(0, (now if visit.left is None else visit.left) - visit.joined),
+        "wait_ms": waited(visit, now),
         "reason": visit.reason or None,
         "answered_by": visit.answered_by or None,
         "agents": list(agents.values()),
     }
+
+
+def waited(visit: Visit, now: int) -> int:
+    """Time in the queue, ms; until `now` while it lasts."""
+    return max(0, (now if visit.left is None else visit.left) - visit.joined)

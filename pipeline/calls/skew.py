@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.calls.legs import Leg
+from schemas.event import EARLIEST_MS
 
 # A clock wrong by more than this is not a clock; its times are left as they are.
 _LARGEST_SKEW_MS = 3_600_000
@@ -18,10 +19,10 @@ def straighten(caller: Leg, legs: list[Leg]) -> bool:
     """
     shifted = False
     for leg in legs:
-        if not leg.node or not caller.node or leg.node == caller.node:
+        if leg.node == caller.node or not leg.node or not caller.node:
             continue
         by = _offset(caller, leg, alone=len(legs) == 1)
-        if by and abs(by) <= _LARGEST_SKEW_MS:
+        if by and abs(by) <= _LARGEST_SKEW_MS and leg.first_at + by >= EARLIEST_MS:
             _shift(leg, by)
             shifted = True
     return shifted
@@ -32,7 +33,7 @@ def _offset(caller: Leg, leg: Leg, *, alone: bool) -> int:
     first = caller.first_at if caller.started is None else caller.started
     impossible = began < first - _SMALLEST_SKEW_MS
     if caller.answered is not None and leg.answered is not None and caller.answered_by != "pbx" and alone:
-        late = leg.answered > caller.answered + _SMALLEST_SKEW_MS
+        late = leg.answered > caller.answered + _SMALLEST_SKEW_MS and began <= caller.answered
         if impossible or late:
             return caller.answered - leg.answered
     return first - began if impossible else 0
@@ -40,15 +41,13 @@ def _offset(caller: Leg, leg: Leg, *, alone: bool) -> int:
 
 def _shift(leg: Leg, by: int) -> None:
     leg.first_at += by
-    if leg.started is not None:
-        leg.started += by
-    if leg.progress is not None:
-        leg.progress += by
-    if leg.rang is not None:
-        leg.rang += by
-    if leg.answered is not None:
-        leg.answered += by
-    if leg.ended is not None:
-        leg.ended += by
+    for moment in ("started", "progress", "rang", "answered", "ended"):
+        at = getattr(leg, moment)
+        if at is not None:
+            setattr(leg, moment, at + by)
     if leg.holds:
         leg.holds = [(at + by, held) for at, held in leg.holds]
+    if leg.bridges:
+        leg.bridges = [(at + by, peer, joined) for at, peer, joined in leg.bridges]
+    if leg.conferences:
+        leg.conferences = [(at + by, room, joined) for at, room, joined in leg.conferences]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 from pipeline.calls.legs import Leg
 from pipeline.calls.targets import NOT_HUMAN, Target
@@ -11,6 +12,8 @@ from pipeline.calls.targets import NOT_HUMAN, Target
 SAME_INSTANT_MS = 5_000
 # A proxy may tell of the callee's answer just after the caller's.
 _ANSWER_JITTER_MS = 500
+
+Bridges = dict[str, list[tuple[int, bool]]]
 
 
 def union(intervals: Iterable[tuple[int, int]]) -> int:
@@ -27,91 +30,110 @@ def union(intervals: Iterable[tuple[int, int]]) -> int:
     return total
 
 
-def assign(targets: list[Target], caller: Leg, transfers: list[int], ended: int | None, now: int) -> list[Target]:
+def bridges(caller: Leg, legs: Iterable[Leg]) -> Bridges:
+    """When the caller heard each leg and when no longer, in order, whichever side told it."""
+    found: Bridges = {}
+    for at, peer, joined in caller.bridges or ():
+        found.setdefault(peer, []).append((at, joined))
+    for leg in legs:
+        told = [(at, joined) for at, peer, joined in leg.bridges or () if peer == caller.id]
+        if told and leg is not caller:
+            found[leg.id] = sorted([*found.get(leg.id, []), *told])
+    return found
+
+
+def assign(
+    targets: list[Target], caller: Leg, heard: Bridges, transfers: list[int], ended: int | None, now: int
+) -> list[Target]:
     """Give each human target that was reached its talk with the caller; return them in order.
 
-    `transfers` are the instants at which one target handed the caller to another. Where several
-    phones answered at once (a fork with two 200s) the first that was bridged, else the first that
-    answered, has the call; the others have none. Open calls count until `now`.
+    `transfers` are the instants, in order, at which one target handed the caller to another. Where
+    several phones answered at once (a fork with two 200s) the first that was bridged, else the first
+    that answered, has the call; the others have none. Open calls count until `now`.
     """
-    reached: list[tuple[int, int, Target]] = []
+    reached: list[tuple[int, int, int, Target]] = []
     for position, target in enumerate(targets):
-        if target.answered is None or target.kind in NOT_HUMAN or target.kind == "consultation":
-            continue
-        reached.append((_talk_start(target, caller), position, target))
+        if target.answered is not None and target.kind not in NOT_HUMAN:
+            leg = target.leg
+            times = heard.get(leg.id, ()) if leg is not None else ()
+            start = _talk_start(target, caller, times)
+            end = max(start, _talk_end(target, caller, times, ended, now))
+            if ended is not None and start > ended:
+                start = end = ended
+            reached.append((start, end, position, target))
     if len(reached) > 1:
-        reached.sort(key=lambda item: item[:2])
+        reached.sort(key=_by_answer)
     talking: list[Target] = []
-    for start, _, target in reached:
-        end = _talk_end(target, caller, ended, now)
-        if talking and target.kind != "conference":
-            before = talking[-1]
-            assert before.talk is not None
-            if start < before.talk[1]:
-                if not target.via_transfer and not any(before.talk[0] < at <= start for at in transfers):
-                    continue  # the fork's second answer
+    before: Target | None = None  # who talks when the next one begins
+    for start, end, _, target in reached:
+        room = target.kind == "conference" or (target.leg is not None and target.leg.conferences is not None)
+        if before is not None and before.talk is not None and start < before.talk[1] and not room:
+            own = target.leg is not None and target.leg.id in heard
+            if target.via_transfer or bisect_right(transfers, start) > bisect_right(transfers, before.talk[0]):
                 before.talk = (before.talk[0], start)
-        target.talk = (start, max(start, end))
+            elif own and before.leg is not None and before.leg.id not in heard:
+                talking.pop()  # it answered first, but the other got the caller
+                before.talk = None
+            elif not own:
+                continue  # the fork's second answer
+        target.talk = (start, end)
         talking.append(target)
+        if not room:
+            before = target
     for target in talking:
         assert target.talk is not None
         target.talk_ms = target.talk[1] - target.talk[0]
+    if len(talking) > 1:
+        talking.sort(key=_by_talk)
     return talking
 
 
-def _talk_start(target: Target, caller: Leg) -> int:
+def _by_answer(item: tuple[int, int, int, Target]) -> tuple[int, int, int]:
+    return item[0], item[3].answered or 0, item[2]
+
+
+def _by_talk(target: Target) -> tuple[int, int]:
+    return target.talk or (0, 0)
+
+
+def _talk_start(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]]) -> int:
     """On the caller's own clock where the caller's leg tells of it."""
     answered = target.answered
     assert answered is not None
-    leg = target.leg
-    if leg is None or target.via_transfer:
+    if target.leg is None or target.via_transfer:
         return answered
+    if target.leg.conferences is not None:
+        return max(answered, target.leg.conferences[0][0])
     own = caller.answered
     if own is not None and caller.answered_by != "pbx" and own >= answered - _ANSWER_JITTER_MS:
         return own if own - answered <= SAME_INSTANT_MS else answered
-    bridge = min(
-        [at for at, peer in caller.bridges or () if peer == leg.id]
-        + [at for at, peer in leg.bridges or () if peer == caller.id],
-        default=None,
-    )
-    if bridge is not None and bridge >= answered:
-        return bridge
+    for at, joined in heard:
+        if joined:
+            return at if at >= answered else answered
     return max(answered, own) if own is not None else answered
 
 
-def _talk_end(target: Target, caller: Leg, ended: int | None, now: int) -> int:
+def _talk_end(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]], ended: int | None, now: int) -> int:
     """When the caller's leg says so, if it tells both ends of the talk; else the target's leg."""
-    leg = target.leg
-    own = caller.ended if caller.ended is not None else ended
-    if leg is None:
-        if target.ended is not None:
-            return target.ended
-        return now if own is None else own
+    own = ended if ended is not None else now
+    if target.leg is None:
+        return own if target.ended is None else min(own, target.ended)
+    if heard and not heard[-1][1] and heard[-1][0] >= (target.answered or 0):
+        return min(heard[-1][0], own)
+    if target.ended is None or ended is None:
+        return own if target.ended is None else target.ended
+    if own <= target.ended:
+        return own
     tells_start = (
         caller.answered is not None
         and not target.via_transfer
-        and (caller.answered >= (target.answered or 0) - _ANSWER_JITTER_MS or bool(caller.bridges))
+        and (caller.answered >= (target.answered or 0) - _ANSWER_JITTER_MS or bool(heard))
     )
-    for at, peer in caller.unbridges or ():
-        if peer == leg.id and at >= (target.answered or 0) and not _bridged_again(caller, leg, at):
-            return at
-    if target.ended is None:
-        return now if own is None else own
-    if own is None:
-        return target.ended
-    if own <= target.ended:
-        return own
-    if tells_start and own - target.ended <= SAME_INSTANT_MS:
-        return own
-    return target.ended
-
-
-def _bridged_again(caller: Leg, leg: Leg, after: int) -> bool:
-    return any(at > after and peer == leg.id for at, peer in caller.bridges or ())
+    return own if tells_start and own - target.ended <= SAME_INSTANT_MS else target.ended
 
 
 def hold_ms(legs: Iterable[Leg], ended: int) -> int:
-    """Time on hold, ms: whoever pressed the key, each millisecond once."""
+    """Time on hold, ms: whoever pressed the key, each millisecond once, and none after the end."""
     spans: list[tuple[int, int]] = []
     for leg in legs:
         since: int | None = None
@@ -119,8 +141,8 @@ def hold_ms(legs: Iterable[Leg], ended: int) -> int:
             if held and since is None:
                 since = at
             elif not held and since is not None:
-                spans.append((since, at))
+                spans.append((since, min(at, ended)))
                 since = None
         if since is not None:
-            spans.append((since, ended if leg.ended is None else leg.ended))
-    return union(spans) if spans else 0
+            spans.append((since, ended if leg.ended is None else min(leg.ended, ended)))
+    return union(span for span in spans if span[1] > span[0]) if spans else 0
