@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from clickhouse_connect.driver.client import Client
 
 from pipeline.warehouse.rows import Key
+from schemas.event import Event
 
 # Ids in one query: far below ClickHouse's limits on the size of a statement.
 _IDS_A_QUERY = 5_000
@@ -24,6 +25,7 @@ class Stored:
     """What the warehouse has of a call: its events' bytes, and the keys its rows lie under."""
 
     raw: list[bytes] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)  # the same, once somebody has decoded them
     partition: int = -1
     version: int = 0
     key: Key | None = None

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from pipeline.sources import canonical
 from pipeline.warehouse import rows
+from pipeline.worker import links
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from schemas.event import Event
 from schemas.words import EVENT_TYPES
@@ -54,6 +55,8 @@ class Batch:
     chunks: list[Chunk] = field(default_factory=list)
     archive: list[bytes] = field(default_factory=list)
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
+    joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
+    announce: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (to, from) → event
     forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) under the wrong key
     dead: list[DeadLetter] = field(default_factory=list)
     events: int = 0
@@ -97,6 +100,11 @@ def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_
         if event.type not in EVENT_TYPES:
             batch.unknown_types += 1
         lines.append(_line(event, where, record.offset, values[index], plain))
+        if event.linked_ids:
+            links.note(batch.announce, call, event)
+            if links.is_link(event):
+                touched[id(call)] = call
+                continue
         if not call.add(event):
             batch.duplicates += 1
         else:

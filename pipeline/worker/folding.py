@@ -17,22 +17,28 @@ def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], n
     """Fold these calls of one partition into the batch; returns how many were closed by it."""
     closed = 0
     for open_call in calls:
-        open_call.ended = False
-        call = fold(open_call.events, expired=expired)
-        if call.version <= open_call.version:
-            continue
-        _supersede(batch, open_call, call)
-        batch.calls.append(rows.call_row(call))
-        batch.logs += rows.log_rows(call)
-        batch.feed.append((state.partition, open_call.call_id.encode(), orjson.dumps(document(call))))
-        if call.state == "closed":
-            if not open_call.closed:
-                open_call.closed = True
-                closed += 1
-                state.note_closed(open_call, now_ms)
-        else:
-            open_call.closed = False
+        was_closed = open_call.closed
+        put(batch, state, open_call, fold(open_call.events, expired=expired), now_ms)
+        closed += open_call.closed and not was_closed
     return closed
+
+
+def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, now_ms: int) -> bool:
+    """Have a call written with the batch, unless the same or a newer version was; True when it is."""
+    open_call.ended = False
+    if call.version <= open_call.version:
+        return False
+    _supersede(batch, open_call, call)
+    batch.calls.append(rows.call_row(call))
+    batch.logs += rows.log_rows(call)
+    batch.feed.append((state.partition, call.call_id.encode(), orjson.dumps(document(call))))
+    if call.state == "closed":
+        if not open_call.closed:
+            open_call.closed = True
+            state.note_closed(open_call, now_ms)
+    else:
+        open_call.closed = False
+    return True
 
 
 def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:

@@ -37,6 +37,7 @@ class OpenCall(msgspec.Struct, gc=False):
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold
     ids: set[str] | None = None
+    links: set[str] | None = None  # other ids that turned out to be this call
 
     @property
     def events(self) -> list[Event]:

@@ -43,12 +43,17 @@ class Store:
         self._client: Client | None = None
         self.waiting_for: str = ""  # the step that is being repeated; empty when all is well
 
-    async def write(self, batch: Batch) -> None:
-        """Return once everything in the batch is durable."""
+    async def write(self, batch: Batch, after_archive: Callable[[Batch], Awaitable[None]]) -> None:
+        """Return once everything in the batch is durable. `after_archive` may add calls to it."""
         if batch.archive:
             body, token = archive_body(batch)
             await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
             crash.after("archive")
+        if batch.announce:
+            told = [(to.encode(), value) for (to, _), value in batch.announce.items()]
+            await self.step("announce", lambda: self._publisher.forward(told))
+            crash.after("announce")
+        await after_archive(batch)
         if batch.calls:
             calls, logs = batch.calls, batch.logs
             await self.step("call_logs", lambda: self.query(lambda client: writer.write_call_logs(client, logs)))

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import structlog
 
@@ -18,9 +19,10 @@ from pipeline.sources import canonical
 from pipeline.warehouse import archive
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker import batch as batches
-from pipeline.worker import metrics
+from pipeline.worker import joining, metrics
 from pipeline.worker.batch import Batch, Chunk
 from pipeline.worker.folding import fold_calls, postpone
+from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.store import Store
 
@@ -170,6 +172,9 @@ class Worker:
             if state is None:
                 continue
             distinct = {id(call): call for call in calls}
+            for call in joining.linked(distinct.values()):
+                batch.joined.append((state, call, None))
+                del distinct[id(call)]
             if backlog:
                 due = postpone(batch, state, distinct.values())
             else:
@@ -179,7 +184,7 @@ class Worker:
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
         metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
-        if not (batch.chunks or batch.calls):
+        if not (batch.chunks or batch.calls or batch.joined):
             return None
         return batch
 
@@ -202,8 +207,12 @@ class Worker:
             if state.postponed and batch.events < self._settings.batch_events // 2:
                 fold_calls(batch, state, self._postponed(state, {}), now, expired=False)
             if look_for_silent:
-                silent = state.silent(now, int(self._settings.open_limit_s * 1000))
-                expired = fold_calls(batch, state, silent, now, expired=True)
+                limit_ms = int(self._settings.open_limit_s * 1000)
+                silent = state.silent(now, limit_ms)
+                joined = joining.linked(silent)
+                batch.joined += [(state, call, state.time(now) - limit_ms) for call in joined]
+                alone = [call for call in silent if not call.links]
+                expired = fold_calls(batch, state, alone, now, expired=True)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
             state.cool()
             state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)
@@ -265,10 +274,22 @@ class Worker:
         metrics.LATE.inc(len(stored))
         metrics.RELOADED.labels("late").inc(len(stored))
 
+    async def _join(self, batch: Batch) -> None:
+        """Fold the calls that are one with others, now that their news is archived."""
+        if not batch.joined:
+            return
+        known: dict[CallKey, Stored] = {}
+        while keys := joining.missing(batch, known):
+            found = await self._store.step("join", partial(self._store.query, partial(archive.load, calls=keys)))
+            for key in keys:
+                known[key] = found.get(key) or Stored()
+                joining.read(known[key])
+        joining.fold_joined(batch, known, wall_ms())
+
     # -- durable ---------------------------------------------------------------------------------
 
     async def _write(self, batch: Batch) -> None:
-        await self._store.write(batch)
+        await self._store.write(batch, self._join)
         for chunk in batch.chunks:
             self._acknowledge(chunk)
         self.batches += 1
@@ -294,6 +315,9 @@ def _certainly_new(call: OpenCall, clock: int) -> bool:
 def _restore(call: OpenCall, found: Stored) -> None:
     """Add what the warehouse has of a call to what memory has."""
     for event in canonical.decode(found.raw).events:
-        call.add(event)
+        if event.linked_ids:
+            call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
+        if not is_link(event):
+            call.add(event)
     call.key, call.logs = found.key, found.logs
     call.version = found.version

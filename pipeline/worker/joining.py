@@ -1,0 +1,99 @@
+"""Calls that turn out to be one: an attended transfer joins two call_ids, often on two partitions.
+
+An event that names other ids of its call (`linked_ids`) makes the worker tell those ids' partition
+by a small event of its own. From then on each of the owners folds the events of all ids together
+and writes the same row; the row that an absorbed id had is retired.
+
+Each owner archives its own events first and reads the others' afterwards. Of two owners at work at
+the same moment at least one therefore sees everything, and the row folded from more events stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+import structlog
+
+from pipeline.calls.fold import fold
+from pipeline.sources import canonical
+from pipeline.warehouse.archive import CallKey, Stored
+from pipeline.worker.batch import Batch
+from pipeline.worker.folding import put
+from pipeline.worker.links import is_link
+from pipeline.worker.open_calls import OpenCall
+from schemas.event import Event
+
+log = structlog.get_logger()
+
+# An id that joins more than this is no id of a call but a defect of a producer; it joins nothing.
+MOST_IDS = 16
+
+
+def missing(batch: Batch, known: Mapping[CallKey, Stored]) -> set[CallKey]:
+    """The ids, joined to the batch's joined calls directly or by way of others, not yet in `known`."""
+    wanted: set[CallKey] = set()
+    for _state, call, _before in batch.joined:
+        wanted |= _closure(call, known)
+    return wanted - set(known)
+
+
+def _closure(call: OpenCall, known: Mapping[CallKey, Stored]) -> set[CallKey]:
+    """All ids that are one with a call, its own left out."""
+    found: set[CallKey] = set()
+    ahead = [(call.tenant, other) for other in call.links or ()]
+    while ahead and len(found) <= MOST_IDS:
+        key = ahead.pop()
+        if key in found or key[1] == call.call_id:
+            continue
+        found.add(key)
+        stored = known.get(key)
+        if stored is not None:
+            ahead += [(call.tenant, other) for event in stored.events for other in event.linked_ids or ()]
+    return found
+
+
+def read(stored: Stored) -> None:
+    """Decode what the archive has of a call, once."""
+    stored.events = canonical.decode(stored.raw).events
+    stored.raw = []
+
+
+def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> None:
+    """Fold each joined call of the batch with the events of all its ids."""
+    for state, call, silent_before in batch.joined:
+        keys = _closure(call, known)
+        events: list[Event] = list(call.events)
+        if len(keys) > MOST_IDS:
+            log.warning("ids not joined: too many", call_id=call.call_id, ids=len(keys), limit=MOST_IDS)
+            call.links = None
+        else:
+            for key in keys:
+                stored = known.get(key)
+                if stored is not None:
+                    events += [event for event in stored.events if not is_link(event)]
+        if not events:
+            continue
+        newest: int = max(event.at for event in events)  # type: ignore[assignment]
+        joint = fold(events, expired=silent_before is not None and newest < silent_before)
+        old = call.key
+        if put(batch, state, call, joint, now_ms) and old is not None and joint.call_id != call.call_id:
+            batch.feed.append((state.partition, call.call_id.encode(), _absorbed(call, joint.call_id, joint.id)))
+
+
+def _absorbed(call: OpenCall, into: str, id_: int) -> bytes:
+    """What the change feed says of a call that went into another."""
+    return orjson.dumps(
+        {
+            "call_id": call.call_id,
+            "tenant": call.tenant,
+            "version": call.version,
+            "retired": True,
+            "merged_into": {"id": str(id_), "call_id": into},
+        }
+    )
+
+
+def linked(calls: Iterable[OpenCall]) -> list[OpenCall]:
+    """Those of the calls that are one with others."""
+    return [call for call in calls if call.links]
