@@ -135,7 +135,8 @@ async def produce(settings: Settings, topic: str, records: Iterable[Record] | As
     Problem when Kafka is away or refuses one.
     """
     await kafka.ensure_topics(settings)
-    producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=5)
+    # The same bytes twice are one fact, so this needs no broker that keeps producers' ids.
+    producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=5, enable_idempotence=False)
     number = 0
     waiting: set[asyncio.Future[object]] = set()
     failures: list[BaseException] = []
