@@ -1,0 +1,350 @@
+"""A worker, or several, as processes, with topics and a database of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from pipeline import kafka
+from pipeline.embedded.process import HOST, free_port
+from pipeline.settings import Settings
+from pipeline.warehouse import rows
+from pipeline.warehouse.migrate import migrate
+from schemas.call import Call, document
+from tests.servers import BrokerServer, ClickHouseServer
+from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
+
+_numbers = itertools.count(1)
+PATIENCE_S = 90.0
+TIMES = frozenset(("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at"))
+
+KeyValue = tuple[bytes | None, bytes | None]
+
+
+def wait_for(condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = PATIENCE_S) -> None:
+    """Wait until the condition holds; fails with `what` when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not in {seconds:.0f} s: {what if isinstance(what, str) else what()}")
+        time.sleep(0.05)
+
+
+class WorkerProcess:
+    """`cdr worker` in a process of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        self.log = log
+        with log.open("ab") as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.cli", "worker"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=dict(os.environ) | environment | {"CDR_METRICS_PORT": str(self.port)},
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of its HTTP address; (0, "") when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    @property
+    def ready(self) -> bool:
+        return self.get("/readyz")[0] == 200
+
+    def checks(self) -> dict[str, str]:
+        """What /readyz says of each part."""
+        checks: dict[str, str] = json.loads(self.get("/readyz")[1] or "{}").get("checks", {})
+        return checks
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples; labels are ignored unless they are in the name."""
+        lines = [line for line in self.get("/metrics")[1].splitlines() if line.startswith(name)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    @property
+    def rss_mb(self) -> float:
+        status = Path(f"/proc/{self._popen.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def wait_ready(self) -> None:
+        wait_for(lambda: self.ready or not self.running, lambda: f"ready: {self.checks()} {self.said[-2000:]}")
+        assert self.running, self.said[-3000:]
+
+    def signal(self, sign: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.send_signal(sign)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.signal(signal.SIGKILL)
+        self._popen.wait()
+
+    def stop(self, seconds: float = 20) -> int:
+        """SIGTERM; gives the exit status."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            return self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the worker did not end {seconds} s after SIGTERM: {self.said[-3000:]}") from None
+
+    def wait(self, seconds: float = PATIENCE_S) -> int:
+        """Wait until it ends by itself."""
+        return self._popen.wait(seconds)
+
+
+class Deployment:
+    """Topics, a group and a database that no other test has; workers on them; what was produced."""
+
+    def __init__(
+        self, broker: BrokerServer, clickhouse: ClickHouseServer, folder: Path, partitions: int = 4, **env: object
+    ) -> None:
+        name = f"t{next(_numbers)}"
+        self.broker, self.clickhouse, self.folder = broker, clickhouse, folder
+        self.database = clickhouse.fresh_database()
+        self.env: dict[str, str] = {
+            "CDR_KAFKA": broker.bootstrap,
+            "CDR_CLICKHOUSE": clickhouse.url,
+            "CDR_DATABASE": self.database,
+            "CDR_GROUP": f"{name}-workers",
+            "CDR_EVENTS_TOPIC": f"{name}-events",
+            "CDR_SIP_TOPIC": f"{name}-sip",
+            "CDR_CDRS_TOPIC": f"{name}-cdrs",
+            "CDR_DEAD_LETTERS_TOPIC": f"{name}-dead",
+            "CDR_PARTITIONS": str(partitions),
+            "CDR_SESSION_TIMEOUT_S": "6",
+            "CDR_REBALANCE_TIMEOUT_S": "6",
+            "CDR_IDEMPOTENT_PRODUCER": "true" if broker.durable else "false",
+            "CDR_LOG_LEVEL": "info",
+        } | {f"CDR_{key.upper()}": str(value) for key, value in env.items()}
+        self.settings = Settings(
+            **{key.removeprefix("CDR_").lower(): value for key, value in self.env.items()}  # type: ignore[arg-type]
+        )
+        self.workers: list[WorkerProcess] = []
+        self.values: list[bytes] = []  # what was produced to the events topic
+        self.ends: dict[int, int] = {}  # partition → offset after the last record produced
+        self.client = clickhouse.client(self.database)
+        migrate(self.client, self.database)
+        asyncio.run(kafka.ensure_topics(self.settings))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.kill()
+        self.client.close()
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def worker(self, *, ready: bool = True, **env: object) -> WorkerProcess:
+        """Start a worker; settings by name without their prefix."""
+        more = {f"CDR_{key.upper()}": str(value) for key, value in env.items()}
+        worker = WorkerProcess(self.env | more, self.folder / f"worker{len(self.workers)}.log")
+        self.workers.append(worker)
+        if ready:
+            worker.wait_ready()
+        return worker
+
+    @property
+    def said(self) -> str:
+        return "\n".join(worker.said[-3000:] for worker in self.workers)
+
+    # -- Kafka ---------------------------------------------------------------------------------
+
+    def produce(self, events: Iterable[JsonEvent]) -> None:
+        """Produce events under their call_id, in this order."""
+        self.send(encoded(events))
+
+    def send(self, messages: Sequence[KeyValue], *, partition: int | None = None) -> None:
+        """Produce keys and values to the events topic, in this order."""
+        asyncio.run(self._send(messages, partition))
+
+    async def _send(self, messages: Sequence[KeyValue], partition: int | None) -> None:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.broker.bootstrap, acks="all", linger_ms=2, max_request_size=8 << 20
+        ) as producer:
+            topic = self.settings.events_topic
+            futures = [await producer.send(topic, value, key=key, partition=partition) for key, value in messages]
+            for sent in await asyncio.gather(*futures):
+                self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
+        self.values += [value for _, value in messages if value is not None]
+
+    def committed(self, group: str = "") -> dict[int, int]:
+        """Partition → committed offset of the events topic."""
+        return asyncio.run(self._committed(group or self.settings.group))
+
+    async def _committed(self, group: str) -> dict[int, int]:
+        topic = self.settings.events_topic
+        tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(group, partitions=tps)
+        finally:
+            await admin.close()
+        return {tp.partition: meta.offset for tp, meta in offsets.items() if meta.offset >= 0}
+
+    def log_ends(self) -> dict[int, int]:
+        """Partition → offset after the last record, as the broker has it."""
+        if not self.broker.durable:  # this broker does not tell the truth about it
+            return self.ends
+        return asyncio.run(self._log_ends())
+
+    async def _log_ends(self) -> dict[int, int]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap)
+        await consumer.start()
+        try:
+            topic = self.settings.events_topic
+            tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
+            return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items() if end}
+        finally:
+            await consumer.stop()
+
+    def caught_up(self, group: str = "") -> bool:
+        """Whether everything in the events topic is committed."""
+        try:
+            ends, committed = self.log_ends(), self.committed(group)
+        except KafkaError:
+            return False
+        return all(committed.get(partition, 0) >= end for partition, end in ends.items())
+
+    def wait_done(self, seconds: float = PATIENCE_S, group: str = "") -> None:
+        """Wait until everything produced is committed."""
+
+        def story() -> str:
+            return f"committed {self.committed(group)}, ends {self.log_ends()}; {self.said}"
+
+        deadline = time.monotonic() + seconds
+        while not self.caught_up(group):
+            assert time.monotonic() < deadline, story()
+            assert any(worker.running for worker in self.workers), f"no worker left: {self.said}"
+            time.sleep(0.2)
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything in a topic, in order within each partition."""
+        return asyncio.run(self._records(topic))
+
+    async def _records(self, topic: str) -> list[Any]:
+        found: list[Any] = []
+        async with AIOKafkaConsumer(
+            topic, bootstrap_servers=self.broker.bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
+        ) as consumer:
+            quiet = 0
+            while quiet < 3:
+                batch = await consumer.getmany(timeout_ms=300)
+                found += [record for records in batch.values() for record in records]
+                quiet = 0 if batch else quiet + 1
+        return found
+
+    def feed(self) -> list[Any]:
+        """Records of the change feed."""
+        return self.records(self.settings.cdrs_topic)
+
+    def dead_letters(self) -> list[Any]:
+        """Records of the dead-letter topic."""
+        return self.records(self.settings.dead_letters_topic)
+
+    # -- ClickHouse ----------------------------------------------------------------------------
+
+    def stored(self, table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Live rows of a table; times as ms."""
+        listed = ", ".join(f"toUnixTimestamp64Milli({name})" if name in TIMES else f"`{name}`" for name in columns)
+        found = self.client.query(f"SELECT {listed} FROM {table} FINAL WHERE retired = 0").result_rows
+        return [dict(zip(columns, row, strict=True)) for row in found]
+
+    def verify(
+        self, values: Iterable[bytes] | None = None, *, expired: frozenset[CallKey] = frozenset(), feed: bool = True
+    ) -> dict[CallKey, Call]:
+        """The tables equal the fold of all values produced: every call, every log, every field, no more."""
+        values = self.values if values is None else list(values)
+        calls = truth(values, expired=expired)
+        wanted = {key: call_fields(call) for key, call in calls.items()}
+        stored = self.stored("call_rows", rows.CALL_COLUMNS)
+        found = {(row["tenant"], row["call_id"]): row | {"detail": json.loads(row["detail"])} for row in stored}
+        assert len(stored) == len(found), "a call has two live rows"
+        assert found.keys() == wanted.keys()
+        for key, want in wanted.items():
+            wrong = {name: (found[key][name], value) for name, value in want.items() if found[key][name] != value}
+            assert not wrong, f"{key}: (stored, folded) {wrong}"
+        want_logs = sorted((log_fields(log) for call in calls.values() for log in call.logs), key=_log_order)
+        found_logs = sorted(self.stored("call_log_rows", rows.LOG_COLUMNS), key=_log_order)
+        for log, want_log in zip(found_logs, want_logs, strict=False):
+            wrong = {name: (log[name], value) for name, value in want_log.items() if log[name] != value}
+            assert not wrong, f"log of {log['call_id']}: (stored, folded) {wrong}"
+        assert len(found_logs) == len(want_logs)
+        self._verify_archive(calls)
+        if feed:
+            self.verify_feed(calls)
+        return calls
+
+    def _verify_archive(self, calls: dict[CallKey, Call]) -> None:
+        """Every distinct event is archived, and no other."""
+        query = "SELECT tenant, call_id, uniqExact(event_id) FROM event_rows GROUP BY tenant, call_id"
+        archived = {(tenant, call_id): count for tenant, call_id, count in self.client.query(query).result_rows}
+        assert archived == {key: call.events for key, call in calls.items()}
+
+    def verify_feed(self, calls: dict[CallKey, Call]) -> None:
+        """The newest version of every call is in the feed, as its document, under its key."""
+        newest: dict[CallKey, dict[str, Any]] = {}
+        for record in self.feed():
+            shown = orjson.loads(record.value)
+            assert record.key == shown["call_id"].encode()
+            key = (shown["tenant"], shown["call_id"])
+            if key not in newest or shown["version"] >= newest[key]["version"]:
+                newest[key] = shown
+        assert newest.keys() == calls.keys()
+        for key, call in calls.items():
+            assert newest[key] == orjson.loads(orjson.dumps(document(call)))
+
+
+def call_fields(call: Call) -> dict[str, Any]:
+    """A call as the columns of call_rows; times as ms."""
+    values = msgspec.structs.asdict(call)
+    row = dict(zip(rows.CALL_COLUMNS, rows.call_row(call), strict=True))
+    row |= {name: values[name] for name in TIMES}
+    return row | {"detail": json.loads(row["detail"])}
+
+
+def log_fields(log: Any) -> dict[str, Any]:
+    """A call log as the columns of call_log_rows; times as ms."""
+    return msgspec.structs.asdict(log) | {"retired": 0}
+
+
+def _log_order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["tenant"], row["call_id"], row["position"], row["id"]

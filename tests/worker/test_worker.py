@@ -1,0 +1,31 @@
+"""Events in, calls out: the worker as a process, on Apache Kafka and on the embedded broker."""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+
+from tests.worker.conftest import Deploy
+from tests.worker.phone_calls import encoded, event, in_time, now_ms, phone_calls
+
+
+def test_shuffled_doubled_and_misrouted_events_give_the_right_calls(deploy_on: Deploy) -> None:
+    deployment = deploy_on()
+    deployment.worker()
+    events = in_time(phone_calls(400))
+    chance = random.Random(7)
+    events += chance.sample(events, 300)
+    chance.shuffle(events)
+    messages = encoded(events)
+    for place in chance.sample(range(len(messages)), 60):
+        messages[place] = (chance.choice((None, b"", b"another")), messages[place][1])
+    poison = [b"no json", b"{}", b'{"type":"started"}']
+    for bad in poison:
+        messages.insert(chance.randrange(len(messages)), (b"k", bad))
+    deployment.send(messages[:1500])
+    deployment.send(messages[1500:])
+    deployment.wait_done()
+    deployment.wait_done()  # what was sent on under its right key, too
+    deployment.verify([value for value in deployment.values if value not in poison])
+    assert sorted(record.value for record in deployment.dead_letters()) == sorted(poison)
