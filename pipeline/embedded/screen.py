@@ -28,8 +28,10 @@ class Screen:
 
     def __init__(self) -> None:
         """Nothing shown yet."""
-        self.messages = Console(stderr=True, highlight=False)
+        self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out.width = 120
         self._asking: tuple[str, str] | None = None
         self._until = self._next = 0.0
 
@@ -87,11 +89,23 @@ class Screen:
         return [item for item in items if item.get("ended_at")][:FIRST_CALLS]
 
     def _print(self, calls: list[dict[str, Any]]) -> None:
-        table = Table(box=None, header_style="bold", pad_edge=False, title=None)
-        columns = ("started_at", "direction", "caller", "callee", "answered_at", "ended_at", "end_reason")
-        for column in columns:
-            table.add_column(column, no_wrap=True)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("started (UTC)", "direction", "caller", "callee", "answered", "ended", "end reason"):
+            table.add_column(column, overflow="fold")
         for call in calls:
-            table.add_row(*(str(call.get(column) or "") for column in columns))
+            moments = [_short(call, name) for name in ("started_at", "answered_at", "ended_at")]
+            table.add_row(
+                moments[0],
+                str(call["direction"]).removesuffix("_CALL").lower(),
+                str(call["caller"]),
+                str(call["callee"]),
+                moments[1][11:],
+                moments[2][11:],
+                str(call["end_reason"]).lower(),
+            )
         self.out.print(table)
         self.out.print()
+
+
+def _short(call: dict[str, Any], moment: str) -> str:
+    return str(call.get(moment) or "")[:19].replace("T", " ")
