@@ -131,6 +131,8 @@ def _witness(message: SipMessage) -> int:
 
 
 def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
+    if any(sip(event).via for event in events):  # a message without any Via was mangled: it has no place on a hop
+        events = [event for event in events if sip(event).via]
     session = Session(call_id, tag, [], 0, events[0], {}, {}, [], [], [], set(), "")
     initial = _initial(tag, events)
     branches: dict[tuple[int, str], Branch] = {}

@@ -124,11 +124,30 @@ Contact: <sip:callee@[local_ip]:[local_port]>
     )
 
 
+def wait_to_be_cancelled() -> str:
+    """The INVITE whose Via fields are needed again when it is refused after its CANCEL."""
+    return _keeping(("Via:", 1, "via1"), ("Via:", 2, "via2"))
+
+
+def wait_to_hang_up() -> str:
+    """The INVITE whose From field the callee's BYE sends back as its To."""
+    return _keeping(("From:", 1, "peer"))
+
+
+def _keeping(*fields: tuple[str, int, str]) -> str:
+    keep = "".join(
+        f'<ereg regexp=".*" search_in="hdr" header="{name}" occurrence="{place}" assign_to="{variable}"/>'
+        for name, place, variable in fields
+    )
+    return f'<recv request="INVITE" rrs="true"><action>{keep}</action></recv>'
+
+
 def refuse_cancelled() -> str:
     """487 to the INVITE after its CANCEL was answered."""
     return _send(
         """SIP/2.0 487 Request Terminated
-[last_Via:]
+Via:[$via1]
+Via:[$via2]
 [last_From:]
 [last_To:];tag=[pid]s[call_number]
 [last_Call-ID:]
@@ -146,7 +165,7 @@ def callee_bye() -> str:
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 [routes]
 From: <sip:[service]@[local_ip]:[local_port]>;tag=[pid]s[call_number]
-To: <sip:1001@[remote_ip]:[remote_port]>[peer_tag_param]
+To:[$peer]
 Call-ID: [call_id]
 CSeq: 1 BYE
 Max-Forwards: 70

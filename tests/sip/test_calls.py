@@ -17,6 +17,8 @@ from tests.sip.scenarios import (
     same_hop,
     scenario,
     wait_for,
+    wait_to_be_cancelled,
+    wait_to_hang_up,
 )
 
 pytestmark = pytest.mark.sip
@@ -76,7 +78,7 @@ def test_answered(exchange: Exchange) -> None:
         "1002",
         "1002",
     )
-    assert call.talk_ms >= 1000 and call.ring_ms is not None and call.ring_ms >= 300
+    assert call.talk_ms > 900 and call.ring_ms is not None and call.ring_ms > 200
     assert [(log.number, log.outcome) for log in call.logs] == [("1002", "answered")]
 
 
@@ -90,7 +92,7 @@ def test_callee_hangs_up(exchange: Exchange) -> None:
             wait_for("BYE"),
             respond(200, "OK", tag=False),
         ),
-        scenario(*ANSWERS, pause(500), callee_bye(), receive(200)),
+        scenario(wait_to_hang_up(), *ANSWERS[1:], pause(500), callee_bye(), receive(200)),
     )
     as_accounted(run, run.call)
     assert (run.call.end_reason, run.call.hung_up_by) == ("callee_disconnected", "callee")
@@ -120,7 +122,7 @@ def test_caller_cancels_while_it_rings(exchange: Exchange) -> None:
             same_hop("ACK"),
         ),
         scenario(
-            wait_for("INVITE"),
+            wait_to_be_cancelled(),
             respond(180, "Ringing"),
             wait_for("CANCEL"),
             respond(200, "OK"),
@@ -137,7 +139,7 @@ def test_no_answer_until_the_proxy_gives_up(exchange: Exchange) -> None:
     run = exchange.run(
         refused(408),
         scenario(
-            wait_for("INVITE"),
+            wait_to_be_cancelled(),
             respond(180, "Ringing"),
             wait_for("CANCEL"),
             respond(200, "OK"),
@@ -198,7 +200,7 @@ def test_carrier_failover(exchange: Exchange) -> None:
 
 def test_fork(exchange: Exchange) -> None:
     loser = scenario(
-        wait_for("INVITE"),
+        wait_to_be_cancelled(),
         respond(180, "Ringing"),
         wait_for("CANCEL"),
         respond(200, "OK"),
@@ -236,8 +238,8 @@ def test_hold_by_reinvite(exchange: Exchange) -> None:
         scenario(*ANSWERS, *again, *again, wait_for("BYE"), respond(200, "OK", tag=False)),
     )
     as_accounted(run, run.call)
-    assert 800 <= run.call.hold_ms < run.call.talk_ms
-    assert run.call.talk_ms >= 1400  # the answers to the re-INVITEs are none of the call
+    assert 700 < run.call.hold_ms < run.call.talk_ms
+    assert run.call.talk_ms > 1300  # the answers to the re-INVITEs are none of the call
 
 
 def test_two_hundred_calls_at_once(exchange: Exchange) -> None:
