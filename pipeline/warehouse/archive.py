@@ -52,6 +52,13 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> dict[Cal
     return found
 
 
+def newest(client: Client, now_ms: int) -> int:
+    """Time of the newest archived event, ms; of those that a clock ahead dates later than `now_ms`
+    none. 0 when there is none."""
+    query = "SELECT toUnixTimestamp64Milli(max(at)) FROM event_rows WHERE at <= fromUnixTimestamp64Milli({now:Int64})"
+    return int(client.query(query, parameters={"now": now_ms}).result_rows[0][0])
+
+
 def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
     query = f"SELECT tenant, call_id, raw, `partition` FROM event_rows WHERE {condition}"
     settings = {"max_threads": 2}

@@ -82,10 +82,11 @@ class Service:
     async def _before_revoke(self) -> None:
         self.worker.revoked()
         self.sip.revoked()
-        settled = asyncio.gather(self.worker.settle(), self.sip.settle())
+        settled = asyncio.gather(self.worker.settled(), self.sip.settle())
         try:
             await asyncio.wait_for(settled, self.settings.session_timeout_s / 2)
         except TimeoutError:
+            self.worker.abandon()
             log.info("rebalance does not wait for the batch in flight; it will be read again")
 
     async def _drain(self) -> None:

@@ -27,6 +27,10 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
     """Have a call written with the batch, unless the same or a newer version was; True when it is."""
     open_call.ended = False
     if call.version <= open_call.version:
+        if not open_call.closed and (call.state == "closed" or call.version < open_call.version):
+            # Reloaded, and nothing was new: it was closed before, by its hang-up or for want of one.
+            open_call.closed = True
+            state.note_closed(open_call, now_ms)
         return False
     _supersede(batch, open_call, call)
     batch.calls.append(rows.call_row(call))

@@ -92,6 +92,8 @@ class PartitionCalls:
         self.clock = 0  # ms; newest event time seen, never ahead of the wall clock
         self.clock_set_at = 0  # ms; wall clock when that was
         self.next_offset: int | None = None
+        # ms; events up to here may have been archived and be in memory no more
+        self.forgotten = 0
         self._closed: deque[tuple[int, OpenCall]] = deque()
         self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
         self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep
@@ -154,6 +156,7 @@ class PartitionCalls:
                 del of_tenant[call.call_id]
                 if not of_tenant:
                     del self.calls[call.tenant]
+                self.forgotten = max(self.forgotten, min(call.last_at, now))
                 forgotten += 1
         return forgotten
 

@@ -37,17 +37,22 @@ class SipDecoder:
         self._room.set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._epoch = 0  # grows with every rebalance
         self._stopping = False
 
     async def add(self, chunk: Chunk) -> None:
         """Take a chunk; waits while another is waiting."""
+        epoch = self._epoch
         await self._room.wait()
+        if epoch != self._epoch:
+            return  # a rebalance began while it waited: it comes again, after what was read before it
         self._incoming.append(chunk)
         self._room.clear()
         self._news.set()
 
     def revoked(self) -> None:
         """What was not begun comes again, to whoever owns it then."""
+        self._epoch += 1
         self._incoming.clear()
         self._room.set()
 

@@ -41,7 +41,12 @@ class Store:
         self._settings = settings
         self._publisher = publisher
         self._client: Client | None = None
-        self.waiting_for: str = ""  # the step that is being repeated; empty when all is well
+        self._waiting: dict[str, str] = {}  # step that is being repeated → why
+
+    @property
+    def waiting_for(self) -> str:
+        """The steps that are being repeated, and why; empty when all is well."""
+        return "; ".join(f"{step}: {why}" for step, why in list(self._waiting.items()))
 
     async def write(self, batch: Batch, after_archive: Callable[[Batch], Awaitable[None]]) -> None:
         """Return once everything in the batch is durable. `after_archive` may add calls to it."""
@@ -81,15 +86,26 @@ class Store:
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """Do `work`, again and again until it succeeds, with growing pauses."""
-        pause = FIRST_WAIT_S
         started = time.monotonic()
+        try:
+            result = await self._repeat(name, work)
+            if name in self._waiting:
+                log.info("resumed", step=name, waited_s=round(time.monotonic() - started, 1))
+        finally:
+            if self._waiting.pop(name, None):
+                metrics.WAITING.labels(name).set(0)
+        metrics.STEP_SECONDS.labels(name).observe(time.monotonic() - started)
+        return result
+
+    async def _repeat(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        pause = FIRST_WAIT_S
         while True:
             try:
-                result = await work()
+                return await work()
             except AWAY as error:
                 lasting = isinstance(error, ClickHouseError) and not passes_by_itself(error)
                 self._client = None
-                self.waiting_for = f"{name}: {first_line(error)}"
+                self._waiting[name] = first_line(error)
                 metrics.RETRIES.labels(name).inc()
                 metrics.WAITING.labels(name).set(1)
                 say = log.error if lasting else log.warning
@@ -103,10 +119,3 @@ class Store:
                 )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))
                 pause = min(pause * 2, LONGEST_WAIT_S)
-            else:
-                if self.waiting_for:
-                    log.info("resumed", step=name, waited_s=round(time.monotonic() - started, 1))
-                    self.waiting_for = ""
-                    metrics.WAITING.labels(name).set(0)
-                metrics.STEP_SECONDS.labels(name).observe(time.monotonic() - started)
-                return result

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import TRANSPORTS, aiokafka
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -66,7 +67,12 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """A rebalance begins: settle and commit, then let go."""
+        """A rebalance begins: nothing more comes in, what was begun is settled and committed, then let go."""
+        if self.assignment():
+            # A chunk handed on from here on would skip those before it that were just given back.
+            self.stop_flow()
+            self.app.flow_control.suspend()
+            self.app.flow_control.clear()
         if self.before_revoke is not None:
             await self.before_revoke()
             await self.commit()
@@ -116,18 +122,25 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         return self.durable.get(tp)
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
-        committed = self._committed_offset[tp]
-        # Faust notes an offset as committed even when the broker refused it, so ask our own note too.
-        return (committed is None or offset > committed) or self._confirmed.get(tp, offset) < offset
+        # Faust notes an offset as committed even when the broker refused it. And never go back:
+        # whoever had the partition in between may have come further.
+        return offset > self._confirmed.get(tp, -1)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done = bool(await super()._commit(offsets))
-        for tp, offset in offsets.items():
-            if done:
-                self._confirmed[tp] = offset
-            else:
-                self._confirmed.setdefault(tp, -1)
+        if done:
+            self._confirmed.update(offsets)
         return done
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek to what the group has committed, and note it."""
+        offsets: Mapping[TP, int] = await super().seek_to_committed()
+        for tp, offset in offsets.items():
+            if offset is not None and offset >= 0:
+                self._confirmed[ensure_TP(tp)] = offset
+            else:
+                self._confirmed.pop(ensure_TP(tp), None)
+        return offsets
 
 
 class Transport(aiokafka.Transport):  # type: ignore[misc]

@@ -32,9 +32,9 @@ SWEEP_EVERY_S = 2.0
 SILENT_EVERY_S = 30.0
 # Closed calls kept in memory at most, however short the time: what comes later is reloaded.
 CLOSED_IN_MEMORY = 20_000
-# A call that starts no earlier than this before the newest event cannot have been closed and
-# forgotten before: nothing needs to be looked up for it.
-FRESH_MS = 60_000
+# How much later than everything that memory may have forgotten a call must start, so that nothing
+# needs to be looked up for it: room for nodes whose clocks differ.
+FRESH_MS = 5_000
 
 
 def wall_ms() -> int:
@@ -58,6 +58,9 @@ class Worker:
         self._room = asyncio.Event()
         self._room.set()
         self._writing: asyncio.Task[None] | None = None
+        self._preparing = False
+        self._abandoned = False
+        self._epoch = 0  # grows with every rebalance
         self._stopping = False
         self._swept_at = self._silenced_at = time.monotonic()
         self.batches = 0
@@ -66,7 +69,10 @@ class Worker:
 
     async def add(self, chunk: Chunk) -> None:
         """Take a chunk; waits while enough is waiting already."""
+        epoch = self._epoch
         await self._room.wait()
+        if epoch != self._epoch:
+            return  # a rebalance began while it waited: it comes again, after what was read before it
         self._incoming.append(chunk)
         self._waiting_events += len(chunk.records)
         if self._waiting_events >= self._settings.batch_events:
@@ -83,9 +89,24 @@ class Worker:
 
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then."""
+        self._epoch += 1
         self._incoming.clear()
         self._waiting_events = 0
         self._room.set()
+
+    async def settled(self) -> None:
+        """Wait until everything that was begun is durable."""
+        # Two things to wait for, in a rebalance only.
+        while self._preparing or (self._writing is not None and not self._writing.done()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def abandon(self) -> None:
+        """Give up what is not durable by now: who owns the partitions next reads it again. Written
+        after the next owner has looked, it could leave rows that nobody knows of."""
+        self._abandoned = self._preparing
+        if self._writing is not None and not self._writing.done():
+            self._writing.cancel()
+        self._states.clear()
 
     async def settle(self) -> None:
         """Wait until the batch in flight is durable."""
@@ -113,17 +134,24 @@ class Worker:
         """Until `stop`. An exception here is a defect: the caller ends the process."""
         while not self._stopping:
             chunks = await self._take()
+            self._preparing = True
             batch = await self._prepare(chunks)
             if batch is not None:
                 await self.settle()
                 self._raise_from_writing()
+            if self._abandoned:  # memory is ahead of what will be written: read it anew
+                self._abandoned = False
+                self._states.clear()
+            elif batch is not None:
                 self._writing = asyncio.create_task(self._write(batch))
+            self._preparing = False
         await self.settle()
         self._raise_from_writing()
 
     def _raise_from_writing(self) -> None:
         if self._writing is not None and self._writing.done():
-            self._writing.result()
+            if not self._writing.cancelled():
+                self._writing.result()
             self._writing = None
 
     async def _take(self) -> list[Chunk]:
@@ -159,9 +187,8 @@ class Worker:
             state = self._states.get(chunk.partition)
             if state is None:  # taken from us while another partition was loaded
                 continue
-            clock = state.clock or now
             fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
-            unknown += ((state, call) for call in fresh if not _certainly_new(call, clock))
+            unknown += ((state, call) for call in fresh if not _certainly_new(call, state.forgotten))
         if unknown:
             await self._reload(batch, unknown)
         started = time.monotonic()
@@ -240,13 +267,17 @@ class Worker:
             return
         await self.settle()
         topic = self._settings.events_topic
+        now = wall_ms()
         stored = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.load_open(client, topic, missing))
+        )
+        forgotten = await self._store.step(
+            "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
         )
         for partition in missing:
             if partition in self._assigned:
                 self._states[partition] = PartitionCalls(partition)
-        now = wall_ms()
+                self._states[partition].forgotten = forgotten
         for key, found in stored.items():
             state = self._states.get(found.partition)
             if state is not None:
@@ -306,10 +337,10 @@ class Worker:
             metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
 
 
-def _certainly_new(call: OpenCall, clock: int) -> bool:
+def _certainly_new(call: OpenCall, forgotten: int) -> bool:
     """Whether a call that is not in memory cannot be in the archive either: its start is here and
-    recent. Everything else may have been closed and forgotten, and is looked up."""
-    return any(event.type == "started" and event.at >= clock - FRESH_MS for event in call.events)  # type: ignore[operator]
+    later than all that memory may have forgotten. Everything else is looked up."""
+    return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
 
 
 def _restore(call: OpenCall, found: Stored) -> None:
