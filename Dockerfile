@@ -7,7 +7,7 @@ RUN python -m venv /opt/cdr
 WORKDIR /src
 COPY deploy/requirements.lock ./
 RUN /opt/cdr/bin/pip install --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY pipeline pipeline
 RUN pip install "setuptools>=77" wheel && pip wheel --no-deps --no-build-isolation -w /wheels . \
