@@ -16,10 +16,11 @@ from pipeline.query.documents import parameter
 from pipeline.query.parameters import Parameters, parse
 from pipeline.query.portsip_rows import parse_id
 from pipeline.query.problems import Problem, invalid, not_found
+from pipeline.warehouse.clauses import CALLS, Place
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.expressions import All, Any_, Call, Compare, In, Literal, Node
 from pipeline.warehouse.instants import instant
-from pipeline.warehouse.queries import CALLS, Place, call, logs_of, older
+from pipeline.warehouse.queries import call, logs_of, older
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.stored import as_call
 from schemas.call import document

@@ -9,11 +9,11 @@ import struct
 from typing import Final
 
 from pipeline.query.problems import invalid
-from pipeline.warehouse.queries import Place
+from pipeline.warehouse.clauses import EARLIEST_MS, Place
 
 _FORM: Final = struct.Struct(">BqQ6s")  # version, started_at in ms, id, which question
 _VERSION: Final = 1
-_EARLIEST_MS, _LATEST_MS = -2_208_900_000_000, 10_413_700_000_000  # the years 1900 to 2299
+_EARLIEST_MS, _LATEST_MS = EARLIEST_MS, 10_413_700_000_000  # the years 1900 to 2299
 
 
 def cursor_of(place: Place, question: str) -> str:

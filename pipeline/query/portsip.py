@@ -27,8 +27,9 @@ from pipeline.query.portsip_rows import (
     target_item,
 )
 from pipeline.query.problems import not_found
+from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS
 from pipeline.warehouse.expressions import All
-from pipeline.warehouse.queries import CALL_LOGS, CLOSED_CALLS, call, call_log, logs_of, page
+from pipeline.warehouse.queries import call, call_log, logs_of, page
 from pipeline.warehouse.reader import Reader
 
 _OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")

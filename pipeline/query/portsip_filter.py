@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.query.problems import invalid, shortened
+from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import FUNCTIONS
 from pipeline.warehouse.expressions import (
     EVERYTHING,
@@ -31,7 +32,6 @@ from pipeline.warehouse.expressions import (
     Not,
     Operand,
 )
-from pipeline.warehouse.queries import Order
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:

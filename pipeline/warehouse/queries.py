@@ -5,12 +5,27 @@ Rows come as dicts of columns: times RFC 3339 text or None, ids as numbers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.warehouse import columns
-from pipeline.warehouse.conditions import Bindings, condition
+from pipeline.warehouse.clauses import (
+    CALL_LOGS,
+    CALLS,
+    EARLIEST_MS,
+    NEWEST_FIRST,
+    Order,
+    Place,
+    Source,
+    between,
+    matching,
+    ordering,
+    past,
+    selection,
+)
+from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.instants import instant
 from pipeline.warehouse.paging import DAY_MS, stretches, window
@@ -19,43 +34,11 @@ from schemas.call import Call, CallLog, snowflake_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A table of versions, and which of its rows a surface means."""
-
-    name: str
-    table: str
-    only: str  # further condition; "1" for none
-
-
-CALLS: Final = Source("calls", "call_rows", "1")
-CLOSED_CALLS: Final = Source("closed_calls", "call_rows", "state = 'closed'")
-# Targets that the call has left; an open call's present target is not history yet.
-CALL_LOGS: Final = Source("call_logs", "call_log_rows", "isNotNull(ended_at)")
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    column: Column
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """`count` is how many rows match, on all pages."""
 
     count: int
     rows: list[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a keyset page ended: the next one begins before it."""
-
-    started_at: int
-    id: int
-
-
-NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 
 
 async def page(
@@ -76,10 +59,10 @@ async def page(
     """
     order = order or NEWEST_FIRST
     bindings = Bindings()
-    matching = _matching(tenant, source, where, bindings)
+    which = matching(tenant, source, where, bindings)
     counts = await reader.rows(
         f"{source.name}_count",
-        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {matching} GROUP BY day",
+        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {which} GROUP BY day",
         bindings.values,
     )
     days = [(int(row["day"]), int(row["n"])) for row in counts]
@@ -89,11 +72,11 @@ async def page(
     if order[0].column.sql == "started_at":
         place = window(days, skip, top, ascending=not order[0].descending)
         assert place is not None  # skip < count
-        matching += " AND " + _between(place.first_ms, place.end_ms, bindings)
+        which += " AND " + between(place.first_ms, place.end_ms, bindings)
         skip = place.skip
     rows = await reader.rows(
         f"{source.name}_page",
-        f"SELECT {_selection(selected)} {matching} ORDER BY {_ordering(order)}"
+        f"SELECT {selection(selected)} {which} ORDER BY {ordering(order)}"
         f" LIMIT {bindings.bind(top, 'UInt32')} OFFSET {bindings.bind(skip, 'UInt64')}",
         bindings.values,
     )
@@ -113,26 +96,37 @@ async def older(
     limit: int,
 ) -> list[Row]:
     """At most `limit` rows that match, newest first, started in [first_ms, end_ms), past the place
-    `after`. Rows that arrive meanwhile move no page. `selected` holds started_at and id."""
-    span = await _span(reader, tenant, source)
-    if span is None:
-        return []
-    begin, end = span
-    begin = begin if first_ms is None else max(begin, first_ms)
-    end = end if end_ms is None else min(end, end_ms)
-    end = end if after is None else min(end, after.started_at + 1)
-    rows: list[Row] = []
-    for first, last in stretches(begin, end):
+    `after`. Rows that arrive meanwhile move no page. `selected` holds started_at and id.
+
+    Looks at the last day first, which is where most pages lie, and further back only when that is not enough.
+    """
+
+    async def stretch(begin: int, end: int | None, wanted: int) -> list[Row]:
         bindings = Bindings()
-        sql = f"{_matching(tenant, source, where, bindings)} AND {_between(first, last, bindings)}"
+        sql = f"{matching(tenant, source, where, bindings)} AND {between(begin, end, bindings)}"
         if after is not None:
-            sql += f" AND {_past(after, bindings)}"
-        rows += await reader.rows(
+            sql += f" AND {past(after, bindings)}"
+        return await reader.rows(
             f"{source.name}_older",
-            f"SELECT {_selection(selected)} {sql} ORDER BY {_ordering(NEWEST_FIRST)}"
-            f" LIMIT {bindings.bind(limit - len(rows), 'UInt32')}",
+            f"SELECT {selection(selected)} {sql} ORDER BY {ordering(NEWEST_FIRST)}"
+            f" LIMIT {bindings.bind(wanted, 'UInt32')}",
             bindings.values,
         )
+
+    ends = [end for end in (end_ms, None if after is None else after.started_at + 1) if end is not None]
+    end = min(ends, default=None)
+    begin = max(
+        (int(time.time() * 1000) if end is None else end) - DAY_MS, EARLIEST_MS if first_ms is None else first_ms
+    )
+    rows = await stretch(begin, end, limit)  # without an end: calls of a clock that runs ahead come first
+    if len(rows) >= limit or (first_ms is not None and begin <= first_ms):
+        return rows
+    span = await _span(reader, tenant, source)
+    if span is None:
+        return rows
+    oldest = span[0] if first_ms is None else max(span[0], first_ms)
+    for first, last in stretches(oldest, min(begin, span[1])):
+        rows += await stretch(first, last, limit - len(rows))
         if len(rows) >= limit:
             break
     return rows
@@ -155,11 +149,12 @@ async def logs_of(reader: Reader, tenant: str, row: Row) -> list[Row]:
     end = max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"]), begin)
     return await reader.rows(
         "call_logs_of_call",
-        f"SELECT {', '.join(CallLog.__struct_fields__)}, {_selection(_derived_log())}"
+        f"SELECT {', '.join(CallLog.__struct_fields__)}, {selection(_derived_log())}"
         f" FROM call_log_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND {_between(begin, end + 1, bindings)} AND session_id = {bindings.bind(row['id'], 'UInt64')}"
+        f" AND {between(begin, end + 1, bindings)} AND session_id = {bindings.bind(row['id'], 'UInt64')}"
         " ORDER BY position, started_at, id",
         bindings.values,
+        by_key=True,
     )
 
 
@@ -185,64 +180,22 @@ async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str]
     at = snowflake_ms(id_)
     rows = await reader.rows(
         f"{source.name}_one",
-        f"SELECT {_selection([table.get(name, Column(name, name)) for name in names])}"
-        f" {_matching(tenant, source, EVERYTHING, bindings)} AND {_between(at, at + 1, bindings)}"
+        f"SELECT {selection([table.get(name, Column(name, name)) for name in names])}"
+        f" {matching(tenant, source, EVERYTHING, bindings)} AND {between(at, at + 1, bindings)}"
         f" AND id = {bindings.bind(id_, 'UInt64')} LIMIT 1",
         bindings.values,
+        by_key=True,
     )
     return rows[0] if rows else None
 
 
-def _matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
-    return (
-        f"FROM {source.table} FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND {source.only} AND {condition(where, bindings)}"
-    )
-
-
-def _between(first_ms: int, end_ms: int, bindings: Bindings) -> str:
-    first, end = _moment(first_ms, bindings), _moment(end_ms, bindings)
-    return f"started_at >= {first} AND started_at < {end}"
-
-
-def _past(after: Place, bindings: Bindings) -> str:
-    # the stretch already ends at this time: the scalar bound that the primary key uses
-    at = _moment(after.started_at, bindings)
-    return f"(started_at < {at} OR (started_at = {at} AND id < {bindings.bind(after.id, 'UInt64')}))"
-
-
-def _moment(ms: int, bindings: Bindings) -> str:
-    return f"fromUnixTimestamp64Milli({bindings.bind(ms, 'Int64')}, 'UTC')"
-
-
-def _selection(selected: Sequence[Column]) -> str:
-    """Plain columns keep their names; an alias equal to a column's name would take its place in WHERE."""
-    return ", ".join(
-        column.sql if column.sql.isidentifier() else f"{column.sql} AS {column.name}" for column in selected
-    )
-
-
-def _ordering(order: Sequence[Order]) -> str:
-    keys = []
-    for key in order:
-        # absent counts as smallest, as in OData
-        nulls = "" if not key.column.nullable else " NULLS LAST" if key.descending else " NULLS FIRST"
-        keys.append(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}{nulls}")
-    sqls = {key.column.sql for key in order}
-    way = "ASC" if order[0].column.sql == "started_at" and not order[0].descending else "DESC"
-    keys += [f"{name} {way}" for name in ("started_at", "id") if name not in sqls]
-    return ", ".join(keys)
-
-
 async def _span(reader: Reader, tenant: str, source: Source) -> tuple[int, int] | None:
-    """The time that holds the tenant's rows, half-open; read from the ends of the primary key."""
+    """The time that holds the tenant's rows, half-open."""
     bindings = Bindings()
-    whose = f"FROM {source.table} WHERE tenant = {bindings.bind(tenant, 'String')}"
     rows = await reader.rows(
         f"{source.name}_span",
-        f"SELECT toUnixTimestamp64Milli((SELECT started_at {whose} ORDER BY started_at ASC LIMIT 1)) AS oldest,"
-        f" toUnixTimestamp64Milli((SELECT started_at {whose} ORDER BY started_at DESC LIMIT 1)) AS newest",
+        "SELECT toUnixTimestamp64Milli(min(started_at)) AS oldest, toUnixTimestamp64Milli(max(started_at)) AS newest,"
+        f" count() AS n FROM {source.table} WHERE tenant = {bindings.bind(tenant, 'String')}",
         bindings.values,
     )
-    oldest, newest = rows[0]["oldest"], rows[0]["newest"]
-    return None if oldest is None else (int(oldest), int(newest) + 1)
+    return (int(rows[0]["oldest"]), int(rows[0]["newest"]) + 1) if rows[0]["n"] else None

@@ -75,8 +75,9 @@ class Reader:
         self._client: Any = None
         self._observe = observe
 
-    async def rows(self, name: str, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
-        """The rows of `sql` as dicts: times RFC 3339 texts, 64-bit numbers as numbers. `name` is for metrics.
+    async def rows(self, name: str, sql: str, parameters: Mapping[str, Any], *, by_key: bool = False) -> list[Row]:
+        """The rows of `sql` as dicts: times RFC 3339 texts, 64-bit numbers as numbers. `name` is for metrics;
+        `by_key` says that few rows are read, for which more threads cost more than they give.
 
         Raises Unavailable, TooCostly or QueryFailed.
         """
@@ -85,7 +86,9 @@ class Reader:
         self._under_way += 1
         begun = time.perf_counter()
         try:
-            running = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch, sql, dict(parameters))
+            running = asyncio.get_running_loop().run_in_executor(
+                self._threads, self._fetch, sql, dict(parameters), by_key
+            )
             body = await running
         finally:
             self._under_way -= 1
@@ -104,10 +107,11 @@ class Reader:
             self._client.close()
         self._pool.clear()
 
-    def _fetch(self, sql: str, parameters: dict[str, Any]) -> bytes:
+    def _fetch(self, sql: str, parameters: dict[str, Any], by_key: bool) -> bytes:
+        settings = self._settings | {"max_threads": 1} if by_key else self._settings
         try:
             client = self._connected()
-            answer: bytes = client.raw_query(sql, parameters=parameters, settings=self._settings, fmt="JSONEachRow")
+            answer: bytes = client.raw_query(sql, parameters=parameters, settings=settings, fmt="JSONEachRow")
         except OperationalError as error:
             raise Unavailable(first_line(error)) from error
         except ClickHouseError as error:

@@ -128,6 +128,7 @@ async def find_token(reader: Reader, token_hash: str) -> Token | None:
         "SELECT token_hash, tenant, name, scopes, expires_at, revoked FROM api_token_rows FINAL"
         " WHERE token_hash = {hash:String}",
         {"hash": token_hash},
+        by_key=True,
     )
     return _token(rows[0]) if rows else None
 

@@ -9,22 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import Compare, Literal
 from pipeline.warehouse.migrate import migrate
-from pipeline.warehouse.queries import (
-    CALL_LOGS,
-    CALLS,
-    CLOSED_CALLS,
-    Order,
-    Place,
-    Source,
-    call,
-    call_log,
-    logs_of,
-    older,
-    page,
-)
+from pipeline.warehouse.queries import call, call_log, logs_of, older, page
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.rows import call_row, log_rows, retired_call, retired_log
 from pipeline.warehouse.stored import as_call
