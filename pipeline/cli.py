@@ -64,14 +64,16 @@ def migrate(
 @app.command()
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on; CDR_API_HOST when left out.")] = "",
-    port: Annotated[int, typer.Option(help="Port; CDR_API_PORT when left out, 0 for any free one.")] = -1,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; CDR_API_PORT when left out, 0 for any free one.")
+    ] = None,
 ) -> None:
     """Run the query service until Ctrl-C or SIGTERM."""
     from pipeline.query.serve import serve
     from pipeline.settings import settings
 
     chosen: dict[str, str | int] = {"api_host": host} if host else {}
-    serve(settings().model_copy(update=chosen | ({"api_port": port} if port >= 0 else {})))
+    serve(settings().model_copy(update=chosen | ({} if port is None else {"api_port": port})))
 
 
 @app.command()
