@@ -78,7 +78,9 @@ def parse(data: bytes) -> Packet:
                 f"chunk {kind} at byte {offset} has length {length}, expected 6 to {total - offset}; "
                 "mend the capture agent"
             )
-        if not vendor:
+        if kind == 15 and not vendor:
+            packet.payload = data[offset + 6 : offset + length]
+        elif not vendor:
             _read(packet, kind, data, offset + 6, offset + length)
         offset += length
     if learn and len(_layouts) < _MAX_LAYOUTS:
@@ -161,8 +163,6 @@ def _read(packet: Packet, kind: int, data: bytes, start: int, end: int) -> None:
             packet.protocol = value
         else:
             packet.capture_id = value
-    elif kind == 15:
-        packet.payload = data[start:end]
     elif kind == 3:
         packet.src = _address(data[start:end], 4)
     elif kind == 4:

@@ -12,7 +12,18 @@ from typing import Final
 
 import msgspec
 
-from pipeline.sources.sip_values import MAX_TEXT, bounded, branch, media, reason, refer_to, replaces, tag, user_domain
+from pipeline.sources.sip_values import (
+    MAX_TEXT,
+    bounded,
+    branch,
+    media,
+    party,
+    reason,
+    refer_to,
+    replaces,
+    tag,
+    user_domain,
+)
 from schemas.event import SipMessage
 
 MAX_MESSAGE: Final = 65_535  # bytes; no datagram is longer
@@ -167,7 +178,7 @@ def parse(payload: bytes) -> Message:
     if sip.status:
         sip.method = method.strip().upper()[:32]
     else:
-        sip.ruri = user_domain(ruri)[0] if sip.method == "INVITE" else ""
+        sip.ruri = party(ruri).number if sip.method == "INVITE" else ""
         if body and sip.method != "ACK":
             _body(sip, content_type.lower(), body)
     return found

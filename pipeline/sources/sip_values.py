@@ -23,7 +23,7 @@ _CAUSE: Final = re.compile(r";\s*cause\s*=\s*\"?(\d{1,4})", re.IGNORECASE)
 _REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;,\s]+))", re.IGNORECASE)
 _REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
 _NEXT_VALUE: Final = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
-_DIRECTIONS: Final = ("sendonly", "inactive", "recvonly", "sendrecv")
+_DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
 _parties: dict[str, Party] = {}
 _MAX_PARTIES: Final = 50_000
 _ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
@@ -188,17 +188,18 @@ def media(body: str) -> str:
     The attribute of the first audio section counts, then that of the session, then sendrecv. The older
     way to hold, connection address 0.0.0.0 (RFC 2543), is inactive.
     """
-    start = body.find("m=audio")
+    body = "\n" + body
+    start = body.find("\nm=audio")
     if start < 0:
         return ""
-    end = body.find("\nm=", start)
+    end = body.find("\nm=", start + 1)
     audio = body[start:end] if end >= 0 else body[start:]
     first = body.find("\nm=")
     session = body[: first if 0 <= first < start else start]
     if "c=IN IP4 0.0.0.0" in (audio if "c=IN" in audio else session):
         return "inactive"
     for section in (audio, session):
-        for direction in _DIRECTIONS:
-            if f"a={direction}" in section:
-                return direction
+        match = _DIRECTION.search(section)
+        if match is not None:
+            return match[1]
     return "sendrecv"
