@@ -109,6 +109,14 @@ def test_the_events_shown_are_events(page: Path) -> None:
                 json.loads(event[0])
 
 
+def test_every_metric_exists() -> None:
+    sources = [ROOT / "pipeline" / "worker" / "metrics.py", ROOT / "pipeline" / "query" / "observation.py"]
+    made = set(re.findall(r'"(cdr_\w+)"', "\n".join(source.read_text(encoding="utf-8") for source in sources)))
+    page = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    spoken = {re.sub(r"_total$", "", name) for name in re.findall(r"`(cdr_\w+)", page)}
+    assert spoken - {"cdr_reader", "cdr_writer", "cdr_analyst"} <= made
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
