@@ -17,7 +17,7 @@ _WHOLE_ONLY: Final = frozenset(
 _PARTY: Final = ("number", "name", "domain", "extension")
 FIELDS: Final = tuple(name for name in CallDocument.model_fields if name not in _WHOLE_ONLY)
 # Texts that are stored empty where the document has null.
-_NEVER_NULL: Final = frozenset({"call_id", "tenant", "version", "state", "direction", "status", "flags"})
+_NEVER_NULL: Final = frozenset({"call_id", "tenant", "version", "state", "direction", "flags"})
 
 
 def _columns() -> tuple[Column, ...]:

@@ -228,6 +228,7 @@ def example_calls(tenant: str) -> list[Call]:
             NOON + 6 * MINUTE,
             logs=[{"ended_at": None, "outcome": "", "end_reason": ""}],
             state="open",
+            status="",
             ended_at=None,
             duration_ms=None,
             end_reason="",
