@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls.causes import cause_from_code, cause_from_name, q850_from_sip, q850_name, sip_from_q850
@@ -86,16 +86,19 @@ def test_names_of_causes() -> None:
     assert q850_name(0) == q850_name(999) == ""
 
 
+@settings(deadline=None)
 @given(st.integers(200, 699), st.booleans())
 def test_every_final_status_has_a_cause_with_a_name(status: int, rang: bool) -> None:
     assert q850_name(q850_from_sip(status, rang))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 127))
 def test_every_cause_but_normal_clearing_has_a_status(cause: int) -> None:
     assert (sip_from_q850(cause) == 0) == (cause == 16)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_name_has_an_answer(name: str) -> None:
     assert 0 <= cause_from_name(name) <= 127

@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls.fold import fold
@@ -68,6 +68,7 @@ def test_a_call_of_which_little_is_known_matches_its_model() -> None:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(started_at=st.integers(1_514_764_800_000, 4_102_444_800_000), cost=st.decimals(0, 10**6, places=4))
 def test_any_time_and_price_match(started_at: int, cost: object) -> None:
     _matches(a_call(started_at=started_at, cost=str(cost), currency="EUR"))
@@ -93,6 +94,7 @@ _EVENTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_EVENTS, min_size=1, max_size=12), st.booleans())
 def test_whatever_is_folded_matches(events: list[Event], expired: bool) -> None:
     _matches(fold(events, expired=expired))

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -105,6 +105,7 @@ _VALUES: st.SearchStrategy[Any] = st.one_of(
 _CHANGES = st.dictionaries(st.sampled_from([*FIELDS, "unknown"]), _VALUES, max_size=4)
 
 
+@settings(deadline=None)
 @given(_CHANGES)
 def test_the_model_and_the_struct_accept_the_same_values(fields: dict[str, Any]) -> None:
     value = json.dumps(VALID | fields)
@@ -121,6 +122,7 @@ def test_the_model_and_the_struct_accept_the_same_values(fields: dict[str, Any])
         assert explain(value.encode())
 
 
+@settings(deadline=None)
 @given(_CHANGES)
 def test_what_the_struct_accepts_satisfies_the_json_schema(fields: dict[str, Any]) -> None:
     value = json.dumps(VALID | fields)
@@ -131,6 +133,7 @@ def test_what_the_struct_accepts_satisfies_the_json_schema(fields: dict[str, Any
     jsonschema.Draft202012Validator(event_json_schema()).validate(json.loads(value))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_explained(value: bytes) -> None:
     try:
