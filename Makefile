@@ -41,8 +41,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	@echo "Installing the locked packages into $(VENV) ..." >&2
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.ci/install $(VENV)
 	@touch $@
 
 # Test parts that are no Python packages. Installed where apt-get and root allow it, else named.
