@@ -113,14 +113,20 @@ def _end_process_on_defect(task: asyncio.Task[None]) -> None:
         os._exit(1)
 
 
+class _App(faust.App):  # type: ignore[misc]
+    """Faust without its data directory: there are no tables, so there is nothing to keep in it."""
+
+    def _create_directories(self) -> None:
+        """None are needed."""
+
+
 def _faust_app(settings: Settings) -> faust.App:
     transport.register()
     brokers = ";".join(f"{transport.SCHEME}://{host.strip()}" for host in settings.kafka.split(","))
-    return faust.App(
+    return _App(
         settings.group,
         broker=brokers,
         broker_producer="kafka://" + settings.kafka.split(",")[0].strip(),
-        datadir=None,
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
