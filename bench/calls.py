@@ -15,7 +15,7 @@ from schemas.call import rfc3339
 
 TENANTS = tuple(f"tenant-{number}" for number in range(8))
 
-Record = tuple[bytes, bytes]  # key (call_id), value
+Record = tuple[int, bytes, bytes]  # at (ms), key (call_id), value
 Moment = tuple[int, int, bytes, bytes]  # at (ms), order, key, value
 
 _EVENT = (
@@ -104,8 +104,8 @@ def traffic(plan: Plan, begin_ms: int, events: int, truth: Truth, *, first: int 
     while truth.events < events:
         started = begin_ms + int((number - first) * gap_ms)
         while waiting and waiting[0][0] < started:
-            _, _, key, value = heapq.heappop(waiting)
-            yield key, value
+            at, _, key, value = heapq.heappop(waiting)
+            yield at, key, value
         moments, talk_ms = call(plan, chance, number, started)
         for moment in moments:
             heapq.heappush(waiting, moment)
@@ -115,8 +115,8 @@ def traffic(plan: Plan, begin_ms: int, events: int, truth: Truth, *, first: int 
         truth.talk_ms += talk_ms
         number += 1
     while waiting:
-        _, _, key, value = heapq.heappop(waiting)
-        yield key, value
+        at, _, key, value = heapq.heappop(waiting)
+        yield at, key, value
 
 
 def length_ms(plan: Plan, events: int) -> int:

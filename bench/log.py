@@ -22,7 +22,7 @@ async def fill(bootstrap: str, topic: str, partitions: int, records: Iterable[Re
     try:
         flying: list[Awaitable[object]] = []
         builders = [producer.create_batch() for _ in range(partitions)]
-        for key, value in records:
+        for _, key, value in records:
             number += 1
             partition = crc32(key) % partitions
             if builders[partition].append(key=key, value=value, timestamp=None) is None:

@@ -38,7 +38,7 @@ def shown(value: object) -> str:
 
 def print_json(bench: str, figures: dict[str, Any]) -> None:
     """One line on stdout with what was measured and on what."""
-    machine = {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
+    machine: dict[str, Any] = {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
     if hasattr(os, "getloadavg"):
         machine["load_1m"] = round(os.getloadavg()[0], 2)
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
