@@ -105,10 +105,12 @@ def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_
             if links.is_link(event):
                 touched[id(call)] = call
                 continue
-        if not call.add(event):
-            batch.duplicates += 1
-        else:
+        if call.add(event):
             touched[id(call)] = call
+        else:
+            batch.duplicates += 1
+            if not call.told:  # archived by a worker that may have died before it wrote the call
+                touched[id(call)] = call
         if event.at > newest:  # type: ignore[operator]
             newest = event.at  # type: ignore[assignment]
     batch.chunks.append(chunk)

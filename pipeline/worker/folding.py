@@ -24,11 +24,15 @@ def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], n
 
 
 def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, now_ms: int) -> bool:
-    """Have a call written with the batch, unless the same or a newer version was; True when it is."""
+    """Have a call written with the batch, unless the same or a newer version was; True when it is.
+
+    A version that is stored but was not published by this process is done again: the worker before
+    may have died between the two.
+    """
     open_call.ended = False
-    if call.version <= open_call.version:
-        if not open_call.closed and (call.state == "closed" or call.version < open_call.version):
-            # Reloaded, and nothing was new: it was closed before, by its hang-up or for want of one.
+    if call.version < open_call.version or call.version == open_call.told:
+        if not open_call.closed and call.version < open_call.version:
+            # Reloaded, and nothing was new: it was closed before, for want of a hang-up.
             open_call.closed = True
             state.note_closed(open_call, now_ms)
         return False
@@ -56,7 +60,8 @@ def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
         for log in open_call.logs:
             if log not in live:
                 batch.logs.append(rows.retired_log(call.tenant, log, call.id, open_call.call_id, call.version))
-    open_call.key, open_call.logs, open_call.version = key, logs, call.version
+    open_call.key, open_call.logs = key, logs
+    open_call.version = open_call.told = call.version
 
 
 def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall]) -> list[OpenCall]:

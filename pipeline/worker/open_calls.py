@@ -32,6 +32,7 @@ class OpenCall(msgspec.Struct, gc=False):
     count: int = 0  # of its events
     last_at: int = 0  # ms; newest event
     version: int = 0  # of the last fold
+    told: int = 0  # the version that this process published; 0 when it published none
     key: Key | None = None  # where its row lies
     logs: list[Key] | None = None  # where its log rows lie
     closed: bool = False

@@ -14,6 +14,7 @@ from functools import partial
 
 import structlog
 
+from pipeline.calls.fold import version_of
 from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.warehouse import archive
@@ -286,8 +287,9 @@ class Worker:
                 found.raw.clear()
                 call.pack()
                 state.advance(call.last_at, now)
-                # Archived but not yet written, if we were cut off between the two.
-                batch.touched.setdefault(found.partition, []).append(call)
+                if version_of(call.count, False) > call.version:
+                    # Put off in a backlog, and the worker before is gone.
+                    batch.touched.setdefault(found.partition, []).append(call)
         metrics.RELOADED.labels("assigned").inc(len(stored))
         log.info("partitions loaded", partitions=missing, open_calls=len(stored))
 

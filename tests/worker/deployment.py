@@ -34,7 +34,9 @@ from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
 
 _numbers = itertools.count(1)
 PATIENCE_S = 90.0
-TIMES = frozenset(("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at"))
+TIMES = frozenset(
+    ("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at")
+)
 
 KeyValue = tuple[bytes | None, bytes | None]
 
@@ -263,7 +265,10 @@ class Deployment:
     async def _records(self, topic: str) -> list[Any]:
         found: list[Any] = []
         async with AIOKafkaConsumer(
-            topic, bootstrap_servers=self.broker.bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
+            topic,
+            bootstrap_servers=self.broker.bootstrap,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 << 20,
         ) as consumer:
             quiet = 0
             while quiet < 3:

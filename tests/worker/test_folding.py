@@ -1,0 +1,102 @@
+"""What is written of calls that a batch touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from pipeline.worker.batch import Batch, Chunk, read
+from pipeline.worker.folding import fold_calls
+from pipeline.worker.open_calls import OpenCall, PartitionCalls
+from tests.worker.phone_calls import JsonEvent, event, now_ms
+
+NOW = now_ms()
+
+
+@dataclass
+class Record:
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = 0
+
+
+def chunk(events: list[JsonEvent], first: int = 0) -> Chunk:
+    """A chunk of events under their call_id."""
+    records = [Record(first + place, e["call_id"].encode(), orjson.dumps(e)) for place, e in enumerate(events)]
+    return Chunk("call-events", 0, records)
+
+
+def answered_call(call_id: str = "c") -> list[JsonEvent]:
+    at = NOW - 60_000
+    return [
+        event(call_id, "started", at, 0, leg_id="a", caller="200", callee="300"),
+        event(call_id, "answered", at + 5000, 1, leg_id="a"),
+        event(call_id, "ended", at + 9000, 2, leg_id="a", hung_up_by="caller"),
+    ]
+
+
+def folded(state: PartitionCalls, batch: Batch, *, expired: bool = False) -> Batch:
+    calls = [call for touched in batch.touched.values() for call in touched] if not expired else list(state)
+    fold_calls(batch, state, calls, NOW, expired=expired)
+    return batch
+
+
+def take(state: PartitionCalls, events: list[JsonEvent], first: int = 0) -> tuple[Batch, list[OpenCall]]:
+    batch = Batch()
+    return batch, read(batch, chunk(events, first), state, now_ms=NOW, max_events=100)
+
+
+def stored_as(call: OpenCall, known: OpenCall) -> None:
+    """Restore a call as the archive would, from what another worker had of it."""
+    for each in known.events:
+        call.add(each)
+    call.key, call.logs, call.version = known.key, known.logs, known.version
+
+
+def only(state: PartitionCalls) -> OpenCall:
+    (call,) = state
+    return call
+
+
+def test_duplicate_of_a_call_that_had_left_memory_leaves_it_closed_and_forgettable() -> None:
+    before = PartitionCalls(0)
+    folded(before, take(before, answered_call())[0])
+    state = PartitionCalls(0)
+    batch, fresh = take(state, answered_call()[:1])
+    stored_as(fresh[0], only(before))
+    folded(state, batch)
+    assert only(state).closed
+    assert state.silent(NOW + 10**9, 1000) == []
+    assert state.evict(NOW + 10**6, 1000, 100) == 1
+
+
+def test_duplicate_of_a_call_closed_for_want_of_a_hang_up_does_not_open_it() -> None:
+    before = PartitionCalls(0)
+    folded(before, take(before, answered_call()[:2])[0])
+    folded(before, Batch(), expired=True)
+    state = PartitionCalls(0)
+    batch, fresh = take(state, answered_call()[:1])
+    stored_as(fresh[0], only(before))
+    assert folded(state, batch).calls == []
+    assert only(state).closed
+
+
+def test_version_that_was_stored_but_perhaps_not_published_is_published() -> None:
+    """The worker before died between the calls and the change feed; its events come again."""
+    before = PartitionCalls(0)
+    first = folded(before, take(before, answered_call())[0])
+    state = PartitionCalls(0)
+    batch, fresh = take(state, answered_call())
+    stored_as(fresh[0], only(before))
+    assert folded(state, batch).feed == first.feed
+    again = folded(state, take(state, answered_call(), 3)[0])
+    assert again.feed == [] and again.duplicates == 3
+
+
+def test_evicted_calls_are_looked_up_when_they_come_again() -> None:
+    state = PartitionCalls(0)
+    folded(state, take(state, answered_call())[0])
+    assert state.evict(NOW + 10**6, 0, 100) == 1
+    assert state.forgotten == NOW - 51_000

@@ -1,0 +1,56 @@
+"""Several workers share the partitions, come and go."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+from tests.worker.conftest import Deploy
+from tests.worker.deployment import Deployment
+from tests.worker.phone_calls import JsonEvent, in_time, phone_calls
+
+
+def produce_slowly(deployment: Deployment, events: list[JsonEvent], seconds: float) -> threading.Thread:
+    """Produce over some seconds, in a thread."""
+
+    def run() -> None:
+        pieces = 40
+        for piece in range(pieces):
+            deployment.produce(events[len(events) * piece // pieces : len(events) * (piece + 1) // pieces])
+            time.sleep(seconds / pieces)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_workers_join_and_leave_under_load(deploy: Deploy) -> None:
+    deployment = deploy(batch_events=500)
+    events = in_time(phone_calls(2500))
+    random.Random(3).shuffle(events)
+    first = deployment.worker()
+    load = produce_slowly(deployment, events, 18)
+    second = deployment.worker(ready=False)
+    time.sleep(4)
+    third = deployment.worker(ready=False)
+    time.sleep(5)
+    assert first.stop() == 0
+    time.sleep(3)
+    second.kill()
+    load.join()
+    deployment.wait_done()
+    assert third.running
+    deployment.verify()
+
+
+def test_two_workers_share_the_partitions(deploy: Deploy) -> None:
+    deployment = deploy()
+    both = [deployment.worker(ready=False) for _ in range(2)]
+    for worker in both:
+        worker.wait_ready()
+    time.sleep(2)
+    deployment.produce(in_time(phone_calls(300)))
+    deployment.wait_done()
+    deployment.verify()
+    assert all(worker.metric("cdr_events_total") > 0 for worker in both)
