@@ -4,15 +4,15 @@
 CREATE TABLE IF NOT EXISTS event_rows
 (
     tenant      LowCardinality(String) COMMENT 'Whose call it is',
-    call_id     String COMMENT 'Id that all events of a call share' CODEC(ZSTD(3)),
-    event_id    String COMMENT 'Id of the event; the same id is the same fact' CODEC(ZSTD(3)),
+    call_id     String COMMENT 'Id that all events of a call share' CODEC(ZSTD(1)),
+    event_id    String COMMENT 'Id of the event; the same id is the same fact' CODEC(ZSTD(1)),
     at          DateTime64(3, 'UTC') COMMENT 'When it happened, UTC' CODEC(DoubleDelta, ZSTD(1)),
     type        LowCardinality(String) COMMENT 'Event type; unknown types are kept',
     node        LowCardinality(String) COMMENT 'PBX node that reported it',
     topic       LowCardinality(String) COMMENT 'Kafka topic it was read from',
     `partition` UInt32 COMMENT 'Kafka partition it was read from' CODEC(T64, ZSTD(1)),
     `offset`    Int64 COMMENT 'Kafka offset it was read at' CODEC(Delta, ZSTD(1)),
-    raw         String COMMENT 'The bytes of the event, as they came' CODEC(ZSTD(6)),
+    raw         String COMMENT 'The bytes of the event, as they came' CODEC(ZSTD(1)),
     archived_at DateTime DEFAULT now() COMMENT 'When the archive took it, UTC' CODEC(Delta, ZSTD(1)),
     INDEX at_range at TYPE minmax GRANULARITY 1
 )
