@@ -111,8 +111,8 @@ def wait_until(child: Child, ready: Callable[[], bool], seconds: float = 60.0) -
     deadline = time.monotonic() + seconds
     while not ready():
         if not child.running:
-            said = child.last_words(3)
-            raise Problem(f"{child.name} ended: {said or 'it said nothing'}", hint=f"Log: {child.log}", code=DEPENDENCY)
+            said = child.last_words(1).removeprefix(f"{child.name}: ") or "it said nothing"
+            raise Problem(f"{child.name} ended: {said}", hint=f"Log: {child.log}", code=DEPENDENCY)
         if time.monotonic() > deadline:
             child.kill()
             raise Problem(
