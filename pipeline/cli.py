@@ -218,6 +218,81 @@ def token_revoke(which: Annotated[str, typer.Argument(metavar="ID|NAME", help="S
     typer.echo(f"Revoked {revoked[0]}.", err=True)
 
 
+dead_letters = typer.Typer(
+    no_args_is_help=True, help="Values that could not be decoded: look at them, send them again."
+)
+app.add_typer(dead_letters, name="dead-letters")
+
+
+@dead_letters.command("list")
+def dead_letters_list(
+    limit: Annotated[int, typer.Option(min=1, help="Show the newest so many.")] = 50,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Only those whose reason contains this.")] = "",
+    output: OutputOption = Output.table,
+) -> None:
+    """Print the newest dead letters that were not replayed: where each came from and what is wrong with it."""
+    import asyncio
+
+    from pipeline.output import print_rows
+    from pipeline.settings import settings
+    from pipeline.worker.dead_letters import newest
+
+    letters = asyncio.run(newest(settings(), limit, reason))
+    columns = ("offset", "at", "source", "reason", "bytes", "value")
+    print_rows((letter.row() for letter in letters), columns, output)
+
+
+@dead_letters.command("show")
+def dead_letters_show(offset: Annotated[str, typer.Argument(help="See cdr dead-letters list.")]) -> None:
+    """Print one dead letter: its bytes as they came on stdout, the rest on stderr."""
+    import asyncio
+
+    from pipeline.settings import settings
+    from pipeline.worker.dead_letters import one
+
+    letter = asyncio.run(one(settings(), offset))
+    for name, value in letter.row().items():
+        if name != "value":
+            typer.echo(f"{name}: {value}", err=True)
+    typer.echo(f"key: {(letter.key or b'').decode(errors='backslashreplace')}", err=True)
+    sys.stdout.buffer.write(letter.value)
+    sys.stdout.buffer.flush()
+
+
+@dead_letters.command("replay")
+def dead_letters_replay(
+    offsets: Annotated[
+        list[str] | None, typer.Argument(metavar="[OFFSET]...", help="See cdr dead-letters list.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were not replayed yet.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="All of those whose reason contains this.")] = "",
+) -> None:
+    """Send dead letters again to where they came from. They are listed no more, unless they fail again."""
+    import asyncio
+
+    from pipeline.errors import USAGE
+    from pipeline.settings import settings
+    from pipeline.worker.dead_letters import replay
+
+    if bool(offsets) + everything + bool(reason) != 1:
+        raise Problem("Which dead letters?", hint="Give their offsets, or --all, or --reason TEXT.", code=USAGE)
+    count = asyncio.run(replay(settings(), offsets or (), reason))
+    typer.echo(f"{count} dead letters sent again.", err=True)
+
+
+@app.command()
+def doctor(output: OutputOption = Output.table) -> None:
+    """Check the whole installation and say what to mend. Exit status 1 when a check fails."""
+    from pipeline.output import print_rows
+    from pipeline.settings import settings
+    from pipeline.worker.doctor import FAIL, examine
+
+    checks = examine(settings())
+    print_rows((check.row() for check in checks), ("state", "what", "found", "hint"), output)
+    if any(check.state == FAIL for check in checks):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; a `Problem` becomes one line on stderr and its exit code."""
     try:

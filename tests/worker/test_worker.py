@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 
-import orjson
-
 from tests.worker.conftest import Deploy
-from tests.worker.phone_calls import encoded, event, in_time, now_ms, phone_calls
+from tests.worker.phone_calls import encoded, in_time, phone_calls
 
 
 def test_shuffled_doubled_and_misrouted_events_give_the_right_calls(deploy_on: Deploy) -> None:
