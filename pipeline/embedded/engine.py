@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,8 @@ class Request:
 
     @property
     def leaves_traces(self) -> bool:
-        """Whether a connection should not be used again after this: a token of one insert, parameters set."""
-        return "insert_deduplication_token" in self.settings or (
-            self.statement.data_at is not None and bool(self.parameters)
-        )
+        """Whether a connection should not be used again after this: a token is of one insert only."""
+        return "insert_deduplication_token" in self.settings
 
     @property
     def format(self) -> str:
@@ -162,44 +160,32 @@ class Engine:
                 connection.close()
 
     def insert(self, request: Request) -> Counts:
-        """Run an INSERT whose rows came behind it. All rows of the body, or an error."""
-        if request.statement.input_at is not None:
-            return self._insert_select(request)
-        with self._connection(request) as connection:
-            for name, value in request.parameters.items():
-                connection.query(f"SET {_identifier('param_' + name)} = {_quoted(value)}", "Null")
-            inserter = connection.send_insert(request.statement.head.decode(), request.statement.format)
-            try:
-                for piece in request.rows:
-                    inserter.append(piece)
-                done = inserter.finish()
-            except BaseException:
-                with contextlib.suppress(RuntimeError):
-                    inserter.cancel()
-                raise
-            return Counts(
-                done.rows_written, done.bytes_written, done.rows_written, done.bytes_written, float(done.elapsed)
-            )
+        """Run an INSERT whose rows came behind it. All rows of the body, or an error.
 
-    def _insert_select(self, request: Request) -> Counts:
-        """`INSERT … SELECT … FROM input(…)`: the engine would insert nothing, so the rows go through a file."""
-        assert request.statement.input_at is not None
-        start, end = request.statement.input_at
-        head, structure = request.statement.head, request.statement.structure
-        with _row_file(request.rows) as path, self._connection(request) as connection:
-            source = f"file({_quoted(path)}, {_quoted(request.statement.format)}, ".encode() + structure + b")"
-            sql = head[:start] + source + head[end:]
-            done = connection.query(sql.decode(), "Null", params=request.parameters)
-            return _counts(done)
+        The engine takes the rows from a file. (Its streaming insert says nothing when a block cannot be
+        written, a full disk included; `FROM input(…)` with the rows behind it inserts nothing.)
+        """
+        statement = request.statement
+        with _row_file(request.rows) as path:
+            if statement.input_at is not None:
+                start, end = statement.input_at
+                source = f"file({_quoted(path)}, {_quoted(statement.format)}, ".encode() + statement.structure + b")"
+                sql = statement.head[:start] + source + statement.head[end:]
+            else:
+                at = len(statement.head) if statement.settings_at is None else statement.settings_at
+                source = f" FROM INFILE {_quoted(path)} ".encode()
+                sql = statement.head[:at] + source + statement.head[at:] + f" FORMAT {statement.format}".encode()
+            return self._query(request, sql, "Null")[1]
 
     def run(self, request: Request) -> tuple[bytes, Counts]:
         """Run a statement and give its whole answer."""
-        settings = request.settings
-        if request.statement.verb == "INSERT" and "async_insert" not in settings:
-            settings = settings | {"async_insert": "0"}
-        request = Request(**{**vars(request), "settings": settings})
+        return self._query(request, request.sql, request.default_format)
+
+    def _query(self, request: Request, sql: bytes, form: str) -> tuple[bytes, Counts]:
+        if request.statement.verb == "INSERT" and "async_insert" not in request.settings:
+            request = replace(request, settings=request.settings | {"async_insert": "0"})
         with self._connection(request) as connection:
-            done = connection.query(request.sql.decode(), request.default_format, params=request.parameters)
+            done = connection.query(sql.decode(), form, params=request.parameters)
             return done.bytes() or b"", _counts(done)
 
     def stream(self, request: Request) -> Iterator[bytes]:

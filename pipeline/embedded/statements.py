@@ -30,14 +30,15 @@ class Statement:
     """One SQL text. `verb` is its first word; `format` the FORMAT it names, or empty.
 
     For an INSERT whose rows travel behind the SQL, `data_at` is where they begin and `head` the SQL
-    without the FORMAT clause. `input_at` is the span of `input('structure')` in the head and
-    `structure` its text.
+    without the FORMAT clause; `settings_at` is where the head's SETTINGS clause begins, `input_at` the
+    span of `input('structure')` in it, and `structure` its text.
     """
 
     verb: str
     format: str = ""
     head: bytes = b""
     data_at: int | None = None
+    settings_at: int | None = None
     input_at: tuple[int, int] | None = None
     structure: bytes = b""
     blockwise: bool = False
@@ -116,6 +117,7 @@ def _read_insert(sql: bytes, tokens: Iterator[_Token]) -> Statement:
     """INSERT INTO [TABLE] [FUNCTION] target [(columns)] [SETTINGS …] FORMAT … | VALUES … | SELECT … | FROM INFILE …"""
     state = "into"  # then "target", "after" (names and dots of the target), "body"
     select, call_at = False, None
+    settings_at: int | None = None
     span: tuple[int, int] | None = None
     structure = b""
     previous: _Token | None = None
@@ -134,11 +136,14 @@ def _read_insert(sql: bytes, tokens: Iterator[_Token]) -> Statement:
                     token.text.decode(),
                     sql[: previous.start].rstrip(),
                     _data_start(sql, token.end),
+                    settings_at,
                     span,
                     structure,
                 )
             if token.is_word("VALUES") and not select:
                 return Statement("INSERT", "Values")
+            if settings_at is None and not select and token.is_word("SETTINGS"):
+                settings_at = token.start
             if token.is_word("INFILE"):
                 return Statement("INSERT", local_file=True)
             select = select or token.is_word("SELECT", "WITH")

@@ -181,6 +181,62 @@ def test_bad_row_inserts_nothing_and_says_where(clickhouse_endpoint: ClickHouseS
     assert count(clickhouse_endpoint, table) == 0
 
 
+def test_an_insert_that_cannot_be_written_is_an_error(clickhouse_endpoint: ClickHouseServer, table: str) -> None:
+    ask(clickhouse_endpoint, body=b"ALTER TABLE t ADD CONSTRAINT small CHECK a < 10", database=table)
+    status, headers, _ = ask(clickhouse_endpoint, "INSERT INTO t FORMAT TSV", b"1\tx\n11\tx\n", database=table)
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "469")
+    view = b"CREATE MATERIALIZED VIEW v ENGINE = Memory AS SELECT throwIf(a = 7) AS b FROM t"
+    assert ask(clickhouse_endpoint, body=view, database=table)[0] == 200
+    assert ask(clickhouse_endpoint, "INSERT INTO t FORMAT TSV", b"7\tx\n", database=table)[0] == 500
+    many = b"CREATE TABLE p (a UInt64) ENGINE = MergeTree ORDER BY a PARTITION BY a"
+    assert ask(clickhouse_endpoint, body=many, database=table)[0] == 200
+    rows = b"".join(b"%d\n" % n for n in range(300))
+    status, headers, _ = ask(clickhouse_endpoint, "INSERT INTO p FORMAT TSV", rows, database=table)
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "252")
+
+
+def test_settings_in_the_insert(clickhouse_endpoint: ClickHouseServer, table: str) -> None:
+    sql = "INSERT INTO t (a, s) SETTINGS insert_deduplication_token = 'x' FORMAT TSV"
+    for rows in (b"1\tx\n", b"2\tx\n"):
+        assert ask(clickhouse_endpoint, sql, rows, database=table)[0] == 200
+    assert count(clickhouse_endpoint, table) == 1
+
+
+def test_no_rows_and_a_bound_table_name(clickhouse_endpoint: ClickHouseServer, table: str) -> None:
+    assert ask(clickhouse_endpoint, "INSERT INTO t FORMAT TSV", b"", database=table)[0] == 200
+    sql = "INSERT INTO {name:Identifier} (a) FORMAT TSV"
+    assert ask(clickhouse_endpoint, sql, b"5\n", database=table, param_name="t")[0] == 200
+    assert count(clickhouse_endpoint, table) == 1
+
+
+def test_a_full_disk_is_an_error_and_passes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=280m", "tmpfs", str(disk)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    try:
+        server = ClickHouseServer(disk / "data")
+        try:
+            ask(server, body=f"CREATE TABLE t {Columns} ENGINE = MergeTree ORDER BY a".encode())
+            filler = disk / "filler"
+            with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+                while True:
+                    file.write(bytes(1 << 20))
+            rows = b"".join(b"%d\t%s\n" % (n, b"y" * 300) for n in range(20_000))
+            status, headers, body = ask(server, "INSERT INTO t FORMAT TSV", rows)
+            assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "243")
+            assert b"free space on it" in body
+            assert ask(server, "SELECT count() FROM t")[2] == b"0\n"
+            filler.unlink()
+            assert ask(server, "INSERT INTO t FORMAT TSV", rows)[0] == 200
+            assert ask(server, "SELECT count() FROM t")[2] == b"20000\n"
+        finally:
+            server.stop()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_half_a_body_inserts_nothing(clickhouse_endpoint: ClickHouseServer, table: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", clickhouse_endpoint.port, timeout=20)
     query = urllib.parse.urlencode({"query": "INSERT INTO t FORMAT TSV", "database": table})
