@@ -18,7 +18,9 @@ from bench.calls import Plan, Truth, length_ms, traffic
 from bench.log import Progress, fill
 from bench.profile import Sampling
 from bench.report import print_json, print_table
-from bench.stage import GROUP, ROOT, Stage, run_contender, say, stage
+from bench.stage import ROOT, Stage, run_contender, say, stage
+from pipeline.settings import Settings
+from pipeline.warehouse.migrate import migrate
 
 # What is asked of the worker: events/s, and its ratio to each of the others.
 TARGET = {"worker": 60_000.0, "bare": 0.2, "quix": 1.5, "faust": 20.0}
@@ -31,22 +33,25 @@ NAMES = {
 Measured = dict[str, Any]
 
 
-def run_worker(made: Stage, truth: Truth, *, profile: bool, timeout_s: float) -> Measured:
-    """Our worker from the moment it has its partitions until everything is committed and exact."""
-    made.start_clickhouse()
-    say("our worker")
-    worker = made.start_worker()
+def run_worker(made: Stage, truth: Truth, batch_events: int, stacks: Path | None, timeout_s: float) -> Measured:
+    """Our worker from the moment it has its partitions until everything is committed; what it stored."""
+    name = f"bench_{batch_events}"
+    with made.client("") as client:
+        migrate(client, name)
+    say(f"our worker, batches of {batch_events:,}")
+    worker = made.start_worker({"CDR_GROUP": name, "CDR_DATABASE": name, "CDR_BATCH_EVENTS": str(batch_events)})
     before, began = made.usages(worker), time.perf_counter()
-    sampling = Sampling(worker.pid, made.folder) if profile else None
-    asyncio.run(_until_committed(made, timeout_s))
+    sampling = Sampling(worker.pid, stacks) if stacks else None
+    asyncio.run(_until_committed(made, name, timeout_s))
     seconds, after = time.perf_counter() - began, made.usages(worker)
     by_step = sampling.stop() if sampling else {}
-    exact = verify(made, truth)
+    exact = verify(made, name, truth)
     worker.stop()
     millions = truth.events / 1e6
     cpu = {part: (after[part].cpu_s - before[part].cpu_s) / millions for part in after}
     return {
         "events": truth.events,
+        "batch_events": batch_events,
         "seconds": seconds,
         "cpu_s": after["worker"].cpu_s - before["worker"].cpu_s,
         "kafka_cpu_s": after["kafka"].cpu_s - before["kafka"].cpu_s,
@@ -58,15 +63,15 @@ def run_worker(made: Stage, truth: Truth, *, profile: bool, timeout_s: float) ->
     }
 
 
-async def _until_committed(made: Stage, timeout_s: float) -> None:
+async def _until_committed(made: Stage, group: str, timeout_s: float) -> None:
     settings = made.settings
-    async with Progress(settings.kafka, GROUP, settings.events_topic, settings.partitions) as progress:
+    async with Progress(settings.kafka, group, settings.events_topic, settings.partitions) as progress:
         await progress.reach(await progress.end(), timeout_s)
 
 
-def verify(made: Stage, truth: Truth) -> Measured:
+def verify(made: Stage, database: str, truth: Truth) -> Measured:
     """What was stored beside what was produced."""
-    with made.client() as client:
+    with made.client(database) as client:
         archived = int(client.query("SELECT uniqExact(event_id) FROM event_rows").result_rows[0][0])
         calls, closed, talk_ms, events = client.query(
             "SELECT count(), countIf(state = 'closed'), sum(talk_ms), sum(events) FROM calls"
@@ -108,56 +113,60 @@ def contend(made: Stage, truth: Truth, skip: set[str], quix_python: str) -> dict
 def report(found: dict[str, Measured], truth: Truth) -> bool:
     """Print everything; whether the targets are met."""
     rate = {name: measured["events"] / measured["seconds"] for name, measured in found.items()}
+    cpu = {name: 1e6 * measured["cpu_s"] / measured["events"] for name, measured in found.items()}
     ours = rate["worker"]
-    rows = []
-    for name, measured in found.items():
-        millions = measured["events"] / 1e6
-        rows.append(
-            [
-                NAMES[name],
-                measured["events"],
-                rate[name],
-                ours / rate[name],
-                TARGET[name] if name != "worker" else None,
-                measured["cpu_s"] / millions,
-                measured["kafka_cpu_s"] / millions,
-                measured["peak_mib"],
-            ]
-        )
     title = f"Backlog: {truth.events:,} events of {truth.bytes // truth.events} bytes, {truth.calls:,} calls"
     columns = ["program", "events", "events/s", "worker is × this", "target ×"]
-    print_table(title, [*columns, "CPU s/million", "Kafka CPU s/million", "peak MiB"], rows)
-    worker = found["worker"]
-    cpu = worker["cpu_s_per_million"]
-    print_table("CPU seconds per million events, worker's run", list(cpu), [list(cpu.values())])
-    if steps := worker["steps_cpu_s_per_million"]:
-        total = sum(steps.values()) or 1
-        print_table(
-            "Worker's CPU by step",
-            ["step", "CPU s/million", "share %"],
-            [[step, seconds, 100 * seconds / total] for step, seconds in steps.items()],
-        )
-    kinds = list(worker["stored"])
+    rows = [
+        [
+            NAMES.get(name, f"cdr {name}"),
+            measured["events"],
+            rate[name],
+            ours / rate[name],
+            TARGET.get(name) if name != "worker" else None,
+            cpu[name],
+            cpu[name] / cpu["worker"],
+            1e6 * measured["kafka_cpu_s"] / measured["events"],
+            measured["peak_mib"],
+        ]
+        for name, measured in found.items()
+    ]
+    columns += ["CPU s/million", "× the worker's CPU", "Kafka CPU s/million", "peak MiB"]
+    print_table(title, columns, rows)
+    workers = {name: measured for name, measured in found.items() if "stored" in measured}
+    parts = list(found["worker"]["cpu_s_per_million"])
     print_table(
-        "Stored and produced" + ("" if worker["exact"] else ": NOT EQUAL"),
-        ["", *kinds],
-        [[what, *(worker[what][kind] for kind in kinds)] for what in ("stored", "produced")],
+        "CPU seconds per million events while the worker ran",
+        ["batches of", *parts],
+        [[measured["batch_events"], *measured["cpu_s_per_million"].values()] for measured in workers.values()],
     )
-    met = {name: ours / rate[name] >= TARGET[name] for name in rate if name != "worker"}
-    met |= {"worker": ours >= TARGET["worker"], "exact": worker["exact"]}
-    print_table("Targets", ["target", "met"], [[name, ok] for name, ok in met.items()])
+    for measured in workers.values():
+        if steps := measured["steps_cpu_s_per_million"]:
+            print_table(
+                f"Worker's CPU by step, batches of {measured['batch_events']:,}",
+                ["step", "CPU s/million", "share %"],
+                [[step, spent, 100 * spent / (sum(steps.values()) or 1)] for step, spent in steps.items()],
+            )
+    produced = found["worker"]["produced"]
+    table = [["produced", *produced.values()], *([name, *m["stored"].values()] for name, m in workers.items())]
+    print_table("Produced and stored", ["", *produced], table)
+    met = {name: ours / rate[name] >= TARGET[name] for name in rate if name in TARGET}
+    met |= {"worker": ours >= TARGET["worker"], "exact": all(m["exact"] for m in workers.values())}
+    print_table("Targets", ["target", "met"], met.items())
     ratios = {name: ours / value for name, value in rate.items() if name != "worker"}
     print_json("ingest", {"events_per_s": rate, "worker_ratio_to": ratios, "met": met, "measured": found})
-    return all(met.values())
+    return met["exact"]
 
 
 def main() -> None:
     """Run from the command line; exit status 1 when what was stored is not exact."""
+    default = int(Settings.model_fields["batch_events"].default)
     parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--skip", nargs="*", default=[], choices=["bare", "quix", "faust"])
-    parser.add_argument("--profile", action="store_true", help="sample the worker with py-spy: slows it a little")
-    parser.add_argument("--timeout", type=float, default=600, help="most seconds for the worker")
+    parser.add_argument("--batch-events", nargs="*", type=int, default=[default], help="CDR_BATCH_EVENTS to run with")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="sample the worker; its stacks go there")
+    parser.add_argument("--timeout", type=float, default=900, help="most seconds for a run of the worker")
     parser.add_argument("--quix-python", default=str(ROOT / ".cache" / "bench" / "bin" / "python"))
     options = parser.parse_args()
     plan, truth = Plan(), Truth()
@@ -169,9 +178,12 @@ def main() -> None:
         records = traffic(plan, begin_ms, options.events, truth)
         asyncio.run(fill(settings.kafka, settings.events_topic, settings.partitions, records))
         found = contend(made, truth, set(options.skip), options.quix_python)
-        found["worker"] = run_worker(made, truth, profile=options.profile, timeout_s=options.timeout)
-    report(found, truth)
-    raise SystemExit(0 if found["worker"]["exact"] else 1)
+        made.start_clickhouse()
+        for number, batch_events in enumerate(options.batch_events):
+            name = f"worker, batches of {batch_events:,}" if number else "worker"
+            stacks = options.profile / f"stacks-{batch_events}.txt" if options.profile else None
+            found[name] = run_worker(made, truth, batch_events, stacks, options.timeout)
+    raise SystemExit(0 if report(found, truth) else 1)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,10 @@ def find_pyspy() -> str | None:
 class Sampling:
     """Samples a process until `stop`."""
 
-    def __init__(self, pid: int, folder: Path) -> None:
+    def __init__(self, pid: int, stacks: Path) -> None:
         program = find_pyspy()
-        self.stacks = folder / "stacks.txt"
+        self.stacks = stacks
+        stacks.parent.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         if program is None:
             say("no profile: py-spy is not there (pip install -r bench/requirements.txt)")
@@ -49,7 +50,7 @@ class Sampling:
         self._process = subprocess.Popen(
             [*command, "--full-filenames", "--output", str(self.stacks)],
             stdout=subprocess.DEVNULL,
-            stderr=(folder / "py-spy.log").open("wb"),
+            stderr=stacks.with_suffix(".log").open("wb"),
             start_new_session=True,
         )
 
@@ -61,7 +62,7 @@ class Sampling:
             os.kill(self._process.pid, signal.SIGINT)  # as Ctrl-C: it writes what it has
         self._process.wait(30)
         if not self.stacks.exists():
-            log = (self.stacks.parent / "py-spy.log").read_text(errors="replace").strip()
+            log = self.stacks.with_suffix(".log").read_text(errors="replace").strip()
             say(f"no profile: {log.splitlines()[-1] if log else 'py-spy wrote nothing'}")
             return {}
         return shares(self.stacks.read_text().splitlines())

@@ -21,12 +21,17 @@ class Clock:
         """The first event is there."""
         self._began, self._cpu = time.perf_counter(), time.process_time()
 
+    @property
+    def seconds(self) -> float:
+        """Since the first event."""
+        return time.perf_counter() - self._began
+
     def finish(self) -> None:
         """All are done: write events, seconds, CPU seconds and the highest memory of the process, MiB."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         measured = {
             "events": self.count,
-            "seconds": time.perf_counter() - self._began,
+            "seconds": self.seconds,
             "cpu_s": time.process_time() - self._cpu,
             "peak_mib": peak / (1 << 20 if sys.platform == "darwin" else 1 << 10),
         }
