@@ -84,11 +84,18 @@ def _read_targets(relations: Relations, sides: Mapping[Key, Side]) -> None:
     """The targets of every session. Those of a session that a PBX continues in sessions of its own are the PBX itself,
     and not shown."""
     parents = {key(child): parent for parent, children in relations.children.items() for child in children}
+    whose: dict[str, Side] = {}  # leg on the caller's side → the session in which its party began
+    for read in sides.values():
+        whose.setdefault(read.caller_leg, read)
+    answered: dict[Key, list[tuple[int, Key]]] = {}  # per parent, the two children that were answered first
+    for parent, children in relations.children.items():
+        moments = [(sides[key(child)].answered, key(child)) for child in children]
+        answered[parent] = sorted((when, own) for when, own in moments if when is not None)[:2]
     for own, read in sides.items():
-        siblings = relations.children.get(parents.get(own, own), []) if own in parents else []
-        answers = [sides[key(s)].answered for s in siblings if key(s) != own]
-        for_whom = next((s for s in sides.values() if s.caller_leg == read.caller_leg and own in parents), read)
-        read_targets(read, min((a for a in answers if a is not None), default=None), for_whom.end)
+        parent_key = parents.get(own)
+        first = answered.get(parent_key, []) if parent_key is not None else []
+        elsewhere = next((when for when, sibling in first if sibling != own), None)
+        read_targets(read, elsewhere, (whose[read.caller_leg] if parent_key is not None else read).end)
     for parent, children in relations.children.items():
         read = sides[parent]
         for child in children:

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas.event import Event, SipMessage
 
+MAX_REFERS: Final = 32  # of one session; no call is transferred more often
 # A final response after which the same INVITE is sent again, mended (RFC 3261 section 8.1.3.5, RFC 4028).
 MENDED: Final = frozenset({401, 407, 413, 415, 416, 420, 421, 422, 494})
 
@@ -147,6 +148,7 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
         (sip(e).method, sip(e).from_tag, sip(e).cseq) for e in rest if sip(e).status >= 300 and sip(e).method != "BYE"
     }
     bye_answers: dict[str, list[Event]] = {}
+    referred: set[tuple[str, int]] = set()
     for event in rest:
         message = sip(event)
         method = message.method
@@ -166,7 +168,10 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
             if message.media and message.to_tag:
                 session.offers.append(event)
         elif method == "REFER":
-            session.refers.append(event)
+            mark = (message.from_tag, message.cseq)  # the same on every hop
+            if mark not in referred and len(referred) < MAX_REFERS:
+                referred.add(mark)
+                session.refers.append(event)
         elif method == "NOTIFY" and message.fragment:
             session.fragments.append(event)
     for callee, answers in bye_answers.items():

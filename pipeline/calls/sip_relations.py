@@ -65,13 +65,14 @@ def _parents(sessions: Sequence[Session], by_call_id: dict[str, Session], later:
     """Session → the earlier session whose Call-ID, or whose correlation id, it names."""
     parents: dict[Key, Key] = {}
     groups: dict[str, Session] = {}
+    places = {key(session): place for place, session in enumerate(sessions)}
     for place, session in enumerate(sessions):
         for name in sorted(session.correlations):
             parent = by_call_id.get(name) or groups.get(name)
             groups.setdefault(name, session)
             if parent is None or parent is session or key(session) in later or key(session) in parents:
                 continue
-            if any(parent is earlier for earlier in sessions[:place]):
+            if places[key(parent)] < place:
                 parents[key(session)] = key(parent)
     return parents
 

@@ -24,15 +24,19 @@ _DIVERSIONS = {
 def write_reroutes(writer: Writer, read: Side) -> None:
     """A `rerouted` event for each target that was tried because an earlier one had failed."""
     used: set[str] = set()
+    # Failures in order of time; those before the target at hand have been passed, as targets are in order too.
+    failures = sorted(
+        (tried for tried in read.tried if tried.end is not None and tried.answered is None),
+        key=lambda tried: (_end_at(tried), tried.leg),
+    )
+    passed = 0
     for place, tried in enumerate(read.tried):
-        began = tried.branch.started
-        failed = [
-            earlier
-            for earlier in read.tried[:place]
-            if earlier.end is not None and earlier.answered is None and earlier.end.at <= began
-        ]
-        if failed:
-            before = max(failed, key=lambda earlier: (_end_at(earlier), earlier.leg))
+        while passed < len(failures) and _end_at(failures[passed]) <= tried.branch.started:
+            passed += 1
+        before = failures[passed - 1] if passed else None
+        if before is tried:  # it failed in the millisecond in which it began
+            before = failures[passed - 2] if passed > 1 else None
+        if before is not None:
             if before.leg not in used:  # a fork that follows a failure is one reroute
                 used.add(before.leg)
                 _write(writer, read, before, tried)

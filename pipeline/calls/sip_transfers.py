@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.calls.sip_branches import Session, at, sip
 from pipeline.calls.sip_outcome import End
-from pipeline.calls.sip_parties import caller
+from pipeline.calls.sip_parties import caller, requested
 from pipeline.calls.sip_relations import Key, Relations, key, referred_by
 from pipeline.calls.sip_sides import Side, Tried, far_number
 from pipeline.calls.sip_writer import Writer
@@ -89,13 +89,15 @@ def _transferee(relations: Relations, sides: Sides, session: Session, replaced: 
 def write_transfers(writer: Writer, relations: Relations, sides: Sides) -> None:
     """A `transferred` event for each REFER, and for each replaced session that no captured REFER explains."""
     explained: set[Key] = set()
+    begun: dict[str, list[Session]] = {}  # number → the sessions that were begun to reach it
+    for children in relations.children.values():
+        for child in children:
+            for number in {requested(child).number, sip(child.first).ruri, far_number(sides[key(child)])}:
+                begun.setdefault(number, []).append(child)
     for side in sides.values():
-        seen: set[tuple[str, int]] = set()
-        for refer in sorted(side.session.refers, key=lambda refer: (at(refer), sip(refer).cseq)):
-            mark = (sip(refer).from_tag, sip(refer).cseq)
-            if mark not in seen:
-                seen.add(mark)
-                _write_refer(writer, relations, sides, side, refer, explained)
+        for refer in side.session.refers:
+            candidates = begun.get(sip(refer).refer_to, [])
+            _write_refer(writer, relations, sides, side, refer, candidates, explained)
     root = sides[key(relations.root)]
     for session, replaced in relations.replacing:
         if key(replaced) in explained:
@@ -112,7 +114,13 @@ def write_transfers(writer: Writer, relations: Relations, sides: Sides) -> None:
 
 
 def _write_refer(
-    writer: Writer, relations: Relations, sides: Sides, side: Side, refer: Event, explained: set[Key]
+    writer: Writer,
+    relations: Relations,
+    sides: Sides,
+    side: Side,
+    refer: Event,
+    candidates: list[Session],
+    explained: set[Key],
 ) -> None:
     message = sip(refer)
     session = side.session
@@ -129,10 +137,9 @@ def _write_refer(
                 children = relations.children.get(key(consulted.session), [])
                 taken = sides[key(children[-1])] if children else None
     else:
-        candidates = [child for children in relations.children.values() for child in children]
         taken = next((sides[key(c)] for c in candidates if referred_by(c, session) is refer), None)
         if taken is None:  # a PBX takes the REFER on one leg and begins another for the call
-            later = [c for c in candidates if c.started >= at(refer) and far_number(sides[key(c)]) == message.refer_to]
+            later = [c for c in candidates if c.started >= at(refer)]
             taken = sides[key(later[0])] if later else None
     outcome = _fragment(session, refer)
     if outcome >= 300 and taken is None:
@@ -171,7 +178,7 @@ def _write(
     writer.write(
         "transferred",
         when,
-        side.caller_leg if by_caller else callee_leg,
+        side.caller_leg if by_caller or not callee_leg else callee_leg,
         reason=reason,
         by=by,
         from_=by,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.calls.dialog import dialogs
 from pipeline.calls.fold import fold
 from schemas.call import Call
+from schemas.event import Event, Party, SipMessage
 from tests.sip_wire import T0, Talk, Wire, sdp
 
 
@@ -468,6 +469,84 @@ def test_any_order_and_any_duplicates_give_the_same_events(
     assert dialogs(events) == dialogs(again)
     if events:
         assert fold(events) == fold(again)
+
+
+MESSAGES = st.builds(
+    SipMessage,
+    method=st.sampled_from(["INVITE", "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "REFER", "UPDATE", "NOTIFY"]),
+    status=st.sampled_from([0, 0, 0, 100, 180, 183, 200, 200, 302, 407, 408, 481, 486, 487, 503]),
+    cseq=st.integers(1, 3),
+    call_id=st.sampled_from(["k1", "k2", "k3"]),
+    from_tag=st.sampled_from(["a", "b", ""]),
+    to_tag=st.sampled_from(["", "a", "b", "c"]),
+    branch=st.sampled_from(["", "x", "y", "z"]),
+    before=st.sampled_from(["", "x", "y"]),
+    via=st.integers(0, 3),
+    ruri=st.sampled_from(["", "1002", "1003", "k4j2"]),
+    contact=st.sampled_from(["", "1003"]),
+    media=st.sampled_from(["", "sendrecv", "sendonly"]),
+    replaces=st.sampled_from(["", "", "k1;a;b", "k2;a;b", "k9;a;b"]),
+    refer_to=st.sampled_from(["", "1003"]),
+    reason_protocol=st.sampled_from(["", "sip", "q.850"]),
+    reason_cause=st.sampled_from([16, 200]),
+    fragment=st.sampled_from([0, 200, 486]),
+    diversion=st.sampled_from(["", "1001"]),
+    diversion_reason=st.sampled_from(["", "no-answer"]),
+)
+
+
+@st.composite
+def nonsense(draw: st.DrawFn) -> list[Event]:
+    """Messages that no real call would hold together."""
+    events = []
+    for place, message in enumerate(draw(st.lists(MESSAGES, max_size=14))):
+        events.append(
+            Event(
+                type="data",
+                at=T0 + draw(st.integers(0, 5)) * 1000,
+                call_id=draw(st.sampled_from([message.call_id, "k1", "corr"])),
+                event_id=f"e{place}",
+                sip=message,
+                caller=draw(st.sampled_from([None, "1001", Party("1009")])),
+                callee=draw(st.sampled_from([None, "1002"])),
+            )
+        )
+    return events
+
+
+@settings(max_examples=150, deadline=None)
+@given(nonsense(), st.randoms(use_true_random=False))
+def test_nonsense_gives_a_defined_result_in_any_order(events: list[Event], shuffle: random.Random) -> None:
+    shuffled = events + events[:3]
+    shuffle.shuffle(shuffled)
+    result = dialogs(events)
+    assert result == dialogs(shuffled)
+    assert all(event.sip is None and event.leg_id and event.at for event in result)
+    assert len({event.event_id for event in result}) == len(result)
+    if events:
+        fold(events)
+
+
+def test_twenty_thousand_messages_of_one_call() -> None:
+    """No rule looks at every pair of messages: this would take minutes."""
+    events: list[Event] = []
+    for number in range(4000):
+        own = {
+            "sessions": SipMessage(method="INVITE", call_id=f"s{number}", from_tag="a", branch="x", via=1, cseq=1),
+            "attempts": SipMessage(
+                method="INVITE", call_id="k1", from_tag="a", branch=f"b{number}", via=1, cseq=number + 1
+            ),
+            "branches": SipMessage(method="INVITE", call_id="k2", from_tag="a", branch=f"b{number}", via=2, cseq=1),
+            "busy": SipMessage(
+                method="INVITE", status=486, call_id="k2", from_tag="a", branch=f"b{number}", via=2, cseq=1, to_tag="t"
+            ),
+            "refer": SipMessage(
+                method="REFER", call_id="k2", from_tag="a", to_tag="t", refer_to="7", cseq=number + 2, via=1
+            ),
+        }
+        for name, message in own.items():
+            events.append(Event(type="data", at=T0 + number, call_id="k1", event_id=f"{name}{number}", sip=message))
+    assert len(dialogs(events)) > 8000
 
 
 def test_nothing_gives_nothing() -> None:
