@@ -98,7 +98,7 @@ def contend(made: Stage, truth: Truth, skip: set[str], quix_python: str) -> dict
     if "quix" not in skip:
         if Path(quix_python).exists():
             say(NAMES["quix"])
-            events = min(truth.events, max(100_000, truth.events // 2))
+            events = min(truth.events, max(100_000, truth.events // 5))
             arguments = [topic, str(events), str(made.folder / "quix-state")]
             found["quix"] = run_contender(made, quix_python, "quix", arguments)
         else:
@@ -155,7 +155,7 @@ def report(found: dict[str, Measured], truth: Truth) -> bool:
     print_table("Targets", ["target", "met"], met.items())
     ratios = {name: ours / value for name, value in rate.items() if name != "worker"}
     print_json("ingest", {"events_per_s": rate, "worker_ratio_to": ratios, "met": met, "measured": found})
-    return met["exact"]
+    return bool(met["exact"])
 
 
 def main() -> None:

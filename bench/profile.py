@@ -25,6 +25,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("fetch from Kafka", r"aiokafka/(consumer|record)/"),
     ("Kafka connections, shared", r"aiokafka/"),
     ("worker's loop", r"pipeline/worker/"),
+    ("event loops, sockets (uvloop)", r"mode/(threads|worker)\.py"),
     ("Faust", r"faust/|mode/"),
 )
 
