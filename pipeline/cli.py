@@ -79,14 +79,16 @@ def api(
 @app.command()
 def hep(
     host: Annotated[str, typer.Option(help="Address to listen on; CDR_HEP_HOST when left out.")] = "",
-    port: Annotated[int, typer.Option(help="UDP and TCP port; CDR_HEP_PORT when left out, 0 for any.")] = -1,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="UDP and TCP port; CDR_HEP_PORT when left out, 0 for any.")
+    ] = None,
 ) -> None:
     """Listen for SIP over HEP version 3 and produce it to Kafka, until Ctrl-C or SIGTERM."""
     from pipeline.ingest.hep_service import run
     from pipeline.settings import settings
 
     chosen: dict[str, str | int] = {"hep_host": host} if host else {}
-    run(settings().model_copy(update=chosen | ({"hep_port": port} if port >= 0 else {})))
+    run(settings().model_copy(update=chosen | ({} if port is None else {"hep_port": port})))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from prometheus_client import start_http_server
 
 from pipeline import kafka, logs
@@ -80,22 +81,24 @@ def _metrics(settings: Settings) -> None:
         ) from error
 
 
-# A packet that is written twice is one fact: its event id follows from its content. So the producer need not be
-# idempotent, which not every broker offers to this client.
-
-
-async def _connect(settings: Settings) -> tuple[AIOKafkaProducer, int]:
+async def _connect(settings: Settings, wait_s: float = _KAFKA_WAIT_S) -> tuple[AIOKafkaProducer, int]:
     """A started producer and the partitions of the topic; waits for a broker that is still starting."""
-    until = time.monotonic() + _KAFKA_WAIT_S
+    until = time.monotonic() + wait_s
     while True:
         try:
             partitions = await kafka.ensure_topics(settings)
+            # A packet that is written twice is one fact, as its event id follows from its content. So the producer
+            # need not be idempotent, which not every broker offers to this client.
             producer = kafka.producer(settings, linger_ms=0, enable_idempotence=False)
-            await producer.start()
-            return producer, partitions[settings.sip_topic]
-        except Problem as problem:
-            if time.monotonic() > until:
+            try:
+                await producer.start()
+            except KafkaError:
+                await producer.stop()
                 raise
+            return producer, partitions[settings.sip_topic]
+        except (Problem, KafkaError) as problem:
+            if time.monotonic() > until:
+                raise problem if isinstance(problem, Problem) else kafka.unreachable(settings, problem) from problem
             log.warning("waiting for Kafka", error=str(problem))
             await asyncio.sleep(1)
 
@@ -106,10 +109,8 @@ def feed(settings: Settings, packets: Iterable[bytes]) -> int:
 
 
 async def _feed(settings: Settings, packets: Iterable[bytes]) -> int:
-    partitions = await kafka.ensure_topics(settings)
-    producer = kafka.producer(settings, linger_ms=0, enable_idempotence=False)
-    await producer.start()
-    outbox = Outbox(settings.sip_topic, partitions[settings.sip_topic])
+    producer, partitions = await _connect(settings, wait_s=0)
+    outbox = Outbox(settings.sip_topic, partitions)
     writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
     try:
         for value in packets:

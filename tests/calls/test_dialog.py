@@ -410,6 +410,40 @@ def test_back_to_back_user_agent() -> None:
     assert [(log.number, log.outcome) for log in call.logs] == [("1002", "answered")]
 
 
+def test_attended_transfer_that_a_pbx_bridges() -> None:
+    """The PBX takes the REFER itself and joins the caller's leg to the consulted phone's: no INVITE with Replaces."""
+    wire = Wire()
+    one, two = Talk("k1"), Talk("k2", tag="pbx", to_tag="tb")
+    three = Talk("k3", caller="1002", callee="1003", tag="tb2", to_tag="pbx2")
+    four = Talk("k4", caller="1002", callee="1003", tag="pbx3", to_tag="tc")
+    wire.request(0, "INVITE", one, ["1"], path="ax", body=sdp())
+    wire.request(0.1, "INVITE", two, ["2"], path="xb", headers="X-CID: k1", body=sdp())
+    wire.response(0.5, 180, two, ["2"], path="bx")
+    wire.response(0.5, 180, one, ["1"], path="xa")
+    wire.response(5, 200, two, ["2"], path="bx")
+    wire.response(5, 200, one, ["1"], path="xa")
+    wire.request(30, "INVITE", three, ["3"], path="bx", body=sdp())
+    wire.request(30.1, "INVITE", four, ["4"], path="xc", headers="X-CID: k3", body=sdp())
+    wire.response(30.5, 180, four, ["4"], path="cx")
+    wire.response(35, 200, four, ["4"], path="cx")
+    wire.response(35, 200, three, ["3"], path="xb")
+    refer_to = "Refer-To: <sip:1003@example.com?Replaces=k3%3Bto-tag%3Dpbx2%3Bfrom-tag%3Dtb2>"
+    wire.request(45, "REFER", two, ["5"], cseq=9, by_callee=True, path="bx", headers=refer_to)
+    wire.request(45.05, "BYE", two, ["6"], cseq=3, path="xb")
+    wire.request(45.05, "BYE", three, ["7"], cseq=3, path="bx")
+    wire.request(105, "BYE", one, ["8"], cseq=2, path="ax")
+    wire.request(105.1, "BYE", four, ["9"], cseq=3, path="xc")
+    call = call_of(wire)
+    assert [(r["kind"], r["by"], r["to"]) for r in call.reroutes] == [("attended_transfer", "1002", "1003")]
+    assert [(log.number, log.kind, log.talk_ms) for log in call.logs] == [
+        ("1002", "extension", 40_000),
+        ("1003", "consultation", 10_000),
+        ("1003", "extension", 60_000),
+    ]
+    assert moments(call) == (0.0, 0.5, 5.0, 105.0)
+    assert (call.talk_ms, call.hung_up_by, call.merged_call_ids) == (100_000, "caller", ["k1", "k2", "k3", "k4"])
+
+
 def test_ring_group_of_a_pbx() -> None:
     wire, one = Wire(), Talk("k1", callee="6000")
     wire.request(0, "INVITE", one, ["1"], path="ax", body=sdp())
