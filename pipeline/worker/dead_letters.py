@@ -7,11 +7,12 @@ A letter so noted is listed no more; should the value fail again, it comes back 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterable
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from pipeline import kafka
@@ -150,8 +151,11 @@ async def _records(settings: Settings) -> AsyncGenerator[ConsumerRecord[bytes, b
         await consumer.start()
         if topic not in await consumer.topics():
             return
-        parts = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(parts)
+        consumer.subscribe([topic])
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while not (parts := sorted(consumer.assignment())):
+                await consumer.getmany(timeout_ms=100)
+        await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         quiet = 0
         while quiet * QUIET_MS < PATIENCE_MS:
