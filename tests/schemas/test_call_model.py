@@ -36,7 +36,7 @@ def a_call(**changes: object) -> Call:
         setup_ms=6450, ring_ms=6050, wait_ms=None, talk_ms=60050, hold_ms=0, billable_ms=60050, duration_ms=66500,
         sip_status=0, q850_cause=16, cause_from="native", did="", trunk="", outbound_caller_id="", service_number="",
         user_data="", missed_by=[], merged_call_ids=[], flags=[], events=8, last_event_at=_MS + 66500,
-        legs=[{"leg_id": "b", "started_at": _MS}],
+        legs=[{"leg_id": "b", "started_at": _MS, "rang_at": None, "answered_at": _MS + 1, "ended_at": None}],
         reroutes=[{"at": _MS, "kind": "blind_transfer", "reason": "transfer", "from": "1001", "to": "1002", "by": "",
                    "result": "answered"}],
         queue_visits=[], recordings=[], quality=None, logs=[log],
