@@ -39,6 +39,8 @@ def explain(value: bytes) -> list[str]:
         return [f"byte {error.start} is not UTF-8 (0x{value[error.start]:02x}); encode the JSON as UTF-8"]
     except msgspec.DecodeError as error:
         return [f"{_cut(text)} is not JSON ({error}); send one JSON object"]
+    except RecursionError:
+        return ["the value is nested too deeply; send plain values, and small objects in data"]
     if not isinstance(decoded, dict):
         return [f"{_shown(decoded)} is not an object; send one JSON object for each event, not {_kind(decoded)}"]
     try:

@@ -29,7 +29,10 @@ def test_all_is_well(deploy: Deploy) -> None:
     deployment.produce(in_time(phone_calls(20)))
     deployment.wait_done()
     rows = examine(deployment, 0)
-    assert {what: row["found"] for what, row in rows.items() if row["state"] != "ok"}.keys() <= {"query service", "disk"}
+    assert {what: row["found"] for what, row in rows.items() if row["state"] != "ok"}.keys() <= {
+        "query service",
+        "disk",
+    }
     assert rows["keys"]["found"] == f"{len(deployment.values)} events looked at"
     assert rows["group"]["found"].endswith("is 0 records behind")
     assert "password" not in str(rows) and deployment.clickhouse.password not in str(rows)

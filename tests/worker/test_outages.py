@@ -1,0 +1,140 @@
+"""ClickHouse or Kafka is away, slow, refuses, or forgets to answer: the worker waits and goes on by itself."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from tests.servers import ClickHouseServer, KafkaServer
+from tests.worker.conftest import Deploy
+from tests.worker.deployment import Deployment, wait_for
+from tests.worker.phone_calls import JsonEvent, in_time, phone_calls
+
+
+def shuffled(count: int, seed: int) -> list[JsonEvent]:
+    events = in_time(phone_calls(count, seed))
+    random.Random(seed).shuffle(events)
+    return events
+
+
+def begun(deployment: Deployment) -> dict[int, int]:
+    """Start a worker and let it store some calls; gives the committed offsets."""
+    deployment.worker()
+    deployment.produce(shuffled(100, 1))
+    deployment.wait_done()
+    return deployment.committed()
+
+
+def test_clickhouse_killed(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:
+    deployment = deploy(batch_events=2000)
+    committed = begun(deployment)
+    worker = deployment.workers[0]
+    clickhouse_endpoint.kill()
+    before = worker.rss_mb
+    # Far more than the worker may take in: they wait in Kafka.
+    for seed in range(2, 8):
+        deployment.produce(shuffled(1000, seed))
+    wait_for(lambda: worker.metric("cdr_write_waiting") == 1, "waiting in the metrics")
+    assert not worker.ready
+    assert "archive: " in worker.checks()["writes"]
+    assert "waiting; it will be repeated, nothing is lost" in worker.said
+    wait_for(lambda: worker.metric("cdr_write_retries_total") >= 4, "retries")
+    assert len(deployment.values) > 50_000
+    assert worker.rss_mb - before < 150
+    assert deployment.committed() == committed
+    clickhouse_endpoint.start()
+    wait_for(lambda: worker.ready, "ready again")
+    assert worker.metric("cdr_write_waiting") == 0
+    deployment.wait_done()
+    assert "resumed" in worker.said
+    deployment.verify(feed=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("refuse", {}),
+        ("error", {"code": 241}),
+        ("error", {"code": 60}),
+        ("slow", {"seconds": 2.0, "count": 2}),
+        ("drop_answer", {"match": "event_rows", "count": 3}),
+        ("drop_answer", {"match": "call_log_rows", "count": 2}),
+        ("drop_answer", {"match": "call_rows", "count": 2}),
+    ],
+)
+def test_clickhouse_in_trouble(
+    deploy: Deploy, clickhouse_endpoint: ClickHouseServer, mode: str, options: dict[str, object]
+) -> None:
+    deployment = deploy()
+    committed = begun(deployment)
+    worker = deployment.workers[0]
+    clickhouse_endpoint.fault(mode, **options)  # type: ignore[arg-type]
+    deployment.produce(shuffled(100, 2))
+    if "count" not in options:
+        wait_for(lambda: worker.metric("cdr_write_retries_total") >= 3, "retries")
+        assert not worker.ready
+        assert deployment.committed() == committed
+        clickhouse_endpoint.fault("none")
+    deployment.wait_done()
+    wait_for(lambda: worker.ready, "ready")
+    deployment.verify()
+    clickhouse_endpoint.fault("none")
+
+
+def test_clickhouse_frozen(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:
+    """Connections stay open, nothing is answered; the group must not be lost over it."""
+    deployment = deploy()
+    committed = begun(deployment)
+    clickhouse_endpoint.pause()
+    try:
+        deployment.produce(shuffled(100, 2))
+        time.sleep(9)
+        assert deployment.committed() == committed
+    finally:
+        clickhouse_endpoint.resume()
+    deployment.wait_done()
+    deployment.verify()
+
+
+def test_kafka_killed_and_started_again(deploy: Deploy, kafka: KafkaServer) -> None:
+    deployment = deploy()
+    begun(deployment)
+    worker = deployment.workers[0]
+    kafka.kill()
+    time.sleep(8)
+    assert worker.running
+    kafka.start()
+    deployment.produce(shuffled(200, 2))
+    deployment.wait_done()
+    assert worker.running
+    deployment.verify()
+
+
+def test_sigterm_makes_durable_what_was_read(deploy: Deploy) -> None:
+    deployment = deploy(batch_events=500)
+    worker = deployment.worker()
+    deployment.produce(shuffled(1500, 2))
+    wait_for(lambda: worker.metric("cdr_events_total") > 0, "work")
+    assert worker.stop(12) == 0
+    rows = deployment.client.query("SELECT partition, max(offset) + 1 FROM event_rows GROUP BY partition").result_rows
+    assert deployment.committed() == dict(rows)
+    deployment.worker()
+    deployment.wait_done()
+    deployment.verify()
+
+
+def test_sigterm_while_clickhouse_is_away(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:
+    deployment = deploy()
+    committed = begun(deployment)
+    clickhouse_endpoint.fault("refuse")
+    deployment.produce(shuffled(100, 2))
+    worker = deployment.workers[0]
+    wait_for(lambda: not worker.ready, "waiting")
+    assert worker.stop(15) == 0
+    assert deployment.committed() == committed
+    clickhouse_endpoint.fault("none")
+    deployment.worker()
+    deployment.wait_done()
+    deployment.verify()
