@@ -21,6 +21,7 @@ def _lazily(module: str) -> Decoder:
 SOURCES: Final[dict[str, Decoder]] = {
     "canonical": _lazily("pipeline.sources.canonical"),
     "sip": _lazily("pipeline.sources.sip_events"),
+    "freeswitch": _lazily("pipeline.sources.freeswitch"),
 }
 
 

@@ -1,0 +1,296 @@
+"""The headers of one FreeSWITCH event, and what every event of a leg shares: ids, node, parties.
+
+Event-socket JSON is one flat object of texts. Where a header repeats, FreeSWITCH writes a list, or one text
+`ARRAY::first|:second`. Times are microseconds since the epoch as text; 0 means never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, Final
+from urllib.parse import unquote
+
+from schemas.event import EARLIEST_MS, Event, Party
+
+LONGEST_ID: Final = 256
+LONGEST_TEXT: Final = 1024
+
+# What changes between two reports of one event: it is no part of what the event says.
+_VOLATILE: Final = ("Event-Sequence", "Event-Date-Local", "Event-Date-GMT", "Event-Calling-Line-Number")
+_PLACEHOLDERS: Final = frozenset(("Outbound Call", "Inbound Call", "_undef_"))
+
+
+class Malformed(ValueError):
+    """The event cannot be understood; the text names the field, the value and the fix."""
+
+
+class Headers:
+    """One event: its headers by name, and what is made of them."""
+
+    __slots__ = ("at", "latest", "leg", "raw", "tenant")
+
+    def __init__(self, raw: dict[str, Any], tenant: str, latest: int) -> None:
+        self.raw = raw
+        self.tenant = tenant
+        self.latest = latest
+        self.leg = ""
+        self.at = 0
+
+    def text(self, name: str) -> str:
+        """A header as text, "" when it is not there."""
+        value = self.raw.get(name)
+        if value.__class__ is str:
+            return value
+        return "" if value is None else _as_text(value)
+
+    def variable(self, name: str) -> str:
+        """A channel variable as text, "" when it is not set."""
+        return self.text("variable_" + name)
+
+    def first(self, *names: str) -> str:
+        """The first of these headers that says something."""
+        for name in names:
+            value = self.text(name)
+            if value:
+                return value
+        return ""
+
+    def ms(self, *names: str) -> int:
+        """The first of these times that is set, as ms; 0 for never."""
+        for name in names:
+            at = microseconds(self.text(name)) // 1000
+            if EARLIEST_MS <= at <= self.latest:
+                return at
+        return 0
+
+    def begin(self) -> None:
+        """Find the leg and the instant of a channel event; raises Malformed where there are none."""
+        self.leg = self.id_of("Unique-ID", "Caller-Unique-ID", "variable_uuid")
+        self.instant()
+
+    def id_of(self, *names: str) -> str:
+        """The first of these ids; it must be there, and usable."""
+        value = self.first(*names)
+        if not value:
+            raise Malformed(f"/{names[0]}: is missing; send the whole event, as `events json` gives it")
+        if len(value) > LONGEST_ID:
+            raise Malformed(
+                f"/{names[0]}: {value[:40]!r}… has {len(value)} characters; at most {LONGEST_ID} are allowed"
+            )
+        if not value.isprintable():
+            raise Malformed(f"/{names[0]}: {value[:60]!r} has control characters; send printable text")
+        return value
+
+    def instant(self) -> None:
+        """Find when the event happened."""
+        told = self.text("Event-Date-Timestamp")
+        at = microseconds(told) // 1000
+        if not EARLIEST_MS <= at <= self.latest:
+            what = "is missing" if not told else f"{told[:40]!r} is no time since 2018 that has come"
+            raise Malformed(
+                f"/Event-Date-Timestamp: {what}; send microseconds since 1970 UTC as FreeSWITCH does, and set its clock"
+            )
+        self.at = at
+
+    # Who and what
+
+    @property
+    def outward(self) -> bool:
+        """Whether FreeSWITCH called this leg; the other legs called FreeSWITCH."""
+        return self.first("Call-Direction", "Caller-Direction", "variable_direction") == "outbound"
+
+    @property
+    def agent(self) -> bool:
+        """Whether the leg calls an agent of a queue (mod_callcenter)."""
+        return self.text("variable_cc_side") == "agent"
+
+    @property
+    def node(self) -> str:
+        """The switch that tells."""
+        return self.first("FreeSWITCH-Switchname", "FreeSWITCH-Hostname", "Core-UUID")[:LONGEST_ID]
+
+    def originator(self) -> str:
+        """The leg for which FreeSWITCH called this one, "" when it was called for none."""
+        if not self.outward:
+            return ""
+        if self.agent:
+            return self.usable("variable_cc_member_session_uuid")
+        found = self.usable("variable_originator") or self.usable("variable_originating_leg_uuid")
+        if not found and self.text("Other-Type") == "originator":
+            found = self.usable("Other-Leg-Unique-ID")
+        return "" if found == self.leg else found
+
+    def call_id(self) -> str:
+        """The best id of the call: wrong in about one call of a hundred (FreeSWITCH issue 1042), so `ids` has the
+        others."""
+        if self.agent:
+            # An agent is called by the queue, as a call of its own.
+            return self.usable("variable_cc_member_session_uuid") or self.leg
+        return self.usable("Channel-Call-UUID") or self.usable("variable_call_uuid") or self.originator() or self.leg
+
+    def ids(self, call_id: str) -> list[str] | None:
+        """Every other id that this event knows of the call."""
+        known = {self.leg, self.originator()}
+        for name in _LINKS:
+            known.add(self.usable(name))
+        for listed in items(self.raw.get("variable_originated_legs")):
+            known.add(listed.partition(";")[0])
+        known -= {"", call_id}
+        return sorted(other for other in known if len(other) <= LONGEST_ID and other.isprintable()) or None
+
+    def usable(self, name: str) -> str:
+        """A header as an id, "" when it is not there or cannot be one."""
+        value = self.text(name)
+        return value if value and len(value) <= LONGEST_ID and value.isprintable() else ""
+
+    def peer(self) -> str:
+        """The leg that this one hears or heard."""
+        for name in ("Other-Leg-Unique-ID", "variable_signal_bond", "variable_bridge_uuid", "variable_last_bridge_to"):
+            found = self.usable(name)
+            if found and found != self.leg:
+                return found
+        return ""
+
+    # Events
+
+    def event(self, type_: str, at: int = 0, *, mark: str = "", linked: bool = False) -> Event:
+        """An event of this leg. `mark` tells it from the others of the same report; without a mark it is the
+        report itself. `linked`: with every id, not the leg's alone."""
+        call_id = self.call_id()
+        own = [self.leg] if self.leg != call_id else None
+        others = self.ids(call_id) if linked else own
+        return Event(
+            type=type_,
+            at=at or self.at,
+            call_id=call_id,
+            event_id=self.report_id() + (f"-{mark}" if mark else ""),
+            leg_id=self.leg,
+            tenant=self.tenant,
+            node=self.node,
+            seq=self.sequence(),
+            linked_ids=others,
+        )
+
+    def remembered(self, type_: str, at: int, *, linked: bool = False) -> Event:
+        """An event that the end of the leg remembers: the same from whichever record it is read."""
+        made = self.event(type_, at, linked=linked)
+        made.event_id = f"fs-{self.leg}-{type_}"
+        made.seq = 0
+        return made
+
+    def sequence(self) -> int:
+        """Event-Sequence: a number, although it is written as text (so 1000 follows 999)."""
+        told = self.text("Event-Sequence")
+        return int(told) if told.isascii() and told.isdigit() and len(told) < 16 else 0
+
+    def report_id(self) -> str:
+        """Equal for every delivery of one event: the switch's own counter, else what the event says."""
+        core, number = self.text("Core-UUID"), self.sequence()
+        if core and number:
+            return f"fs-{core[:64]}-{number}"
+        said = "\n".join(f"{key}={self.raw[key]}" for key in sorted(self.raw) if key not in _VOLATILE)
+        return "fs-" + blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    # Parties
+
+    def dialled(self) -> str:
+        """The number that this leg asks for: of an inward leg as the caller dialled it, whatever the dialplan made of
+        it; of an outward leg the phone's."""
+        if self.outward:
+            return self.number("variable_dialed_user", "Caller-Destination-Number", "Caller-Callee-ID-Number")
+        if self.text("Caller-Profile-Index") in ("1", ""):
+            return self.number("Caller-Destination-Number", "variable_sip_req_user")
+        return self.number("variable_sip_req_user", "Caller-Destination-Number")
+
+    def number(self, *names: str) -> str:
+        """The first of these headers as a number."""
+        value = self.first(*names)
+        return clean(value)
+
+    def caller(self) -> Party:
+        """Who calls on an inward leg; on an outward one, whom the phone is shown."""
+        number = self.number("Caller-Orig-Caller-ID-Number", "Caller-Caller-ID-Number", "Caller-ANI")
+        name = clean(self.first("Caller-Orig-Caller-ID-Name", "Caller-Caller-ID-Name"))
+        if self.outward:
+            return Party(number=number, name="" if name == number else name)
+        user = self.first("variable_user_name", "variable_sip_auth_username")
+        domain = self.first("variable_domain_name", "variable_sip_from_host")[:LONGEST_TEXT]
+        return Party(
+            number=number,
+            name="" if name == number else name,
+            domain=domain,
+            extension=number if number and user == number else "",
+        )
+
+    def callee(self) -> Party:
+        """Whom the leg is for."""
+        number = self.dialled()
+        if not self.outward:
+            return Party(number=number, domain=self.text("variable_sip_req_host")[:LONGEST_TEXT])
+        name = clean(self.text("Caller-Callee-ID-Name"))
+        user = self.text("variable_dialed_user")
+        return Party(
+            number=self.agent_number() or number,
+            name="" if name in _PLACEHOLDERS or name == number else name,
+            domain=self.first("variable_dialed_domain", "variable_sip_to_host")[:LONGEST_TEXT],
+            extension=clean(user),
+        )
+
+    def agent_number(self) -> str:
+        """The number of the agent that an agent's leg calls, "" when its name is none."""
+        return agent(self.text("variable_cc_agent")) if self.agent else ""
+
+
+_LINKS: Final = (
+    "Channel-Call-UUID",
+    "variable_call_uuid",
+    "Other-Leg-Unique-ID",
+    "Bridge-A-Unique-ID",
+    "Bridge-B-Unique-ID",
+    "variable_bridge_uuid",
+    "variable_last_bridge_to",
+    "variable_signal_bond",
+    "variable_sip_call_id",
+    "variable_cc_member_session_uuid",
+    "variable_refer_uuid",
+    "Old-Unique-ID",
+)
+
+
+def microseconds(told: str) -> int:
+    """Text of microseconds → a number; 0 for never and for what is no time."""
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= 18 else 0
+
+
+def clean(value: str) -> str:
+    """A name or number as people read it, bounded."""
+    if "%" in value:
+        value = unquote(value)
+    return value.strip()[:LONGEST_TEXT] if value not in ("_undef_", "") else ""
+
+
+def agent(name: str) -> str:
+    """The number of an agent `1003@pbx.example`, "" where agents are named otherwise."""
+    user = name.partition("@")[0]
+    return clean(user) if user.lstrip("+*#").isdigit() else ""
+
+
+def items(value: Any) -> Iterable[str]:
+    """The values of a header that may repeat."""
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    told = "" if value is None else _as_text(value)
+    return told.removeprefix("ARRAY::").split("|:") if told else []
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return "ARRAY::" + "|:".join(_as_text(item) for item in value if not isinstance(item, (list, dict)))
+    return ""
