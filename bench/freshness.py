@@ -20,14 +20,15 @@ from dataclasses import dataclass, field
 from bench.calls import TENANTS, Plan, Record, Truth, length_ms, traffic
 from bench.log import Progress, fill
 from bench.report import percentile, print_json, print_table
-from bench.stage import GROUP, Stage, say, stage
+from bench.stage import GROUP, Stage, metrics, say, stage
 from pipeline import kafka
 from pipeline.embedded.process import HOST
 from pipeline.warehouse.tokens import create_token
 
 P50_S, P99_S = 0.3, 1.0
 TENANT = TENANTS[0]
-LIST = "/api/cdrs?orderby=ended_at%20desc&top=100"
+PAGE = 100
+LIST = f"/api/cdrs?orderby=ended_at%20desc&top={PAGE}"
 TICK_S = 0.005
 TALK_S = 8.0
 
@@ -46,19 +47,29 @@ class Watcher:
     def run(self) -> None:
         """Until `stopping`, in a thread of its own."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        headers = {"Authorization": f"Bearer {self.token}"}
         while not self.stopping:
             asked = time.perf_counter()
-            connection.request("GET", LIST, headers=headers)
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"GET {LIST}: {answer.status} {body[:300]!r}")
-            now = time.perf_counter()
-            self.answers_s.append(now - asked)
-            for item in json.loads(body)["items"]:
-                self.seen.setdefault(item["call_id"], now)
+            skip = 0
+            # Further pages only when more calls ended at once than one page holds.
+            while self._page(connection, skip) and skip < 1000:
+                skip += PAGE
             time.sleep(max(0.0, asked + self.every_s - time.perf_counter()))
+
+    def _page(self, connection: http.client.HTTPConnection, skip: int) -> bool:
+        """Note the calls of one page; whether all of them were new."""
+        asked = time.perf_counter()
+        connection.request("GET", f"{LIST}&skip={skip}", headers={"Authorization": f"Bearer {self.token}"})
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"GET {LIST}: {answer.status} {body[:300]!r}")
+        now = time.perf_counter()
+        self.answers_s.append(now - asked)
+        found = [item["call_id"] for item in json.loads(body)["items"]]
+        known = sum(call_id in self.seen for call_id in found)
+        for call_id in found:
+            self.seen.setdefault(call_id, now)
+        return bool(found) and not known
 
 
 def ends_call(value: bytes) -> bool:
@@ -89,6 +100,17 @@ async def play(made: Stage, records: Sequence[Record]) -> tuple[dict[str, float]
     finally:
         await producer.stop()
     return ended, late
+
+
+def steps_between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """The worker's batches: how many, their events, and the seconds that each step took, on the average."""
+    count = after["cdr_batches_total"] - before["cdr_batches_total"]
+    found = {"batches": count, "events": (after["cdr_events_total"] - before["cdr_events_total"]) / max(1, count)}
+    for name, value in after.items():
+        if name.startswith("cdr_batch_step_seconds_sum{"):
+            times = after[name.replace("_sum{", "_count{")] - before.get(name.replace("_sum{", "_count{"), 0)
+            found[name.split('"')[1]] = (value - before.get(name, 0)) / max(1, times)
+    return found
 
 
 async def settle(made: Stage, timeout_s: float) -> None:
@@ -131,9 +153,10 @@ def main() -> None:
         thread = threading.Thread(target=watcher.run, daemon=True)
         thread.start()
         say(f"{options.rate:g} events/s for {options.seconds:g} s")
-        used, began = made.usages(worker), time.perf_counter()
+        used, counted, began = made.usages(worker), metrics(settings.metrics_port), time.perf_counter()
         ended, late = asyncio.run(play(made, now))
         seconds, after = time.perf_counter() - began, made.usages(worker)
+        steps = steps_between(counted, metrics(settings.metrics_port))
         asyncio.run(settle(made, 60))
         time.sleep(2)
         watcher.stopping = True
@@ -156,11 +179,12 @@ def main() -> None:
             ["the list's answer", *(percentile(watcher.answers_s, p) for p in (50, 90, 99, 100))],
         ],
     )
+    print_table("The worker's batches: events and seconds a step, on the average", list(steps), [list(steps.values())])
     cpu = {part: 100 * (after[part].cpu_s - used[part].cpu_s) / seconds for part in after}
     print_table("CPU, % of one core", list(cpu), [list(cpu.values())])
     figures |= {"calls": len(waits), "not_listed": unseen, "producer_late_s": late, "events_per_s": len(now) / seconds}
     figures["list_p50_s"], figures["list_p99_s"] = (percentile(watcher.answers_s, p) for p in (50, 99))
-    print_json("freshness", {**figures, "cpu_percent": cpu, "met": met})
+    print_json("freshness", {**figures, "batches": steps, "cpu_percent": cpu, "met": met})
 
 
 if __name__ == "__main__":

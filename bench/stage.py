@@ -108,6 +108,14 @@ def answers(port: int, path: str) -> bool:
     return False
 
 
+def metrics(port: int) -> dict[str, float]:
+    """What a worker tells Prometheus: sample with its labels → value."""
+    with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
 @contextlib.contextmanager
 def stage(**chosen: Any) -> Iterator[Stage]:
     """Apache Kafka, running; everything that was started on it is stopped at the end."""
