@@ -77,7 +77,7 @@ def name(logs: list[CallLog]) -> None:
     the same id however the others change."""
     used: set[int] = set()
     for log in logs:
-        salt = crc32(f"{log.call_id}\n{log.leg_id or log.number}".encode(errors="replace"))
+        salt = crc32(f"{log.call_id}\n{log.leg_id or log.number}".encode("utf-8", "replace"))
         id_ = snowflake(log.started_at, salt)
         while id_ in used:  # a second log of the same leg at the same time, or two salts that are equal
             salt += 1

@@ -71,7 +71,7 @@ def _log(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> T
     elif ended is not None:
         tried = phones[-1] if phones else second
         left = move is None and cancelled_by_caller(second)
-        log.outcome = outcome(tried, elsewhere=False, caller_left=left) if move is None else "no_answer"
+        log.outcome = (move is None and outcome(tried, elsewhere=False, caller_left=left)) or "no_answer"
     if move is not None:
         log.end_reason = "consult_transfer_completed"
     return log

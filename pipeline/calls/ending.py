@@ -68,7 +68,7 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
     caller = course.caller
     if course.ended is None or "end_estimated" in course.flags:
         return "", ""
-    if call_status == "cancelled":
+    if call_status == "cancelled" and course.answered is None:
         return "caller", "cancelled"
     last = course.talking[-1].leg if course.talking else None
     said = caller.hung_up_by if not course.handed_over else ""
@@ -124,6 +124,6 @@ def final_cause(course: Course, call_status: str) -> tuple[int, str, int]:
         and (course.answered is not None or call_status == "cancelled")
     ):
         number, source = NORMAL_CLEARING, "inferred"
-    if call_status == "cancelled" and not sip_status and caller.cause in CANCEL_NAMES:
+    if course.answered is None and not sip_status and caller.cause in CANCEL_NAMES:
         sip_status = 487
     return number, source, sip_status

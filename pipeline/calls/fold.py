@@ -14,7 +14,7 @@ from pipeline.calls.dialog import dialogs
 from pipeline.calls.facts import distinct
 from pipeline.calls.legless import is_on_caller_leg, on_caller_leg
 from pipeline.calls.legs import Story, read
-from pipeline.calls.limits import fit
+from pipeline.calls.limits import LONG_MS, fit
 from pipeline.calls.moments import find_answer, find_end, find_start
 from pipeline.calls.moves import instants, moves
 from pipeline.calls.outcome import settle
@@ -47,6 +47,7 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
     """
     facts = distinct(events)
     count, tenant = len(facts), facts[0].tenant
+    lasted: int = facts[-1].at - facts[0].at  # type: ignore[assignment,operator]
     call_ids = {event.call_id for event in facts}
     for event in facts:
         if event.sip is not None:
@@ -61,7 +62,8 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
     estimated = expired and "end_estimated" in course.flags
     call = record(course, tenant, call_ids, count, version_of(count, estimated), rerouted)
     name(call.logs)
-    fit(call)
+    if lasted > LONG_MS:
+        fit(call)
     return call
 
 
@@ -92,7 +94,7 @@ def _understand(course: Course) -> None:
     handed = handovers(course) if course.roles.seconds else {}
     if story.queue:
         since = {leg_id: None if move is None else move.at for leg_id, move in handed.items()}
-        course.visits = visits(story, caller, since)
+        course.visits = visits(story, caller, course.started, since)
         targets += offered(story, course.visits, targets)
     if handed:
         course.consultations = []
@@ -105,7 +107,7 @@ def _understand(course: Course) -> None:
     heard = bridges(caller, story.legs.values()) if story.bridged else {}
     if course.answered is not None:
         handovers_at = instants(course.moves) if course.moves else []
-        course.talking = assign(targets, caller, heard, handovers_at, course.ended, course.now)
+        course.talking = assign(targets, caller, heard, handovers_at, course.answered, course.ended, course.now)
     settle(course)
     if course.visits:
         targets += serve(course.visits, targets, course.ended)

@@ -24,6 +24,8 @@ _REASONS = {
     "exit_key": "exit",
     "queue_exit": "exit",
 }
+# What became of an agent that still rang when the caller left the queue.
+_UNREACHED = {"answered": "answered_elsewhere", "abandoned": "cancelled"}
 _MEMBERS = frozenset(("extension", "queue_agent", "ring_group_member"))
 
 
@@ -40,7 +42,7 @@ class Visit(msgspec.Struct, gc=False):
     answered_by: str = ""
 
 
-def visits(story: Story, caller: Leg, handed: dict[str, int | None]) -> list[Visit]:
+def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None]) -> list[Visit]:
     """The stays in queues, in order; a stay ends where the producer says so or the next begins.
 
     `handed` maps the legs of consultations to the instant at which the caller took their place, if
@@ -50,12 +52,12 @@ def visits(story: Story, caller: Leg, handed: dict[str, int | None]) -> list[Vis
     for event in story.queue or ():
         at: int = event.at  # type: ignore[assignment]
         last = found[-1] if found and found[-1].left is None else None
-        since = 0
+        since = started
         if event.leg_id in handed:
             taken = handed[event.leg_id]
             if taken is None:
                 continue
-            since = taken
+            since = max(taken, started)
         if event.type == "queue_joined":
             if last is not None and last.queue == event.queue:
                 continue  # told twice
@@ -96,14 +98,16 @@ def offered(story: Story, found: list[Visit], targets: list[Target]) -> list[Tar
         at: int = event.at  # type: ignore[assignment]
         agent = event.agent
         if event.type == "queue_left":
+            reason = _REASONS.get(event.reason.lower(), event.reason.lower())
             for target in ringing.values():
-                target.ended = at
-                if target.number == agent and _REASONS.get(event.reason, event.reason) == "answered":
-                    target.answered, target.ended = at, None
+                if target.number == agent and reason == "answered":
+                    target.answered = at
+                else:
+                    target.ended, target.outcome = at, _UNREACHED.get(reason, "no_answer")
             ringing.clear()
         elif event.type == "queue_agent_rang" and agent and not _rings(known.get(agent, []), at):
             if agent in ringing:
-                ringing[agent].ended = at
+                ringing[agent].ended, ringing[agent].outcome = at, "no_answer"
             ringing[agent] = Target("queue_agent", agent, at, rang=at)
             calls.append(ringing[agent])
     return calls
@@ -187,4 +191,4 @@ def describe(visit: Visit, now: int) -> dict[str, Any]:
 
 def waited(visit: Visit, now: int) -> int:
     """Time in the queue, ms; until `now` while it lasts."""
-    return max(0, (now if visit.left is None else visit.left) - visit.joined)
+    return max(0, (now if visit.left is None else min(visit.left, now)) - visit.joined)

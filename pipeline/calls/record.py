@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zlib import crc32
 
 from pipeline.calls import queue
 from pipeline.calls.call_logs import call_log
@@ -11,7 +10,7 @@ from pipeline.calls.course import Course
 from pipeline.calls.ending import final_cause, hung_up, status
 from pipeline.calls.legs import Leg, Story
 from pipeline.calls.talk import hold_ms, union
-from schemas.call import Call, snowflake
+from schemas.call import Call, call_snowflake
 
 _NOT_REACHED = frozenset(("queue", "consultation"))
 _PHONES = frozenset(("extension", "ring_group_member"))
@@ -35,7 +34,7 @@ def record(course: Course, tenant: str, call_ids: set[str], events: int, version
     call_id = caller.call_id  # of several ids that turn out to be one call, the caller's stays
     call = Call(
         tenant,
-        snowflake(started, crc32(call_id.encode(errors="replace"), crc32(tenant.encode(errors="replace")))),
+        call_snowflake(tenant, call_id, started),
         call_id,
         version,
         "open" if ended is None else "closed",
@@ -80,7 +79,7 @@ def record(course: Course, tenant: str, call_ids: set[str], events: int, version
         course.flags,
         events,
         story.last_at,
-        [_leg(leg) for leg in story.legs.values()],
+        list(map(_leg, story.legs.values())),
         moves,
         [queue.describe(visit, now) for visit in course.visits] if course.visits else [],
         _recordings(story) if story.recordings else [],

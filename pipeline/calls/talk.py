@@ -43,23 +43,22 @@ def bridges(caller: Leg, legs: Iterable[Leg]) -> Bridges:
 
 
 def assign(
-    targets: list[Target], caller: Leg, heard: Bridges, transfers: list[int], ended: int | None, now: int
+    targets: list[Target], caller: Leg, heard: Bridges, transfers: list[int], answered: int, ended: int | None, now: int
 ) -> list[Target]:
     """Give each human target that was reached its talk with the caller; return them in order.
 
+    `answered` is when the network answered, `now` the end or, of an open call, its newest event.
     `transfers` are the instants, in order, at which one target handed the caller to another. Where
     several phones answered at once (a fork with two 200s) the first that was bridged, else the first
-    that answered, has the call; the others have none. Open calls count until `now`.
+    that answered, has the call; the others have none.
     """
     reached: list[tuple[int, int, int, Target]] = []
     for position, target in enumerate(targets):
         if target.answered is not None and target.kind not in NOT_HUMAN:
             leg = target.leg
             times = heard.get(leg.id, ()) if leg is not None else ()
-            start = _talk_start(target, caller, times)
-            end = max(start, _talk_end(target, caller, times, ended, now))
-            if ended is not None and start > ended:
-                start = end = ended
+            start = min(max(_talk_start(target, caller, times), answered), now)
+            end = min(max(start, _talk_end(target, caller, times, ended, now)), now)
             reached.append((start, end, position, target))
     if len(reached) > 1:
         reached.sort(key=_by_answer)
