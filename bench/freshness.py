@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.calls import TENANTS, Plan, Record, Truth, length_ms, traffic
-from bench.log import Progress, fill
+from bench.log import Progress, fill, partition_of
 from bench.report import percentile, print_json, print_table
 from bench.stage import GROUP, Stage, metrics, say, stage
 from pipeline import kafka
@@ -31,6 +31,7 @@ PAGE = 100
 LIST = f"/api/cdrs?orderby=ended_at%20desc&top={PAGE}"
 TICK_S = 0.005
 TALK_S = 8.0
+WARM_S = 5.0  # after a backlog the worker catches up on open calls
 
 
 @dataclass
@@ -80,6 +81,7 @@ def ends_call(value: bytes) -> bool:
 async def play(made: Stage, records: Sequence[Record]) -> tuple[dict[str, float], float]:
     """Produce each record at its time, counted from now. When the calls ended, and how late the
     producer itself was at worst, s."""
+    topic, partitions = made.settings.events_topic, made.settings.partitions
     producer = kafka.producer(made.settings)
     await producer.start()
     ended: dict[str, float] = {}
@@ -92,7 +94,7 @@ async def play(made: Stage, records: Sequence[Record]) -> tuple[dict[str, float]
             late = max(late, elapsed - (records[place][0] - first) / 1000)
             while place < len(records) and records[place][0] <= due:
                 _, key, value = records[place]
-                await producer.send(made.settings.events_topic, value, key=key)
+                await producer.send(topic, value, key=key, partition=partition_of(key, partitions))
                 if ends_call(value):
                     ended[key.decode()] = time.perf_counter()
                 place += 1
@@ -106,6 +108,9 @@ def steps_between(before: dict[str, float], after: dict[str, float]) -> dict[str
     """The worker's batches: how many, their events, and the seconds that each step took, on the average."""
     count = after["cdr_batches_total"] - before["cdr_batches_total"]
     found = {"batches": count, "events": (after["cdr_events_total"] - before["cdr_events_total"]) / max(1, count)}
+    for name, value in after.items():
+        if name.startswith("cdr_calls_reloaded_total"):
+            found["reloaded " + name.split('"')[1]] = value - before.get(name, 0)
     for name, value in after.items():
         if name.startswith("cdr_batch_step_seconds_sum{"):
             times = after[name.replace("_sum{", "_count{")] - before.get(name.replace("_sum{", "_count{"), 0)
@@ -152,6 +157,7 @@ def main() -> None:
         watcher = Watcher(settings.api_port, token, options.every)
         thread = threading.Thread(target=watcher.run, daemon=True)
         thread.start()
+        time.sleep(WARM_S)
         say(f"{options.rate:g} events/s for {options.seconds:g} s")
         used, counted, began = made.usages(worker), metrics(settings.metrics_port), time.perf_counter()
         ended, late = asyncio.run(play(made, now))

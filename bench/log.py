@@ -14,6 +14,11 @@ from bench.calls import Record
 _IN_FLIGHT = 64
 
 
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where a call lies: always the same place, and cheaper to say than by murmur2."""
+    return crc32(key) % partitions
+
+
 async def fill(bootstrap: str, topic: str, partitions: int, records: Iterable[Record]) -> int:
     """Produce the records as whole batches, each call to one partition. Gives how many there were."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 19, linger_ms=0)
@@ -24,7 +29,7 @@ async def fill(bootstrap: str, topic: str, partitions: int, records: Iterable[Re
         builders = [producer.create_batch() for _ in range(partitions)]
         for _, key, value in records:
             number += 1
-            partition = crc32(key) % partitions
+            partition = partition_of(key, partitions)
             if builders[partition].append(key=key, value=value, timestamp=None) is None:
                 flying.append(await producer.send_batch(builders[partition], topic, partition=partition))
                 builders[partition] = producer.create_batch()
