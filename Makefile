@@ -10,6 +10,8 @@ RATE ?= 1
 RUN ?=
 TESTS ?= tests
 PYTEST ?=
+BENCH ?=
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check pytest setup kafka-parts sip-parts lock bench clean
@@ -31,8 +33,14 @@ check: setup ## format, lint, types
 pytest: setup kafka-parts sip-parts ## the tests with their real parts (TESTS=path, PYTEST=options)
 	$(BIN)/python -m pytest $(TESTS) --durations=10 $(PYTEST)
 
-bench: setup kafka-parts ## figures: speed and memory
-	$(BIN)/python -m bench
+bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
+	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)
+
+# What the worker is compared with wants other versions of its packages: an environment of its own.
+.cache/bench/.installed: bench/requirements.txt
+	@.ci/venv .cache/bench
+	@.cache/bench/bin/python -m pip install -q --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
 
 setup: $(VENV)/.installed ## the virtual environment with the locked packages
 
