@@ -11,7 +11,7 @@ import structlog
 from faust.types import TP
 
 from pipeline.settings import Settings
-from pipeline.worker import transport
+from pipeline.worker import metrics, transport
 from pipeline.worker.batch import Chunk
 from pipeline.worker.publisher import Publisher
 from pipeline.worker.sip import SipDecoder
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 # A supervisor gives ten seconds; what is not durable by then is read again by the next worker.
 DRAIN_S = 8.0
 COMMIT_EVERY_S = 0.5
+LAG_EVERY_S = 3.0
 
 
 class Service:
@@ -72,6 +73,26 @@ class Service:
                 task = asyncio.create_task(run(), name=name)
                 task.add_done_callback(_end_process_on_defect)
                 self._tasks.append(task)
+
+        @app.task(on_leader=False)  # type: ignore[untyped-decorator]
+        async def lag(_app: Any) -> None:
+            while not app.should_stop:
+                await asyncio.sleep(LAG_EVERY_S)
+                try:
+                    await self._measure_lag()
+                except Exception as error:  # a figure less; what matters is repeated elsewhere
+                    log.info("lag unknown", error=str(error) or type(error).__name__)
+
+    async def _measure_lag(self) -> None:
+        consumer = self.app.consumer
+        parts = consumer.assignment()
+        ends = await consumer.highwaters(*parts) if parts else {}
+        metrics.LAG_MESSAGES.clear()
+        metrics.DURABLE_OFFSET.clear()
+        for tp, end in ends.items():
+            done = consumer.reached(tp)
+            metrics.DURABLE_OFFSET.labels(tp.topic, tp.partition).set(done)
+            metrics.LAG_MESSAGES.labels(tp.topic, tp.partition).set(max(0, end - done))
 
     def _acknowledge(self, chunk: Chunk) -> None:
         """The chunk is durable: its offsets may be committed."""

@@ -132,6 +132,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
             self._confirmed.update(offsets)
         return done
 
+    def reached(self, tp: TP) -> int:
+        """Offset after the last record of a partition that is durable, as far as is known; 0 when none is."""
+        return max(self.durable.get(tp, 0), self._confirmed.get(tp, 0))
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to what the group has committed, and note it."""
         offsets: Mapping[TP, int] = await super().seek_to_committed()

@@ -1,0 +1,53 @@
+"""Topics are created as they must be, and Kafka away is said in one line."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from pipeline import kafka
+from pipeline.errors import DEPENDENCY, Problem
+from pipeline.settings import Settings
+from tests.servers import BrokerServer, KafkaServer
+
+
+def settings_for(bootstrap: str, prefix: str, partitions: int = 3) -> Settings:
+    return Settings(
+        kafka=bootstrap,
+        partitions=partitions,
+        events_topic=f"{prefix}-events",
+        sip_topic=f"{prefix}-sip",
+        cdrs_topic=f"{prefix}-cdrs",
+        dead_letters_topic=f"{prefix}-dead",
+    )
+
+
+async def test_topics_are_created_once_and_keep_their_partitions(broker: BrokerServer) -> None:
+    settings = settings_for(broker.bootstrap, "made")
+    counts = {"made-events": 3, "made-sip": 3, "made-cdrs": 3, "made-dead": 1}
+    assert await kafka.ensure_topics(settings) == counts
+    assert await kafka.ensure_topics(settings.model_copy(update={"partitions": 8})) == counts
+
+
+async def test_topics_have_their_settings(kafka: KafkaServer) -> None:
+    from pipeline.kafka import DAY_MS, LARGEST_MESSAGE, ensure_topics
+
+    await ensure_topics(settings_for(kafka.bootstrap, "set"))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        names = ("set-events", "set-cdrs", "set-dead")
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    finally:
+        await admin.close()
+    found = {item[3]: {entry[0]: entry[1] for entry in item[4]} for answer in answers for item in answer.resources}
+    assert found["set-events"]["retention.ms"] == str(7 * DAY_MS)
+    assert found["set-dead"]["retention.ms"] == str(30 * DAY_MS)
+    assert found["set-cdrs"]["max.message.bytes"] == found["set-dead"]["max.message.bytes"] == str(LARGEST_MESSAGE)
+
+
+async def test_kafka_away_is_one_line_with_the_next_step() -> None:
+    with pytest.raises(Problem, match=r"Kafka does not answer at 127\.0\.0\.1:1.*CDR_KAFKA") as caught:
+        await kafka.ensure_topics(settings_for("127.0.0.1:1", "away"))
+    assert caught.value.code == DEPENDENCY
