@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from pipeline.calls.course import Course
 from pipeline.calls.legs import HANGUP_RECORD, ORIGINATE, Leg
 from pipeline.calls.outcome import CANCEL_NAMES, NORMAL_CLEARING, cause
@@ -9,6 +11,7 @@ from pipeline.calls.targets import Target
 
 # The caller's CANCEL and the callee's answer can cross on the wire within this time.
 _CROSSING_MS = 2_000
+_NEVER = 1 << 62
 
 
 def find_start(course: Course) -> None:
@@ -47,16 +50,24 @@ def find_end(course: Course) -> None:
 
 def _restart(course: Course) -> None:
     """A node that began anew has lost its legs: they ended then, whenever their hang-up was told."""
+    instants: dict[str, list[int]] = {}
     for event in course.story.restarts or ():
-        at: int = event.at  # type: ignore[assignment]
-        for leg in course.story.legs.values():
-            if leg.node and event.node and leg.node != event.node:
-                continue
-            if (leg.ended is not None and leg.ended < at) or _last_sign(leg) > at:
-                continue
+        for node in {event.node, ""}:
+            instants.setdefault(node, []).append(event.at)  # type: ignore[arg-type]
+    anywhere = [event.at for event in course.story.restarts or () if not event.node]
+    for leg in course.story.legs.values():
+        sign = _last_sign(leg)
+        at = min(_next(instants.get(leg.node, []), sign), _next(anywhere, sign))  # type: ignore[arg-type]
+        if at < _NEVER and (leg.ended is None or leg.ended >= at):
             if leg is course.caller:
                 course.flags += ["incomplete", "end_estimated"] if leg.ended is None else ["late_hangup"]
             leg.ended = at
+
+
+def _next(instants: list[int], at: int) -> int:
+    """The first of these instants, in order, that is not before `at`."""
+    place = bisect_left(instants, at)
+    return instants[place] if place < len(instants) else _NEVER
 
 
 def _last_sign(leg: Leg) -> int:

@@ -134,11 +134,15 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[
         place = bisect_left(members, visit.joined, key=_started)
         following = found[position + 1].joined if position + 1 < len(found) else None
         talk: Target | None = None
-        for target in members[place:]:
+        while place < len(members):
+            target = members[place]
+            place += 1
             if visit.left is not None and target.started > visit.left:
                 break
             if following is not None and target.started >= following:
                 break
+            if talk is not None and talk.talk is not None and target.started > talk.talk[0]:
+                break  # the caller was served, and went on from there
             target.kind = "queue_agent"
             visit.agents.append(target)
             if target.talk is not None and (talk is None or talk.talk is None or target.talk < talk.talk):
