@@ -127,11 +127,24 @@ class _Instants(dict[int | None, str | None]):
         if len(self) > self._MOST:
             self.clear()
         second, rest = divmod(ms, 1000)
-        text = f"{dt.datetime.fromtimestamp(second, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+        text = f"{_SECONDS[second]}.{rest:03d}Z"
         self[ms] = text
         return text
 
 
+class _Seconds(dict[int, str]):
+    """Seconds since the epoch → RFC 3339 without fraction. Calls of one period share their seconds."""
+
+    _MOST = 100_000
+
+    def __missing__(self, second: int) -> str:
+        if len(self) > self._MOST:
+            self.clear()
+        text = self[second] = f"{dt.datetime.fromtimestamp(second, dt.UTC):%Y-%m-%dT%H:%M:%S}"
+        return text
+
+
+_SECONDS = _Seconds()
 _INSTANTS = _Instants()
 _INSTANTS[None] = None
 
