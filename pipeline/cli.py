@@ -106,6 +106,20 @@ def sip(
 
 
 @app.command()
+def fold(
+    file: Annotated[str, typer.Argument(help="Raw events: NDJSON, or for sip a capture file; - for stdin.")] = "-",
+    source: Annotated[str, typer.Option("--source", "-s", help="Dialect: canonical, sip, …")] = "canonical",
+    expired: Annotated[bool, typer.Option("--expired", help="Close the calls that are open at the end.")] = False,
+) -> None:
+    """Fold raw events into calls, without broker or database: one call document a line. Exit code 1 when a line was no
+    event."""
+    from pipeline.sources.reader import fold_file
+
+    wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI document of the query service."""
     from pipeline.output import print_json

@@ -26,7 +26,7 @@ def record(course: Course, tenant: str, call_ids: set[str], events: int, version
     rang_at, progress_at = _before_answer(course)
     talk = course.talking[0] if course.talking else None
     talk_ms = _talk_ms(course)
-    if talk is not None and talk_ms == 0 and ended is not None:
+    if talk is not None and talk_ms == 0 and ended is not None and "end_estimated" not in course.flags:
         course.flags.append("zero_duration")
     callee, calling = caller.callee, caller.caller
     requested = callee.number or callee.extension or (targets[0].number if targets else "")
