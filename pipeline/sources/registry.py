@@ -22,6 +22,7 @@ SOURCES: Final[dict[str, Decoder]] = {
     "canonical": _lazily("pipeline.sources.canonical"),
     "sip": _lazily("pipeline.sources.sip_events"),
     "freeswitch": _lazily("pipeline.sources.freeswitch"),
+    "asterisk": _lazily("pipeline.sources.asterisk"),
 }
 
 

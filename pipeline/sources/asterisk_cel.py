@@ -1,0 +1,261 @@
+"""Asterisk channel event logging (CEL) → call events.
+
+Rows come as AMI events (`EventName`, `UniqueID`, `EventTime` …) or with the column names of the CEL back-ends
+(`eventtype`, `uniqueid`, `eventtime` …). Which rows there are is a matter of cel.conf; CHAN_START, ANSWER, HANGUP and
+CHAN_END are enough for right calls. LINKEDID_END says nothing of the call's end: it also comes when calls become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+
+from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
+from pipeline.sources.asterisk_parties import answered, is_menu, parties
+from schemas.event import Event
+
+# Columns of the back-ends → names of the AMI headers, lower case.
+_COLUMNS: Final = {
+    "eventtype": "eventname",
+    "cid_num": "calleridnum",
+    "cid_name": "calleridname",
+    "cid_ani": "calleridani",
+    "cid_rdnis": "calleridrdnis",
+    "cid_dnid": "calleriddnid",
+    "channame": "channel",
+    "appname": "application",
+    "amaflags": "amaflags",
+}
+_NUMBERS: Final = {  # of events, where a back-end writes the number (asterisk/cel.h)
+    "1": "CHAN_START",
+    "2": "CHAN_END",
+    "3": "HANGUP",
+    "4": "ANSWER",
+    "5": "APP_START",
+    "6": "APP_END",
+    "7": "PARK_START",
+    "8": "PARK_END",
+    "9": "USER_DEFINED",
+    "10": "BRIDGE_ENTER",
+    "11": "BRIDGE_EXIT",
+    "12": "BLINDTRANSFER",
+    "13": "ATTENDEDTRANSFER",
+    "14": "PICKUP",
+    "15": "FORWARD",
+    "16": "LINKEDID_END",
+    "17": "LOCAL_OPTIMIZE",
+}
+
+
+class Row:
+    """One row of CEL."""
+
+    __slots__ = ("application", "channel", "data", "extra", "fields", "first", "linked_id", "unique_id")
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self.channel = fields.text("channel")
+        self.unique_id = fields.required("uniqueid")
+        self.linked_id = fields.first("linkedid") or self.unique_id
+        self.first = self.unique_id == self.linked_id
+        self.application = fields.text("application")
+        self.data = fields.text("appdata")
+        self.extra = _extra(fields.raw.get("extra"))
+
+    def event(self, type_: str, *, mark: str = "", linked: bool = False) -> Event:
+        return self.fields.event(type_, self.unique_id, self.linked_id, mark=mark, linked=linked)
+
+    def known(self, event: Event) -> Event:
+        """Say on an event who the party is."""
+        fields = self.fields
+        number, name = fields.number("calleridnum", "calleridani"), fields.number("calleridname")
+        return parties(fields, event, self.channel, first=self.first, number=number, name=name)
+
+    def id(self, name: str) -> str:
+        """A unique id of `extra`."""
+        value = self.extra.get(name)
+        return self.fields.id(value) if isinstance(value, str) else ""
+
+    def said(self, name: str) -> str:
+        """A text of `extra`."""
+        value = self.extra.get(name)
+        return value[:LONGEST_TEXT] if isinstance(value, str) and value != "N/A" else ""
+
+
+def renamed(raw: dict[str, Any]) -> dict[str, Any]:
+    """A row with the column names of a back-end, by the names of AMI."""
+    return {_COLUMNS.get(name, name): value for name, value in raw.items()}
+
+
+def cel(fields: Fields) -> list[Event]:
+    """The events of one row."""
+    name = fields.text("eventname").upper()
+    handler = _HANDLERS.get(_NUMBERS.get(name, name))
+    if handler is None:
+        return []
+    fields.begin(name, "eventtime", "timestamp", unique_id=fields.text("uniqueid"))
+    row = Row(fields)
+    if inner(row.channel):
+        return []
+    return handler(row)
+
+
+def _extra(told: Any) -> dict[str, Any]:
+    if isinstance(told, str) and told.startswith("{"):
+        try:
+            told = orjson.loads(told)
+        except orjson.JSONDecodeError:
+            return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _started(row: Row) -> list[Event]:
+    event = row.known(row.event("started"))
+    if not row.first:
+        event.peer_leg_id = event.call_id
+    return [event]
+
+
+def _answered(row: Row) -> list[Event]:
+    event = answered(row.known(row.event("answered")), row.application, first=row.first)
+    if not row.first and row.application in ("AppDial", "AppQueue"):
+        event.peer_leg_id = event.call_id
+        if row.application == "AppQueue":
+            event.kind = "queue_agent"
+    return [event, *_mailbox(row)]
+
+
+def _ended(row: Row) -> list[Event]:
+    event = row.known(row.event("ended", linked=True))
+    cause = row.extra.get("hangupcause")
+    if isinstance(cause, str) and cause.isdigit() and len(cause) < 4:
+        cause = int(cause)
+    if isinstance(cause, int) and 0 < cause < 128:
+        event.q850_cause, event.cause_from = cause, "native"
+    event.cause = row.said("dialstatus")
+    source = row.said("hangupsource")
+    if source == row.channel:
+        event.hung_up_by = "party"
+    elif "/" in source:
+        event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
+    return [event]
+
+
+def _bridge(type_: str) -> Callable[[Row], list[Event]]:
+    def handler(row: Row) -> list[Event]:
+        event = row.event(type_, linked=True)
+        bridge = row.said("bridge_id")
+        if bridge:
+            event.data = {"bridge": bridge}
+        return [event]
+
+    return handler
+
+
+def _application(row: Row) -> list[Event]:
+    word = row.application.lower()
+    target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if word == "queue":
+        event = row.event("queue_joined")
+        event.queue = target
+        return [event]
+    if word in ("confbridge", "meetme"):
+        event = row.event("conference_joined")
+        event.conference = target
+        return [event]
+    if word == "mixmonitor" and target:
+        event = row.event("recorded")
+        event.recording = target
+        return [event]
+    if is_menu(word) and row.first:
+        event = row.event("data")
+        event.kind = "ivr"
+        return [event]
+    return _mailbox(row)
+
+
+def _application_left(row: Row) -> list[Event]:
+    word = row.application.lower()
+    target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if word == "queue":
+        event = row.event("queue_left")
+        event.queue = target
+        return [event]
+    if word in ("confbridge", "meetme"):
+        event = row.event("conference_left")
+        event.conference = target
+        return [event]
+    return []
+
+
+def _mailbox(row: Row) -> list[Event]:
+    """`VoiceMail` with `1003@default,u`."""
+    box = row.data.partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
+    if row.application.lower() != "voicemail" or not box:
+        return []
+    event = row.event("voicemail", mark="voicemail")
+    event.to = box
+    return [event]
+
+
+def _blind(row: Row) -> list[Event]:
+    event = row.event("transferred", linked=True)
+    event.reason, event.to = "blind_transfer", row.said("extension")
+    event.transferee_leg_id = row.id("transferee_channel_uniqueid")
+    return [link(event, event.transferee_leg_id)]
+
+
+def _attended(row: Row) -> list[Event]:
+    event = row.event("transferred", linked=True)
+    event.reason = "attended_transfer"
+    event.second_leg_id = row.id("channel2_uniqueid")
+    event.transferee_leg_id = row.id("transferee_channel_uniqueid")
+    event.target_leg_id = row.id("transfer_target_channel_uniqueid")
+    target = endpoint(row.said("transfer_target_channel_name"))
+    event.to = target if numeric(target) else ""
+    return [link(event, event.second_leg_id, event.transferee_leg_id, event.target_leg_id)]
+
+
+def _picked_up(row: Row) -> list[Event]:
+    """The channel that rang goes on as the phone that took the call; from now on it is told of under the old id."""
+    taker = row.id("pickup_channel_uniqueid")
+    target = endpoint(row.said("pickup_channel"))
+    event = row.event("rerouted", linked=True)
+    event.reason, event.from_ = "pickup", endpoint(row.channel)
+    event.to = event.by = target
+    if not taker:
+        return [link(event)]
+    taken = row.event("data", mark="taken")
+    taken.reason, taken.peer_leg_id = "taken_over", taker
+    return [link(event, taker), link(taken, taker)]
+
+
+def _forward(row: Row) -> list[Event]:
+    event = row.event("rerouted")
+    event.reason, event.from_, event.to = "forward", endpoint(row.channel), endpoint(row.said("forward"))
+    return [event]
+
+
+def _parked(row: Row) -> list[Event]:
+    event = row.event("rerouted", linked=True)
+    event.reason, event.to = "park", row.said("parking_space") or row.said("parking_lot") or "park"
+    return [event]
+
+
+_HANDLERS: Final[dict[str, Callable[[Row], list[Event]]]] = {
+    "CHAN_START": _started,
+    "ANSWER": _answered,
+    "HANGUP": _ended,
+    "CHAN_END": _ended,
+    "BRIDGE_ENTER": _bridge("bridged"),
+    "BRIDGE_EXIT": _bridge("unbridged"),
+    "APP_START": _application,
+    "APP_END": _application_left,
+    "BLINDTRANSFER": _blind,
+    "ATTENDEDTRANSFER": _attended,
+    "PICKUP": _picked_up,
+    "FORWARD": _forward,
+    "PARK_START": _parked,
+}

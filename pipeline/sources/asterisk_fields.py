@@ -1,0 +1,163 @@
+"""The fields of one Asterisk event, whichever interface wrote it, and what every event of a channel shares.
+
+Header names differ in case only between AMI and CEL over AMI (`Uniqueid`, `UniqueID`), so they are looked up in lower
+case; the columns of the CEL back-ends are brought to the same names by `asterisk_cel`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from pipeline.sources.asterisk_time import born, instant
+from schemas.event import EARLIEST_MS, Event, Party
+
+LONGEST_TEXT: Final = 1024
+_LONGEST_ID: Final = 200  # with the node before it an id has at most 256 characters
+
+_VOLATILE: Final = frozenset(("privilege", "sequencenumber", "file", "line", "func", "id", "received", "content"))
+_NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
+_OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
+_NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
+# Channels that are inner workings: halves of a call path, stand-ins, and what a channel leaves behind.
+_INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", "Announcer/", "CBAnn/", "CBRec/")
+_ZOMBIE: Final = "<ZOMBIE>"
+
+
+class Malformed(ValueError):
+    """The event cannot be understood; the text names the field, the value and the fix."""
+
+
+class Fields:
+    """One event: its fields by lower-case name, and what is made of them."""
+
+    __slots__ = ("at", "key", "latest", "name", "node", "raw", "tenant", "zone")
+
+    def __init__(self, raw: Mapping[str, Any], tenant: str, zone: str, latest: int) -> None:
+        self.raw = raw
+        self.tenant = tenant
+        self.zone = zone
+        self.latest = latest
+        self.node = ""
+        self.name = ""
+        self.at = 0
+        self.key = ""
+
+    def text(self, name: str) -> str:
+        """A field as text, "" when it is not there."""
+        value = self.raw.get(name)
+        if value.__class__ is str:
+            return value
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
+
+    def first(self, *names: str) -> str:
+        """The first of these fields that says something."""
+        for name in names:
+            value = self.text(name)
+            if value not in _NOTHING:
+                return value
+        return ""
+
+    def number(self, *names: str) -> str:
+        """The first of these fields, as a number or name that people read."""
+        return self.first(*names).strip()[:LONGEST_TEXT]
+
+    # When
+
+    def begin(self, name: str, *times: str, unique_id: str) -> None:
+        """Find node and instant; raises Malformed where there is no usable time."""
+        self.name = name
+        self.node = self.first("node", "systemname", "host", "server", "asterisk_id")[:56]
+        if not self.node.isprintable():
+            raise Malformed(f"/node: {self.node!r} has control characters; send printable text")
+        told = self.first(*times)
+        at = instant(told, self.zone, born(unique_id)) if told else 0
+        if not EARLIEST_MS <= at <= self.latest:
+            if not told:
+                fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
+                raise Malformed(f"/{times[0]}: is missing; {fix}")
+            raise Malformed(
+                f"/{times[0]}: {told[:40]!r} is no time since 2018 that has come; send epoch seconds or"
+                " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
+            )
+        self.at = at
+
+    # Which
+
+    def id(self, unique_id: str) -> str:
+        """The id of a channel or call across servers: unique ids of two servers may be equal."""
+        if not unique_id or unique_id in _NOTHING:
+            return ""
+        if len(unique_id) > _LONGEST_ID or not unique_id.isprintable():
+            raise Malformed(f"/uniqueid: {unique_id[:40]!r} is no unique id; send it as Asterisk made it")
+        return f"{self.node}-{unique_id}" if self.node else unique_id
+
+    def required(self, *names: str) -> str:
+        """The first of these unique ids; raises Malformed when none is there."""
+        found = self.first(*names)
+        if not found:
+            raise Malformed(f"/{names[0]}: is missing; send the whole event, as Asterisk gives it")
+        return found
+
+    def event(self, type_: str, unique_id: str, linked_id: str, *, mark: str = "", linked: bool = False) -> Event:
+        """An event of a channel. `linked` says that the channel's own id is an id of the call as well: the linked id
+        changes when calls become one."""
+        leg, call_id = self.id(unique_id), self.id(linked_id) or self.id(unique_id)
+        return Event(
+            type=type_,
+            at=self.at,
+            call_id=call_id,
+            event_id=f"ast-{self._fingerprint()}{'-' if mark else ''}{mark}",
+            leg_id=leg,
+            tenant=self.tenant,
+            node=self.node,
+            linked_ids=[leg] if linked and leg != call_id else None,
+        )
+
+    def _fingerprint(self) -> str:
+        """Equal for every delivery of one event: Asterisk numbers none."""
+        if not self.key:
+            raw = self.raw
+            said = "\n".join(f"{name}={raw[name]}" for name in sorted(raw) if name not in _VOLATILE)
+            self.key = blake2b(f"{self.node}\n{said}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return self.key
+
+
+def link(event: Event, *others: str) -> Event:
+    """Add ids of the same call to an event."""
+    known = {*(event.linked_ids or ()), *others} - {"", event.call_id}
+    event.linked_ids = sorted(known) or None
+    return event
+
+
+def inner(channel: str) -> bool:
+    """Whether a channel is none of a party: one half of a Local channel, a stand-in, or what a masquerade left."""
+    return channel.startswith(_INNER) or channel.endswith(_ZOMBIE)
+
+
+def endpoint(channel: str) -> str:
+    """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
+    found = _NAME.fullmatch(channel.strip())
+    device = found[2] if found else channel.partition("/")[2]
+    return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
+
+
+def numeric(text: str) -> bool:
+    """Whether a text is a number that can be dialled."""
+    return text.lstrip("+*#").isdigit()
+
+
+def outside(device: str, number: str, context: str) -> bool:
+    """Whether a device is a trunk: it is named otherwise than the number that it carries."""
+    if device == number or (device.isdigit() and len(device) <= 6):
+        return False
+    where = context.lower()
+    return any(word in where for word in _OUTSIDE) or len(number.lstrip("+*#")) >= 7
+
+
+def party(number: str, name: str, device: str) -> Party:
+    """A party; the device's number is an extension of the PBX."""
+    own = number if number and number == device else ""
+    return Party(number=number, name="" if name == number else name, extension=own)
