@@ -6,11 +6,15 @@ from collections.abc import Iterable
 
 import orjson
 
+from pipeline import kafka
 from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from schemas.call import Call, call_snowflake, document
+
+# Leaves room for key and framing.
+LARGEST_DOCUMENT = kafka.LARGEST_MESSAGE - (64 << 10)
 
 
 def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], now_ms: int, *, expired: bool) -> int:
@@ -39,7 +43,7 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
     _supersede(batch, open_call, call)
     batch.calls.append(rows.call_row(call))
     batch.logs += rows.log_rows(call)
-    batch.feed.append((state.partition, call.call_id.encode(), orjson.dumps(document(call))))
+    batch.feed.append((state.partition, call.call_id.encode(), published(call)))
     if call.state == "closed":
         if not open_call.closed:
             open_call.closed = True
@@ -47,6 +51,20 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
     else:
         open_call.closed = False
     return True
+
+
+def published(call: Call) -> bytes:
+    """The call as the change feed tells it. Of a call of thousands of legs, which no Kafka message
+    holds, the lists are left out and the flag `lists_left_out` says so; the tables have them whole."""
+    shown = document(call)
+    body = orjson.dumps(shown)
+    if len(body) > LARGEST_DOCUMENT:
+        for name, value in shown.items():
+            if isinstance(value, list) and name != "flags":
+                shown[name] = []
+        shown |= {"flags": [*call.flags, "lists_left_out"], "quality": None}
+        body = orjson.dumps(shown)
+    return body
 
 
 def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:

@@ -59,7 +59,7 @@ def full_call(call_id: str = "c", **fixed: Any) -> Call:
 def bare_call() -> Call:
     """A call of which nothing is known but that it began."""
     zero: dict[str, Any] = {"int": 0, "str": "", "list[str]": [], "int | None": None}
-    values = {name: zero.get(str(kind)) for name, kind in Call.__annotations__.items()}
+    values: dict[str, Any] = {name: zero.get(str(kind)) for name, kind in Call.__annotations__.items()}
     nested: dict[str, Any] = {name: [] for name in ("legs", "reroutes", "queue_visits", "recordings", "logs")}
     fixed = {"tenant": "acme", "call_id": "bare", "id": 9, "started_at": AT, "last_event_at": AT, "version": 2}
     return Call(**values | nested | fixed)

@@ -46,18 +46,18 @@ def encode(value: object) -> bytes:
 def test_killed_at_random_moments_under_load(deploy: Deploy) -> None:
     deployment = deploy(batch_events=400, group_instance="only", grace_s=1)
     chance = random.Random(11)
-    events = in_time(phone_calls(9000, every_ms=10))
+    events = in_time(phone_calls(6000, every_ms=10))
     # Neighbours in time change places: late and out of order, but a stream all the same.
     for place in range(0, len(events) - 2000, 50):
         other = place + chance.randrange(2000)
         events[place], events[other] = events[other], events[place]
     events += chance.sample(events, 500)
-    load = produce_slowly(deployment, events, 60)
+    load = produce_slowly(deployment, events, 45)
     for _ in range(20):
         worker = deployment.worker(ready=False)
         while worker.metric("cdr_batches_total") < 1 and worker.running:
             time.sleep(0.05)
-        time.sleep(chance.random() * 2)
+        time.sleep(chance.random() * 1.2)
         worker.kill()
     load.join()
     deployment.worker()

@@ -100,3 +100,17 @@ def test_evicted_calls_are_looked_up_when_they_come_again() -> None:
     folded(state, take(state, answered_call())[0])
     assert state.evict(NOW + 10**6, 0, 100) == 1
     assert state.forgotten == NOW - 51_000
+
+
+def test_call_too_large_for_a_message_is_published_without_its_lists() -> None:
+    at = NOW - 60_000
+    state = PartitionCalls(0)
+    legs = [event("c", "started", at + n, n, leg_id=f"leg{n}", callee=str(n)) for n in range(9000)]
+    batch = Batch()
+    read(batch, chunk(legs), state, now_ms=NOW, max_events=10_000)
+    ((_partition, _key, body),) = folded(state, batch).feed
+    assert len(body) < 4 << 20
+    shown = orjson.loads(body)
+    assert shown["legs"] == shown["logs"] == []
+    assert "lists_left_out" in shown["flags"]
+    assert len(batch.logs) == 8999

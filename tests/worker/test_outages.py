@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-
-import pytest
+from typing import Any
 
 from tests.servers import ClickHouseServer, KafkaServer
 from tests.worker.conftest import Deploy
@@ -52,35 +51,35 @@ def test_clickhouse_killed(deploy: Deploy, clickhouse_endpoint: ClickHouseServer
     deployment.verify(feed=False)
 
 
-@pytest.mark.parametrize(
-    ("mode", "options"),
-    [
-        ("refuse", {}),
-        ("error", {"code": 241}),
-        ("error", {"code": 60}),
-        ("slow", {"seconds": 2.0, "count": 2}),
-        ("drop_answer", {"match": "event_rows", "count": 3}),
-        ("drop_answer", {"match": "call_log_rows", "count": 2}),
-        ("drop_answer", {"match": "call_rows", "count": 2}),
-    ],
+TROUBLE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("refuse", {}),
+    ("error", {"code": 241}),
+    ("error", {"code": 60}),
+    ("slow", {"seconds": 2.0, "count": 2}),
+    ("drop_answer", {"match": "event_rows", "count": 3}),
+    ("drop_answer", {"match": "call_log_rows", "count": 2}),
+    ("drop_answer", {"match": "call_rows", "count": 2}),
 )
-def test_clickhouse_in_trouble(
-    deploy: Deploy, clickhouse_endpoint: ClickHouseServer, mode: str, options: dict[str, object]
-) -> None:
+
+
+def test_clickhouse_in_trouble(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:
+    """Refused, failing, slow, or executed without an answer: one after the other."""
     deployment = deploy()
-    committed = begun(deployment)
-    worker = deployment.workers[0]
-    clickhouse_endpoint.fault(mode, **options)  # type: ignore[arg-type]
-    deployment.produce(shuffled(100, 2))
-    if "count" not in options:
-        wait_for(lambda: worker.metric("cdr_write_retries_total") >= 3, "retries")
-        assert not worker.ready
-        assert deployment.committed() == committed
+    begun(deployment)
+    (worker,) = deployment.workers
+    for seed, (mode, options) in enumerate(TROUBLE, start=2):
+        committed, retries = deployment.committed(), worker.metric("cdr_write_retries_total")
+        clickhouse_endpoint.fault(mode, **options)
+        deployment.produce(shuffled(60, seed))
+        if "count" not in options:
+            wait_for(lambda seen=retries: worker.metric("cdr_write_retries_total") >= seen + 3, "retries")  # type: ignore[misc]
+            assert not worker.ready
+            assert deployment.committed() == committed
+            clickhouse_endpoint.fault("none")
+        deployment.wait_done()
+        wait_for(lambda: worker.ready, "ready")
         clickhouse_endpoint.fault("none")
-    deployment.wait_done()
-    wait_for(lambda: worker.ready, "ready")
     deployment.verify()
-    clickhouse_endpoint.fault("none")
 
 
 def test_clickhouse_frozen(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:

@@ -15,7 +15,7 @@ def test_shuffled_doubled_and_misrouted_events_give_the_right_calls(deploy_on: D
     chance = random.Random(7)
     events += chance.sample(events, 300)
     chance.shuffle(events)
-    messages = encoded(events)
+    messages: list[tuple[bytes | None, bytes]] = [*encoded(events)]
     for place in chance.sample(range(len(messages)), 60):
         messages[place] = (chance.choice((None, b"", b"another")), messages[place][1])
     poison = [b"no json", b"{}", b'{"type":"started"}']
