@@ -70,15 +70,17 @@ def published(call: Call) -> bytes:
 def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
     """Retire the rows that lie under keys which the call no longer has, in the same write."""
     key = rows.call_key(call)
-    if open_call.key is not None and open_call.key != key:
-        batch.calls.append(rows.retired_call(call.tenant, open_call.key, open_call.call_id, call.version))
+    under = open_call.under or open_call.call_id
+    if open_call.key is not None and (open_call.key != key or under != call.call_id):
+        batch.calls.append(rows.retired_call(call.tenant, open_call.key, under, call.version))
     logs = rows.log_keys(call)
-    if open_call.logs is not None and open_call.logs != logs:
-        live = set(logs)
+    if open_call.logs is not None and (open_call.logs != logs or under != call.call_id):
+        live = set(logs) if under == call.call_id else set()
         for log in open_call.logs:
             if log not in live:
-                batch.logs.append(rows.retired_log(call.tenant, log, call.id, open_call.call_id, call.version))
+                batch.logs.append(rows.retired_log(call.tenant, log, call.id, under, call.version))
     open_call.key, open_call.logs = key, logs
+    open_call.under = "" if call.call_id == open_call.call_id else call.call_id
     open_call.version = open_call.told = call.version
 
 

@@ -34,6 +34,7 @@ class OpenCall(msgspec.Struct, gc=False):
     version: int = 0  # of the last fold
     told: int = 0  # the version that this process published; 0 when it published none
     key: Key | None = None  # where its row lies
+    under: str = ""  # call_id that its rows bear when it is not its own
     logs: list[Key] | None = None  # where its log rows lie
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold

@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS call_rows
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(started_at)
-ORDER BY (tenant, started_at, id)
+ORDER BY (tenant, started_at, id, call_id)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Every version of every call: read the view calls';
 
@@ -122,7 +122,7 @@ CREATE TABLE IF NOT EXISTS call_log_rows
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(started_at)
-ORDER BY (tenant, started_at, id)
+ORDER BY (tenant, started_at, id, call_id)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Every version of every call log: read the view call_logs';
 

@@ -160,3 +160,17 @@ def test_newest_archived_event(client: Any) -> None:
     writer.archive(client, rows.tab_separated([line("1", b"{}")]), "token")
     assert archive.newest(client, AT) == AT
     assert archive.newest(client, AT - 1) == 0
+
+
+def test_two_calls_of_one_instant_and_one_id_are_two_calls(client: Any) -> None:
+    """The low bits of an id are a hash: at a thousand calls a second two are alike every other hour."""
+    first = full_call("c")
+    second = full_call("d")
+    assert rows.call_key(first) == rows.call_key(second)
+    writer.write_calls(client, [rows.call_row(first), rows.call_row(second)])
+    writer.write_call_logs(client, [*rows.log_rows(first), *rows.log_rows(second)])
+    assert len(read_back(client, "call_rows", rows.CALL_COLUMNS, CALL_TIMES)) == 2
+    assert len(read_back(client, "call_log_rows", rows.LOG_COLUMNS, LOG_TIMES)) == 4
+    writer.write_calls(client, [rows.retired_call("acme", rows.call_key(first), "c", 12)])
+    (row,) = read_back(client, "call_rows", rows.CALL_COLUMNS, CALL_TIMES)
+    assert row["call_id"] == "d"

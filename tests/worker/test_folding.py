@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import orjson
 
+from pipeline.calls.fold import fold
+from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch, Chunk, read
-from pipeline.worker.folding import fold_calls
+from pipeline.worker.folding import fold_calls, put
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from tests.worker.phone_calls import JsonEvent, event, now_ms
 
@@ -114,3 +116,27 @@ def test_call_too_large_for_a_message_is_published_without_its_lists() -> None:
     assert shown["legs"] == shown["logs"] == []
     assert "lists_left_out" in shown["flags"]
     assert len(batch.logs) == 8999
+
+
+def test_rows_of_an_absorbed_call_are_retired_under_the_call_id_they_bear() -> None:
+    state = PartitionCalls(0)
+    folded(state, take(state, answered_call("own"))[0])
+    call = only(state)
+    joined = fold([*call.events], expired=False)
+    joined.call_id, joined.version = "other", 100
+    for log in joined.logs:
+        log.call_id = "other"
+    first = Batch()
+    assert put(first, state, call, joined, NOW)
+    assert _retired(first) == [("own", joined.id)]
+    moved = fold([*call.events], expired=False)
+    moved.call_id, moved.version, moved.id = "other", 102, joined.id + 1
+    second = Batch()
+    assert put(second, state, call, moved, NOW)
+    assert _retired(second) == [("other", joined.id)]
+
+
+def _retired(batch: Batch) -> list[tuple[str, int]]:
+    """(call_id, id) of the call rows that the batch retires."""
+    found = [dict(zip(rows.CALL_COLUMNS, row, strict=True)) for row in batch.calls]
+    return [(row["call_id"], row["id"]) for row in found if row["retired"]]
