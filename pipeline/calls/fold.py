@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.calls.call_logs import name
+from pipeline.calls.channels import as_legs, speaks_of_channels
 from pipeline.calls.consultation import consult, handovers
 from pipeline.calls.course import Course
 from pipeline.calls.dialog import dialogs
 from pipeline.calls.facts import distinct
+from pipeline.calls.forwards import complete
 from pipeline.calls.legless import is_on_caller_leg, on_caller_leg
 from pipeline.calls.legs import Story, read
 from pipeline.calls.limits import LONG_MS, fit
@@ -53,6 +55,8 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
         if event.sip is not None:
             facts = distinct([*dialogs([e for e in facts if e.sip is not None]), *(e for e in facts if e.sip is None)])
             break
+    if speaks_of_channels(facts):
+        facts = as_legs(facts)
     course = _course(_story(facts), expired)
     _understand(course)
     rerouted = reroutes(course)
@@ -96,6 +100,8 @@ def _understand(course: Course) -> None:
         since = {leg_id: None if move is None else move.at for leg_id, move in handed.items()}
         course.visits = visits(story, caller, course.started, since)
         targets += offered(story, course.visits, targets)
+    if course.moves:
+        complete(course)
     if handed:
         course.consultations = []
         consult(course, handed)

@@ -26,6 +26,8 @@ _REASONS = {
 }
 # What became of an agent that still rang when the caller left the queue.
 _UNREACHED = {"answered": "answered_elsewhere", "abandoned": "cancelled"}
+_LEFT = "left"  # for a reason that only the rest of the call tells
+_HANGING_UP_MS = 2_000  # between the end of a wait and the end of the call that it ended
 _MEMBERS = frozenset(("extension", "queue_agent", "ring_group_member"))
 
 
@@ -70,7 +72,7 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
                 found.pop()  # it had left before the caller took its place
                 continue
             last.left = max(at, last.joined)
-            last.reason = _REASONS.get(event.reason.lower(), event.reason.lower())
+            last.reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
             last.answered_by = event.agent
             last.to = event.to
     return found
@@ -147,10 +149,13 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[
             visit.agents.append(target)
             if target.talk is not None and (talk is None or talk.talk is None or target.talk < talk.talk):
                 talk = target
-        if talk is not None and talk.talk is not None and visit.reason in ("", "answered"):
+        if talk is not None and talk.talk is not None and visit.reason in ("", _LEFT, "answered"):
             visit.left, visit.reason, visit.answered_by = max(talk.talk[0], visit.joined), "answered", talk.number
         elif visit.left is None and ended is not None:
             visit.left, visit.reason = max(ended, visit.joined), visit.reason or "abandoned"
+        elif visit.reason == _LEFT and visit.left is not None:
+            gone = ended is not None and visit.left >= ended - _HANGING_UP_MS
+            visit.reason = "abandoned" if gone else "overflow"
         logs.append(_log(visit))
     return logs
 

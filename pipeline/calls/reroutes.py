@@ -30,8 +30,9 @@ def reroutes(course: Course) -> list[dict[str, Any]]:
     if course.moves or course.visits:
         index = _by_number(course.targets)
         for move in course.moves:
-            result = _result(index.get(move.to, []) if move.to else course.targets, move.at)
-            item = _item(move.at, move.kind, move.source, move.to, move.by, result)
+            to = move.to or (_next_number(course.targets, move.at) if move.transfer else "")
+            result = _result(index.get(to, []) if to else course.targets, move.at)
+            item = _item(move.at, move.kind, move.source, to, move.by, result)
             if move.event.sip_status:
                 item["sip_status"] = move.event.sip_status
             found.append(item)

@@ -200,7 +200,9 @@ def _executes(fields: Fields) -> list[Event]:
         return []
     event = _event(fields, "voicemail", linked=False)
     event.to = box
-    return [event]
+    moved = _event(fields, "rerouted", mark="box", linked=False)
+    moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
+    return [event, moved]
 
 
 # Events whose first channel may be a half of a Local channel and that tell of another.

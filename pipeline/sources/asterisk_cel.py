@@ -197,7 +197,9 @@ def _mailbox(row: Row) -> list[Event]:
         return []
     event = row.event("voicemail", mark="voicemail")
     event.to = box
-    return [event]
+    moved = row.event("rerouted", mark="box")
+    moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
+    return [event, moved]
 
 
 def _blind(row: Row) -> list[Event]:

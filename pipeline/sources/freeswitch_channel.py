@@ -84,7 +84,7 @@ def _created(headers: Headers) -> list[Event]:
     events = [started(headers)]
     before = headers.number("Caller-RDNIS")
     if headers.originator() and before and not headers.agent:
-        now = headers.dialled()
+        now = headers.number("Other-Leg-Destination-Number") or headers.dialled()
         if before != now:
             # The dialplan went from one number to another: the fold knows whether that was a forward.
             moved = headers.event("rerouted", headers.at, mark="moved")
@@ -122,7 +122,10 @@ def voicemail(headers: Headers, application: str, data: str, at: object) -> list
     event = headers.event("voicemail", at, mark="voicemail")
     event.event_id = f"fs-{headers.leg}-voicemail-{at}"
     event.to = clean(words[-1])
-    return [event]
+    moved = headers.event("rerouted", at, mark="box")
+    moved.event_id = f"fs-{headers.leg}-box-{at}"
+    moved.reason, moved.from_, moved.to = "forward", event.to.partition("@")[0], f"vm:{event.to}"
+    return [event, moved]
 
 
 def _bridged(headers: Headers) -> list[Event]:

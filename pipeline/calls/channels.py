@@ -1,0 +1,82 @@
+"""Channels → legs: what a PBX tells of its channels under more than one name, told of one leg each.
+
+Three events say how: `data` with the reason `renamed` (the leg `peer_leg_id` goes on as `leg_id`), `data` with the
+reason `taken_over` (from then on, what is told of `leg_id` is of `peer_leg_id`: a call that rang was picked up), and
+`bridged` or `unbridged` that name a bridge (`data.bridge`) instead of the other leg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from schemas.event import Event
+
+RENAMED = "renamed"
+TAKEN_OVER = "taken_over"
+# What a leg did while it was still its own, even at the instant at which another took it over.
+_ITS_OWN = frozenset(("started", "progress", "rang", "rerouted", "data"))
+
+
+def speaks_of_channels(events: Iterable[Event]) -> bool:
+    """Whether any of the events needs `as_legs`."""
+    return any(event.data is not None or event.reason in (RENAMED, TAKEN_OVER) for event in events)
+
+
+def as_legs(events: list[Event]) -> list[Event]:
+    """The events, in order, each of the leg that it is about."""
+    renamed = {e.peer_leg_id: e.leg_id for e in events if e.type == "data" and e.reason == RENAMED and e.peer_leg_id}
+    taken: dict[str, tuple[int, str]] = {}
+    for event in events:
+        if event.type == "data" and event.reason == TAKEN_OVER and event.peer_leg_id:
+            taken.setdefault(event.leg_id, (event.at, event.peer_leg_id))  # type: ignore[arg-type]
+    if renamed or taken:
+        events = [_moved(event, renamed, taken) for event in events]
+    if any(event.data is not None and "bridge" in event.data for event in events):
+        events = _paired(events)
+    return events
+
+
+def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, str]]) -> Event:
+    """The event told of the leg that its own became."""
+    changes: dict[str, Any] = {}
+    for field in ("leg_id", "peer_leg_id", "second_leg_id", "transferee_leg_id", "target_leg_id"):
+        told: str = getattr(event, field)
+        leg = told
+        for _ in range(len(renamed)):
+            if leg not in renamed:
+                break
+            leg = renamed[leg]
+        if field == "leg_id" and leg in taken and event.type not in _ITS_OWN and event.at >= taken[leg][0]:  # type: ignore[operator]
+            leg = taken[leg][1]
+            changes |= {"caller": None, "callee": None, "kind": None, "role": "", "peer_leg_id": ""}
+        if leg != told:
+            changes[field] = leg
+    if event.type == "data" and event.reason in (RENAMED, TAKEN_OVER):
+        changes["peer_leg_id"] = ""
+    return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def _paired(events: list[Event]) -> list[Event]:
+    """Say of each bridge which leg hears which, as long as there are two."""
+    inside: dict[str, list[str]] = {}
+    paired: list[Event] = []
+    for event in events:
+        bridge = event.data.get("bridge") if event.data is not None else None
+        if not isinstance(bridge, str) or event.type not in ("bridged", "unbridged") or event.peer_leg_id:
+            paired.append(event)
+            continue
+        legs = inside.setdefault(bridge, [])
+        if event.type == "unbridged" and event.leg_id in legs:
+            legs.remove(event.leg_id)
+        others = [leg for leg in legs if leg != event.leg_id]
+        if event.type == "bridged" and event.leg_id not in legs:
+            legs.append(event.leg_id)
+        if not others:
+            continue  # it is alone there: nobody hears it
+        for place, other in enumerate(others):
+            id_ = event.event_id if not place else f"{event.event_id}-{place}"
+            paired.append(msgspec.structs.replace(event, peer_leg_id=other, event_id=id_))
+    return paired
