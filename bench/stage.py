@@ -119,7 +119,8 @@ def metrics(port: int) -> dict[str, float]:
 @contextlib.contextmanager
 def stage(**chosen: Any) -> Iterator[Stage]:
     """Apache Kafka, running; everything that was started on it is stopped at the end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda sign, _: sys.exit(128 + sign))
     with tempfile.TemporaryDirectory(prefix="cdr-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         port = free_port()
