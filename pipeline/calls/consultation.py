@@ -50,7 +50,7 @@ def _log(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> T
     if move is None:
         ended = min((p.ended for p in both if p.ended is not None), default=course.ended)
     else:
-        ended = move.at
+        ended = min([move.at, *(p.ended for p in phones if p.ended is not None)])
         if answered is not None and answered > ended:
             answered = None  # handed over while it still rang
     rang = min((p.rang for p in both if p.rang is not None), default=None)

@@ -18,8 +18,8 @@ _LEFT_OUTCOME = {
 
 def on_caller_leg(course: Course) -> list[Target]:
     """The targets that have no leg of their own, in no particular order."""
-    found = [*_forwarding(course), *_mailboxes(course), *_rooms(course)]
     stops = _menus(course)
+    found = [*_forwarding(course, stops), *_mailboxes(course), *_rooms(course)]
     if stops:
         _end_at_next(course, [*found, *stops], stops)
     return found + stops
@@ -51,10 +51,10 @@ def _end_at_next(course: Course, others: list[Target], stops: list[Target]) -> N
             stop.answered = None
 
 
-def _forwarding(course: Course) -> list[Target]:
+def _forwarding(course: Course, stops: list[Target]) -> list[Target]:
     """Numbers that forward without ringing a leg."""
     found: list[Target] = []
-    numbers = {target.number for target in course.targets}
+    numbers = {target.number for target in (*course.targets, *stops)}
     since = course.started
     for move in course.moves:
         if move.kind.startswith("forward_") and move.source and move.source not in numbers:

@@ -51,6 +51,7 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
     it did: what they waited before is no wait of the caller.
     """
     found: list[Visit] = []
+    stays: dict[str, Visit] = {}
     for event in story.queue or ():
         at: int = event.at  # type: ignore[assignment]
         last = found[-1] if found and found[-1].left is None else None
@@ -66,15 +67,20 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
             if last is not None:
                 last.left = at
             number = _number(event, caller, first=not found)
-            found.append(Visit(event.queue, number, max(at, since), agents=[]))
-        elif event.type == "queue_left" and last is not None and event.queue in ("", last.queue):
-            if at < since:
+            stays[event.queue] = Visit(event.queue, number, max(at, since), agents=[])
+            found.append(stays[event.queue])
+        elif event.type == "queue_left":
+            stay = stays.get(event.queue) if event.queue else last
+            if stay is None or stay.reason:
+                continue
+            if at < since and stay is last:
                 found.pop()  # it had left before the caller took its place
                 continue
-            last.left = max(at, last.joined)
-            last.reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
-            last.answered_by = event.agent
-            last.to = event.to
+            if stay.left is None:  # else the next queue was joined in the same moment
+                stay.left = max(at, stay.joined)
+            stay.reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
+            stay.answered_by = event.agent
+            stay.to = "voicemail" if event.to.startswith(("vm:", "voicemail:")) else event.to
     return found
 
 

@@ -76,7 +76,7 @@ def test_a_capture_of_sip_is_folded_too(tmp_path: Path) -> None:
     done = cdr_fold("--source", "sip", str(file))
     assert (done.returncode, done.stderr) == (0, "")
     call = json.loads(done.stdout)
-    assert (call["caller"]["number"], call["requested"], call["talk_ms"]) == ("1001", "1002", 60_000)
+    assert (call["caller"]["number"], call["requested"], call["status"]) == ("1001", "1002", "answered")
 
 
 def event(call_id: str, number: int, links: list[str], tenant: str = "default") -> Event:
