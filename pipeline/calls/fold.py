@@ -20,6 +20,7 @@ from pipeline.calls.limits import LONG_MS, fit
 from pipeline.calls.moments import find_answer, find_end, find_start
 from pipeline.calls.moves import instants, moves
 from pipeline.calls.outcome import settle
+from pipeline.calls.plain import plain
 from pipeline.calls.queue import offered, serve, visits
 from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
@@ -50,6 +51,9 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
     facts = distinct(events)
     count, tenant = len(facts), facts[0].tenant
     lasted: int = facts[-1].at - facts[0].at  # type: ignore[assignment,operator]
+    straight = plain(facts, version_of(count, False))
+    if straight is not None:
+        return straight
     call_ids = {event.call_id for event in facts}
     for event in facts:
         if event.sip is not None:
