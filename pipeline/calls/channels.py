@@ -8,6 +8,7 @@ reason `taken_over` (from then on, what is told of `leg_id` is of `peer_leg_id`:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from schemas.event import Event
 
 RENAMED = "renamed"
 TAKEN_OVER = "taken_over"
+# Of a bridge with more legs than this, a conference, not every pair is told.
+_MOST = 8
 # What a leg did while it was still its own, even at the instant at which another took it over.
 _ITS_OWN = frozenset(("started", "progress", "rang", "rerouted", "data"))
 
@@ -33,10 +36,25 @@ def as_legs(events: list[Event]) -> list[Event]:
         if event.type == "data" and event.reason == TAKEN_OVER and event.peer_leg_id:
             taken.setdefault(event.leg_id, (event.at, event.peer_leg_id))  # type: ignore[arg-type]
     if renamed or taken:
-        events = [_moved(event, renamed, taken) for event in events]
+        last = _last_names(renamed)
+        events = [_moved(event, last, taken) for event in events]
     if any(event.data is not None and "bridge" in event.data for event in events):
         events = _paired(events)
     return events
+
+
+def _last_names(renamed: dict[str, str]) -> dict[str, str]:
+    """Each name that a leg had, and the last one that it got."""
+    last: dict[str, str] = {}
+    for first in renamed:
+        names: dict[str, None] = {}
+        leg = first
+        while leg in renamed and leg not in names and leg not in last:
+            names[leg] = None
+            leg = renamed[leg]
+        leg = last.get(leg, leg)
+        last |= dict.fromkeys(names, leg)
+    return last
 
 
 def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, str]]) -> Event:
@@ -44,11 +62,7 @@ def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, st
     changes: dict[str, Any] = {}
     for field in ("leg_id", "peer_leg_id", "second_leg_id", "transferee_leg_id", "target_leg_id"):
         told: str = getattr(event, field)
-        leg = told
-        for _ in range(len(renamed)):
-            if leg not in renamed:
-                break
-            leg = renamed[leg]
+        leg = renamed.get(told, told)
         if field == "leg_id" and leg in taken and event.type not in _ITS_OWN and event.at >= taken[leg][0]:  # type: ignore[operator]
             leg = taken[leg][1]
             changes |= {"caller": None, "callee": None, "kind": None, "role": "", "peer_leg_id": ""}
@@ -61,21 +75,20 @@ def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, st
 
 def _paired(events: list[Event]) -> list[Event]:
     """Say of each bridge which leg hears which, as long as there are two."""
-    inside: dict[str, list[str]] = {}
+    inside: dict[str, dict[str, None]] = {}
     paired: list[Event] = []
     for event in events:
         bridge = event.data.get("bridge") if event.data is not None else None
         if not isinstance(bridge, str) or event.type not in ("bridged", "unbridged") or event.peer_leg_id:
             paired.append(event)
             continue
-        legs = inside.setdefault(bridge, [])
-        if event.type == "unbridged" and event.leg_id in legs:
-            legs.remove(event.leg_id)
-        others = [leg for leg in legs if leg != event.leg_id]
-        if event.type == "bridged" and event.leg_id not in legs:
-            legs.append(event.leg_id)
+        legs = inside.setdefault(bridge, {})
+        legs.pop(event.leg_id, None)
+        others = list(islice(legs, _MOST))
+        if event.type == "bridged":
+            legs[event.leg_id] = None
         if not others:
-            continue  # it is alone there: nobody hears it
+            paired.append(event)  # it is alone there: nobody hears it
         for place, other in enumerate(others):
             id_ = event.event_id if not place else f"{event.event_id}-{place}"
             paired.append(msgspec.structs.replace(event, peer_leg_id=other, event_id=id_))

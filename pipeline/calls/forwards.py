@@ -6,12 +6,16 @@ that was dialled, tried a phone before, or gone on from a menu: only the whole c
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from pipeline.calls.course import Course
 from pipeline.calls.moves import Move
 from pipeline.calls.outcome import outcome
 from pipeline.calls.targets import FORK_SLACK_MS, Target
 
 FORWARD = "forward"
+_AT_ONCE_MS = 2_000
+_FEWEST = 1_000  # phones that can ring at once: so many are looked at
 _KINDS = {
     "busy": "forward_busy",
     "rejected": "forward_busy",
@@ -23,6 +27,10 @@ _KINDS = {
 def complete(course: Course) -> None:
     """Give each forward its kind and each pick-up its source; drop forwards that were none."""
     known = {course.caller.callee.number, *(target.number for target in course.targets)} - {""}
+    tried = [target for target in course.targets if target.leg is not None]  # in the order of their beginning
+    by_number: dict[str, list[Target]] = {}
+    for target in tried:
+        by_number.setdefault(target.number, []).append(target)
     kept: list[Move] = []
     done: set[tuple[str, str]] = set()
     for move in course.moves:
@@ -30,9 +38,9 @@ def complete(course: Course) -> None:
             if (move.source, move.to) in done or not _is_forward(course, move, known):
                 continue
             done.add((move.source, move.to))
-            move.kind = _kind(course, move)
+            move.kind = _kind(by_number.get(move.source, []), move.at)
         elif move.kind == "pickup" and move.source in ("", move.to):
-            move.source = _ringing(course, move)
+            move.source = _ringing(tried, move)
         if move.to:
             known.add(move.to)
         kept.append(move)
@@ -48,31 +56,31 @@ def _is_forward(course: Course, move: Move, known: set[str]) -> bool:
     return not gone_on or move.to == "voicemail"
 
 
-def _tried(course: Course, number: str, at: int) -> Target | None:
-    """The last target of this number that began before `at`."""
-    found = [t for t in course.targets if t.number == number and t.started <= at and t.leg is not None]
-    return max(found, key=lambda target: target.started, default=None)
-
-
-def _kind(course: Course, move: Move) -> str:
-    target = _tried(course, move.source, move.at)
+def _kind(tried: list[Target], at: int) -> str:
+    """Why the call left the number that these targets have, in the order of their beginning."""
+    place = bisect_right(tried, at, key=_started)
+    target = tried[place - 1] if place else None
     if target is None or target.leg is None:
         return "forward_unconditional"
+    if target.rang is None and target.leg.q850_cause in (0, 16) and at - target.started < _AT_ONCE_MS:
+        return "forward_unconditional"  # the phone itself sent the call on (302), without a word of its own state
     word = outcome(target.leg, elsewhere=False, caller_left=False)
     if word == "no_answer" and target.rang is None and target.leg.q850_cause not in (0, 16, 19):
         word = ""
     return _KINDS.get(word, "forward_not_reachable")
 
 
-def _ringing(course: Course, move: Move) -> str:
+def _ringing(tried: list[Target], move: Move) -> str:
     """Whom a call was picked up from: the last that rang and had not answered."""
-    rung = [
-        target
-        for target in course.targets
-        if target.leg is not None
-        and target.number != move.to
-        and target.started <= move.at
-        and target.answered is None
-        and (target.ended is None or target.ended >= move.at - FORK_SLACK_MS)
-    ]
-    return max(rung, key=lambda target: target.started).number if rung else ""
+    latest = bisect_right(tried, move.at, key=_started)
+    for place in range(latest - 1, max(-1, latest - _FEWEST), -1):
+        target = tried[place]
+        if target.number == move.to or target.answered is not None:
+            continue
+        if target.ended is None or target.ended >= move.at - FORK_SLACK_MS:
+            return target.number
+    return ""
+
+
+def _started(target: Target) -> int:
+    return target.started

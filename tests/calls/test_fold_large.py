@@ -85,6 +85,29 @@ def restarts(size: int) -> list[Event]:
     return found + [tell("data", number, "a", reason="node_restart", node=f"n{number}") for number in range(size)]
 
 
+def forwards(size: int) -> list[Event]:
+    found = beginning()
+    for number in range(size):
+        found.append(tell("started", 3 * number, f"b{number}", callee=f"{number % 40}", peer_leg_id="a"))
+        found.append(tell("rerouted", 3 * number + 1, "a", reason="forward", from_=f"{number % 40}", to=f"{number}"))
+        found.append(tell("rerouted", 3 * number + 2, "a", reason="pickup", to=f"{number}"))
+    return found
+
+
+def one_bridge(size: int) -> list[Event]:
+    found = beginning()
+    for number in range(size):
+        found.append(tell("started", number, f"b{number}", callee=f"{number % 40}", peer_leg_id="a"))
+        found.append(tell("bridged", number + 1, f"b{number}", data={"bridge": "room"}))
+    return found
+
+
+def renamed(size: int) -> list[Event]:
+    return [
+        tell("data", number, f"a{number + 1}", reason="renamed", peer_leg_id=f"a{number}") for number in range(size)
+    ]
+
+
 def steps(events: list[Event]) -> int:
     """Lines of the fold that run."""
     count = 0
@@ -105,7 +128,18 @@ def steps(events: list[Event]) -> int:
 
 @pytest.mark.parametrize(
     "shape",
-    [legs_that_answer, legs_that_lose, transfers, consultations, queues, rooms_and_holds, restarts],
+    [
+        legs_that_answer,
+        legs_that_lose,
+        transfers,
+        consultations,
+        queues,
+        rooms_and_holds,
+        restarts,
+        forwards,
+        one_bridge,
+        renamed,
+    ],
 )
 def test_twice_the_events_take_twice_the_steps(shape: Callable[[int], list[Event]]) -> None:
     small, large = steps(shape(300)), steps(shape(600))

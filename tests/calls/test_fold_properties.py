@@ -20,7 +20,8 @@ T0 = 1_773_144_000_000
 LEGS = ("", "a", "b", "c", "d")
 NUMBERS = ("", "1001", "1002", "8000", "+441632960123")
 REASONS = ("", "busy", "forward_no_answer", "pickup", "park", "blind", "attended", "hangup_record", "node_restart",
-           "answered", "abandoned", "overflow", "exit", "originate", "carrier_failover", "gibberish")  # fmt: skip
+           "answered", "abandoned", "overflow", "exit", "originate", "carrier_failover", "forward", "renamed",
+           "taken_over", "gibberish")  # fmt: skip
 
 parties = st.one_of(st.none(), st.sampled_from(NUMBERS), st.builds(Party, number=st.sampled_from(NUMBERS)))
 event = st.builds(
@@ -55,6 +56,7 @@ event = st.builds(
     agent=st.sampled_from(("", "1001", "1002")),
     conference=st.sampled_from(("", "3000")),
     quality=st.sampled_from((None, None, {"mos": 4.1}, {"jitter_ms": 3.0})),
+    data=st.sampled_from((None, None, None, {"bridge": "b-1"}, {"bridge": 7})),
 )
 soups = st.lists(event, min_size=1, max_size=24)
 
