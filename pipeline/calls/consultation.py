@@ -6,7 +6,9 @@ from pipeline.calls.course import Course
 from pipeline.calls.legs import Leg
 from pipeline.calls.moves import Move
 from pipeline.calls.outcome import cancelled_by_caller, outcome
+from pipeline.calls.talk import SAME_INSTANT_MS
 from pipeline.calls.targets import Target, of_leg
+from schemas.event import Event
 
 
 def handovers(course: Course) -> dict[str, Move | None]:
@@ -23,8 +25,34 @@ def handovers(course: Course) -> dict[str, Move | None]:
         for phone in course.roles.consulted.get(second.id, ()):
             if handed is None:
                 handed = by_target.get(phone.id)
-        found[second.id] = handed
+        found[second.id] = handed or _untold(course, second)
     return found
+
+
+def _untold(course: Course, second: Leg) -> Move | None:
+    """The hand-over that no event tells: who was consulted hears the caller when the consultation has ended."""
+    caller = course.caller
+    if second.ended is None or second.caller.number == caller.caller.number:
+        return None
+    for phone in course.roles.consulted.get(second.id, ()):
+        if phone.answered is None or (phone.ended is not None and phone.ended <= second.ended):
+            continue
+        heard = [(at, peer == caller.id) for at, peer, joined in phone.bridges or () if joined]
+        heard += [(at, True) for at, peer, joined in caller.bridges or () if joined and peer == phone.id]
+        since = min((at for at, by_caller in heard if by_caller and at >= phone.answered), default=None)
+        if since is None or since < second.ended - SAME_INSTANT_MS:
+            continue
+        by, to = second.caller.number, phone.callee.number or phone.callee.extension
+        told = Event("transferred", since, caller.call_id, second_leg_id=second.id, target_leg_id=phone.id)
+        move = Move(since, "attended_transfer", by, to, by, told, True, False)
+        course.moves.append(move)
+        course.moves.sort(key=_at)
+        return move
+    return None
+
+
+def _at(move: Move) -> int:
+    return move.at
 
 
 def consult(course: Course, handed: dict[str, Move | None]) -> None:
