@@ -6,6 +6,7 @@ rebuilds.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -41,15 +42,26 @@ def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
     return found
 
 
-def load_open(client: Client, topic: str, partitions: Sequence[int]) -> dict[CallKey, Stored]:
-    """The stored state of the open calls whose events came from these partitions."""
-    found: dict[CallKey, Stored] = {}
+def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator[tuple[CallKey, Stored]]:
+    """The stored state of the open calls whose events came from these partitions, one after the other:
+    half a million of them are never in memory as they lie in the archive."""
     is_open = "(tenant, call_id) IN (SELECT tenant, call_id FROM call_rows FINAL WHERE retired = 0 AND state = 'open')"
     mine = f"{is_open} AND topic = {{topic:String}} AND `partition` IN {{partitions:Array(UInt32)}}"
-    _read_events(client, found, mine, {"topic": topic, "partitions": list(partitions)})
-    if found:
-        _read_rows(client, found, is_open, {})
-    return found
+    kept: dict[CallKey, Stored] = defaultdict(Stored)
+    _read_rows(client, kept, is_open, {})
+    key: CallKey | None = None
+    stored = Stored()
+    parameters: dict[str, object] = {"topic": topic, "partitions": list(partitions)}
+    for tenant, call_id, raw, partition in _events(client, f"{mine} ORDER BY tenant, call_id", parameters):
+        if key != (tenant, call_id):
+            if key is not None:
+                yield key, stored
+            key = (tenant, call_id)
+            stored = kept.pop(key, Stored())
+        stored.raw.append(raw)
+        stored.partition = partition
+    if key is not None:
+        yield key, stored
 
 
 def newest(client: Client, now_ms: int) -> int:
@@ -60,18 +72,22 @@ def newest(client: Client, now_ms: int) -> int:
 
 
 def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
+    for tenant, call_id, raw, partition in _events(client, condition, parameters):
+        stored = found.get((tenant, call_id))
+        if stored is None:
+            stored = found[tenant, call_id] = Stored()
+        stored.raw.append(raw)
+        stored.partition = partition
+
+
+def _events(client: Client, condition: str, parameters: dict[str, object]) -> Iterator[tuple[str, str, bytes, int]]:
     query = f"SELECT tenant, call_id, raw, `partition` FROM event_rows WHERE {condition}"
-    settings = {"max_threads": 2}
+    settings = {"max_threads": 2, "optimize_read_in_order": 1}
     with client.query_column_block_stream(
         query, parameters=parameters, settings=settings, column_formats={"raw": "bytes"}
     ) as blocks:
-        for tenants, call_ids, raws, partitions in blocks:
-            for tenant, call_id, raw, partition in zip(tenants, call_ids, raws, partitions, strict=True):
-                stored = found.get((tenant, call_id))
-                if stored is None:
-                    stored = found[tenant, call_id] = Stored()
-                stored.raw.append(raw)
-                stored.partition = partition
+        for columns in blocks:
+            yield from zip(*columns, strict=True)
 
 
 def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
@@ -82,9 +98,9 @@ def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, par
             f" WHERE retired = 0 AND {condition}"
         )
         for tenant, call_id, started_at, id_, version in client.query(query, parameters=parameters).result_rows:
-            stored = found.get((tenant, call_id))
-            if stored is None:
+            if (tenant, call_id) not in found and not isinstance(found, defaultdict):
                 continue
+            stored = found[tenant, call_id]
             if is_log:
                 stored.logs.append((started_at, id_))
             elif version >= stored.version:

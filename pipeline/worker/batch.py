@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -54,6 +55,7 @@ class Batch:
 
     chunks: list[Chunk] = field(default_factory=list)
     archive: list[bytes] = field(default_factory=list)
+    archived: asyncio.Task[None] | None = None  # the archiving, once it has begun
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
     announce: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (to, from) → event

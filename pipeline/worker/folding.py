@@ -84,16 +84,15 @@ def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
     open_call.version = open_call.told = call.version
 
 
-def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall]) -> list[OpenCall]:
-    """In a backlog, put off the calls that go on: each would be folded again and again on its way to
-    its end. Returns those that cannot wait, because something of them ended or they were closed.
-
-    A call that no row shows yet gets a bare one now, so that a worker which takes over knows
-    that it is open.
+def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, backlog: bool) -> list[OpenCall]:
+    """Put off the calls that go on: each would be folded and written again and again on its way to its
+    end. Returns those that cannot wait: something of them ended, they were closed, or no row shows
+    them yet. They must be shown, so that a worker which takes over knows that they are open; in
+    a backlog a bare row does.
     """
     now: list[OpenCall] = []
     for open_call in calls:
-        if open_call.ended or open_call.closed:
+        if open_call.ended or open_call.closed or (open_call.key is None and not backlog):
             state.postponed.pop(id(open_call), None)
             now.append(open_call)
             continue

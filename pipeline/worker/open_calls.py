@@ -138,7 +138,7 @@ class PartitionCalls:
         """Pack the calls that had no news for two sweeps."""
         warmer = self._warmer
         for key, call in self._warm.items():
-            if key not in warmer:
+            if key not in warmer and not call.closed:  # closed ones are forgotten soon
                 call.pack()
         self._warm, self._warmer = warmer, {}
 

@@ -48,12 +48,16 @@ class Store:
         """The steps that are being repeated, and why; empty when all is well."""
         return "; ".join(f"{step}: {why}" for step, why in list(self._waiting.items()))
 
+    async def archive(self, batch: Batch) -> None:
+        """Return once the batch's events are archived. May run while its calls are still being folded."""
+        body, token = archive_body(batch)
+        await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
+        crash.after("archive")
+
     async def write(self, batch: Batch, after_archive: Callable[[Batch], Awaitable[None]]) -> None:
         """Return once everything in the batch is durable. `after_archive` may add calls to it."""
-        if batch.archive:
-            body, token = archive_body(batch)
-            await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
-            crash.after("archive")
+        if batch.archived is not None:
+            await batch.archived
         if batch.announce:
             told = [(to.encode(), value) for (to, _), value in batch.announce.items()]
             await self.step("announce", lambda: self._publisher.forward(told))
@@ -61,10 +65,10 @@ class Store:
         await after_archive(batch)
         if batch.calls:
             calls, logs = batch.calls, batch.logs
-            await self.step("call_logs", lambda: self.query(lambda client: writer.write_call_logs(client, logs)))
-            crash.after("call_logs")
-            await self.step("calls", lambda: self.query(lambda client: writer.write_calls(client, calls)))
-            crash.after("calls")
+            await asyncio.gather(
+                self._rows("call_logs", lambda client: writer.write_call_logs(client, logs)),
+                self._rows("calls", lambda client: writer.write_calls(client, calls)),
+            )
             await self.step("feed", lambda: self._publisher.feed(batch.feed))
             crash.after("feed")
         if batch.forward:
@@ -74,13 +78,18 @@ class Store:
             await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))
             crash.after("dead_letters")
 
+    async def _rows(self, name: str, insert: Callable[[Client], None]) -> None:
+        await self.step(name, lambda: self.query(insert))
+        crash.after(name)
+
     async def query(self, work: Callable[[Client], T]) -> T:
         """Run a statement in a thread; connect first where there is no connection."""
 
         def run() -> T:
-            if self._client is None:
-                self._client = connect(self._settings.clickhouse, self._settings.database)
-            return work(self._client)
+            client = self._client  # another step may be at work, and drop it when that fails
+            if client is None:
+                client = self._client = connect(self._settings.clickhouse, self._settings.database)
+            return work(client)
 
         return await asyncio.to_thread(run)
 

@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 
 import structlog
+from clickhouse_connect.driver.client import Client
 
 from pipeline.calls.fold import version_of
 from pipeline.settings import Settings
@@ -30,6 +32,8 @@ from pipeline.worker.store import Store
 log = structlog.get_logger()
 
 SWEEP_EVERY_S = 2.0
+# How old the row of an open call may grow. What ends is written at once.
+REFRESH_EVERY_S = 1.0
 SILENT_EVERY_S = 30.0
 # Closed calls kept in memory at most, however short the time: what comes later is reloaded.
 CLOSED_IN_MEMORY = 20_000
@@ -63,7 +67,7 @@ class Worker:
         self._abandoned = False
         self._epoch = 0  # grows with every rebalance
         self._stopping = False
-        self._swept_at = self._silenced_at = time.monotonic()
+        self._swept_at = self._silenced_at = self._refreshed_at = time.monotonic()
         self.batches = 0
 
     # -- called by the transport's side ---------------------------------------------------------
@@ -143,6 +147,8 @@ class Worker:
             if self._abandoned:  # memory is ahead of what will be written: read it anew
                 self._abandoned = False
                 self._states.clear()
+                if batch is not None and batch.archived is not None:
+                    batch.archived.cancel()
             elif batch is not None:
                 self._writing = asyncio.create_task(self._write(batch))
             self._preparing = False
@@ -159,7 +165,10 @@ class Worker:
         """The chunks of the next batch; none when only the sweep is due."""
         if not self._incoming:
             self._news.clear()
-            timeout = max(0.0, SWEEP_EVERY_S - (time.monotonic() - self._swept_at))
+            due = self._swept_at + SWEEP_EVERY_S
+            if any(state.postponed for state in self._states.values()):
+                due = min(due, self._refreshed_at + REFRESH_EVERY_S)
+            timeout = max(0.0, due - time.monotonic())
             try:
                 await asyncio.wait_for(self._news.wait(), timeout)
             except TimeoutError:
@@ -192,6 +201,9 @@ class Worker:
             unknown += ((state, call) for call in fresh if not _certainly_new(call, state.forgotten))
         if unknown:
             await self._reload(batch, unknown)
+        if batch.archive:  # on its way while the calls are folded
+            batch.archived = asyncio.create_task(self._store.archive(batch))
+            await asyncio.sleep(0)  # lets it begin
         started = time.monotonic()
         closed = 0
         backlog = batch.events >= self._settings.batch_events // 2
@@ -203,27 +215,29 @@ class Worker:
             for call in joining.linked(distinct.values()):
                 batch.joined.append((state, call, None))
                 del distinct[id(call)]
-            if backlog:
-                due = postpone(batch, state, distinct.values())
-            else:
-                due = [*distinct.values(), *self._postponed(state, distinct)]
+            due = postpone(batch, state, distinct.values(), backlog=backlog)
             closed += fold_calls(batch, state, due, now, expired=False)
+        if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
+            self._refresh(batch, now)
         metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
+        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
         metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
         if not (batch.chunks or batch.calls or batch.joined):
             return None
         return batch
 
-    def _postponed(self, state: PartitionCalls, besides: dict[int, OpenCall]) -> list[OpenCall]:
-        """Calls put off in a backlog, some at a time, now that there is time."""
-        found = []
-        for key in list(state.postponed)[: self._settings.batch_events // 10]:
-            call = state.postponed.pop(key)
-            if key not in besides and state.get(call.tenant, call.call_id) is call:
-                found.append(call)
-        return found
+    def _refresh(self, batch: Batch, now: int) -> None:
+        """Show the open calls that had news, as many as a batch may well hold."""
+        self._refreshed_at = time.monotonic()
+        room = self._settings.batch_events // 10
+        for state in self._states.values():
+            keys = list(islice(state.postponed, room))
+            room -= len(keys)
+            calls = [state.postponed.pop(key) for key in keys]
+            alive = [call for call in calls if state.get(call.tenant, call.call_id) is call and not call.links]
+            fold_calls(batch, state, alive, now, expired=False)
 
     def _sweep(self, batch: Batch, now: int) -> None:
         """Close what has been silent for too long, forget what was closed long ago."""
@@ -232,8 +246,6 @@ class Worker:
         if look_for_silent:
             self._silenced_at = self._swept_at
         for state in self._states.values():
-            if state.postponed and batch.events < self._settings.batch_events // 2:
-                fold_calls(batch, state, self._postponed(state, {}), now, expired=False)
             if look_for_silent:
                 limit_ms = int(self._settings.open_limit_s * 1000)
                 silent = state.silent(now, limit_ms)
@@ -244,7 +256,6 @@ class Worker:
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
             state.cool()
             state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)
-        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
 
     # -- what is in the archive ------------------------------------------------------------------
 
@@ -269,8 +280,8 @@ class Worker:
         await self.settle()
         topic = self._settings.events_topic
         now = wall_ms()
-        stored = await self._store.step(
-            "reload", lambda: self._store.query(lambda client: archive.load_open(client, topic, missing))
+        loaded = await self._store.step(
+            "reload", lambda: self._store.query(lambda client: _load_open(client, topic, missing))
         )
         forgotten = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
@@ -279,19 +290,16 @@ class Worker:
             if partition in self._assigned:
                 self._states[partition] = PartitionCalls(partition)
                 self._states[partition].forgotten = forgotten
-        for key, found in stored.items():
-            state = self._states.get(found.partition)
+        for partition, call in loaded:
+            state = self._states.get(partition)
             if state is not None:
-                call = state.open(*key)
-                _restore(call, found)
-                found.raw.clear()
-                call.pack()
+                state.calls.setdefault(call.tenant, {})[call.call_id] = call
                 state.advance(call.last_at, now)
                 if version_of(call.count, False) > call.version:
                     # Put off in a backlog, and the worker before is gone.
-                    batch.touched.setdefault(found.partition, []).append(call)
-        metrics.RELOADED.labels("assigned").inc(len(stored))
-        log.info("partitions loaded", partitions=missing, open_calls=len(stored))
+                    batch.touched.setdefault(partition, []).append(call)
+        metrics.RELOADED.labels("assigned").inc(len(loaded))
+        log.info("partitions loaded", partitions=missing, open_calls=len(loaded))
 
     async def _reload(self, batch: Batch, unknown: list[tuple[PartitionCalls, OpenCall]]) -> None:
         """Complete calls that memory did not know with what the archive has of them."""
@@ -343,6 +351,17 @@ def _certainly_new(call: OpenCall, forgotten: int) -> bool:
     """Whether a call that is not in memory cannot be in the archive either: its start is here and
     later than all that memory may have forgotten. Everything else is looked up."""
     return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
+
+
+def _load_open(client: Client, topic: str, partitions: list[int]) -> list[tuple[int, OpenCall]]:
+    """The open calls of these partitions, packed as they come."""
+    loaded: list[tuple[int, OpenCall]] = []
+    for (tenant, call_id), found in archive.load_open(client, topic, partitions):
+        call = OpenCall(tenant, call_id, [])
+        _restore(call, found)
+        call.pack()
+        loaded.append((found.partition, call))
+    return loaded
 
 
 def _restore(call: OpenCall, found: Stored) -> None:

@@ -28,6 +28,7 @@ from pipeline.embedded.process import HOST, free_port
 from pipeline.settings import Settings
 from pipeline.warehouse import rows
 from pipeline.warehouse.migrate import migrate
+from pipeline.worker.worker import REFRESH_EVERY_S
 from schemas.call import Call, document
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
@@ -296,7 +297,22 @@ class Deployment:
     def verify(
         self, values: Iterable[bytes] | None = None, *, expired: frozenset[CallKey] = frozenset(), feed: bool = True
     ) -> dict[CallKey, Call]:
-        """The tables equal the fold of all values produced: every call, every log, every field, no more."""
+        """The tables equal the fold of all values produced: every call, every log, every field, no more.
+
+        Rows of open calls may be a moment old, so what is not yet equal is looked at again.
+        """
+        deadline = time.monotonic() + REFRESH_EVERY_S + 4
+        while True:
+            try:
+                return self._verify(values, expired=expired, feed=feed)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _verify(
+        self, values: Iterable[bytes] | None, *, expired: frozenset[CallKey], feed: bool
+    ) -> dict[CallKey, Call]:
         values = self.values if values is None else list(values)
         calls = truth(values, expired=expired)
         wanted = {key: call_fields(call) for key, call in calls.items()}

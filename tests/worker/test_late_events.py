@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 
 import orjson
 
 from pipeline.warehouse import rows
+from pipeline.worker.worker import REFRESH_EVERY_S
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import JsonEvent, event, in_time, now_ms, phone_calls
@@ -97,6 +99,7 @@ def test_change_feed_tells_every_version_in_order(deploy: Deploy) -> None:
     for each in events:
         deployment.produce([each])
         deployment.wait_done()
+        time.sleep(REFRESH_EVERY_S + 0.3)  # what goes on is shown so often
     told = [orjson.loads(record.value) for record in deployment.feed()]
     assert [shown["version"] for shown in told] == [2, 4, 6, 8]
     assert [shown["state"] for shown in told] == ["open", "open", "open", "closed"]
