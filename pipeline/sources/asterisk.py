@@ -54,7 +54,7 @@ def _events(value: bytes, tenant: str, zone: str, node: str, latest: int) -> lis
         zone = own
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise Malformed(f"/zone: {own[:40]!r} is no IANA time zone; write one such as Europe/Paris") from None
     if node and not raw.get("node"):
         raw["node"] = node

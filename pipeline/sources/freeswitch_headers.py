@@ -108,7 +108,11 @@ class Headers:
     @property
     def node(self) -> str:
         """The switch that tells."""
-        return self.first("FreeSWITCH-Switchname", "FreeSWITCH-Hostname", "Core-UUID")[:LONGEST_ID]
+        for name in ("FreeSWITCH-Switchname", "FreeSWITCH-Hostname", "Core-UUID"):
+            found = self.usable(name)
+            if found:
+                return found
+        return ""
 
     def originator(self) -> str:
         """The leg for which FreeSWITCH called this one, "" when it was called for none."""
@@ -186,7 +190,7 @@ class Headers:
 
     def report_id(self) -> str:
         """Equal for every delivery of one event: the switch's own counter, else what the event says."""
-        core, number = self.text("Core-UUID"), self.sequence()
+        core, number = self.usable("Core-UUID"), self.sequence()
         if core and number:
             return f"fs-{core[:64]}-{number}"
         said = "\n".join(f"{key}={self.raw[key]}" for key in sorted(self.raw) if key not in _VOLATILE)

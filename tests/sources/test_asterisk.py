@@ -1,0 +1,165 @@
+"""Asterisk events, one thing at a time. Whole calls: the scenario files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.calls.fold import fold
+from pipeline.sources.asterisk import decode
+from pipeline.sources.asterisk_time import born, instant
+from pipeline.sources.grouping import group
+from schemas.event import Event
+from tests.sources import mutation, scenario
+
+AT = "1773136800.250000"
+MS = 1_773_136_800_250
+CHANNEL = {"Channel": "PJSIP/1001-00000001", "Uniqueid": "1773136800.1", "Linkedid": "1773136800.1"}
+
+
+def told(event: str, **fields: Any) -> bytes:
+    return json.dumps({"Event": event, "Timestamp": AT} | CHANNEL | fields).encode()
+
+
+def one(value: bytes) -> Event:
+    decoded = decode([value])
+    assert not decoded.rejected
+    assert len(decoded.events) == 1
+    return decoded.events[0]
+
+
+def test_ids_of_two_servers_stay_apart() -> None:
+    first, second = (one(told("Hold", SystemName=name)) for name in ("pbx1", "pbx2"))
+    assert (first.call_id, first.leg_id, first.node) == ("pbx1-1773136800.1", "pbx1-1773136800.1", "pbx1")
+    assert second.call_id == "pbx2-1773136800.1"
+    assert first.event_id != second.event_id
+    assert decode([told("Hold")], node="pbx3").events[0].call_id == "pbx3-1773136800.1"
+
+
+def test_the_same_event_has_the_same_id() -> None:
+    assert one(told("Hold", Privilege="call,all")).event_id == one(told("Hold", SequenceNumber="7")).event_id
+    assert one(told("Hold")).event_id != one(told("Hold", Timestamp="1773136801.0")).event_id
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "born_at", "at"),
+    [
+        ("1773136800.25", "UTC", 0, 1_773_136_800_250),
+        ("1773136800", "UTC", 0, 1_773_136_800_000),
+        ("1773136800250", "UTC", 0, 1_773_136_800_250),
+        ("2026-03-10 10:00:00", "UTC", 0, 1_773_136_800_000),
+        ("2026-03-10 11:00:00", "Europe/Paris", 0, 1_773_136_800_000),
+        ("2026-03-10 11:00:00.125", "Europe/Paris", 0, 1_773_136_800_125),
+        ("2026-03-10T05:00:00.000-0500", "UTC", 0, 1_773_136_800_000),
+        # the hour from 02:00 to 03:00 comes twice on 2025-10-26 in Paris
+        ("2025-10-26 02:30:00", "Europe/Paris", 0, 1_761_438_600_000),
+        ("2025-10-26 02:30:00", "Europe/Paris", 1_761_438_599_000, 1_761_438_600_000),
+        ("2025-10-26 02:30:00", "Europe/Paris", 1_761_440_000_000, 1_761_442_200_000),
+        ("2025-11-02 01:30:00", "America/New_York", 1_762_063_000_000, 1_762_065_000_000),
+        ("soon", "UTC", 0, 0),
+        ("", "UTC", 0, 0),
+    ],
+)
+def test_times(text: str, zone: str, born_at: int, at: int) -> None:
+    assert instant(text, zone, born_at) == at
+
+
+def test_a_unique_id_says_when_its_channel_began() -> None:
+    assert [born(id_) for id_ in ("1773136800.1", "pbx-1-1773136800.1", "abc", "")] == [MS - 250, MS - 250, 0, 0]
+
+
+def test_linkedid_end_ends_nothing() -> None:
+    row = {"EventName": "LINKEDID_END", "UniqueID": "1773136800.1", "LinkedID": "1773136800.1", "EventTime": AT}
+    assert decode([json.dumps(row).encode()]) == decode([])
+
+
+@pytest.mark.parametrize("name", ["Local/1001@x-00000001;1", "PJSIP/1001-00000001<ZOMBIE>", "AsyncGoto/PJSIP/1-01"])
+def test_inner_channels_are_no_legs(name: str) -> None:
+    assert decode([told("Newchannel", Channel=name)]) == decode([])
+
+
+def test_numbers_for_the_kinds_of_rows() -> None:
+    row = {"eventtype": "3", "eventtime": AT, "uniqueid": "1773136800.1", "channame": "PJSIP/1001-00000001"}
+    event = one(json.dumps(row | {"extra": '{"hangupcause":17}'}).encode())
+    assert (event.type, event.q850_cause, event.at) == ("ended", 17, MS)
+
+
+def test_a_trunk_is_told_from_a_phone() -> None:
+    trunk = one(told("Newchannel", Channel="PJSIP/carrier-00000001", CallerIDNum="+441632960101", Exten="1001"))
+    assert (trunk.direction, trunk.trunk, trunk.did) == ("inbound", "carrier", "1001")
+    phone = one(told("Newchannel", CallerIDNum="1001", Exten="+441632960101"))
+    assert (phone.direction, phone.trunk) == (None, "")
+
+
+def test_a_value_may_name_its_own_zone() -> None:
+    row = {"EventName": "CHAN_END", "UniqueID": "1773136800.1", "EventTime": "2026-03-10 11:00:00"}
+    assert one(json.dumps(row | {"zone": "Europe/Paris"}).encode()).at == MS - 250
+    assert decode([json.dumps(row).encode()], zone="Europe/Paris").events[0].at == MS - 250
+    decoded = decode([json.dumps(row | {"zone": "Mars/Olympus"}).encode()])
+    assert decoded.rejected[0].reason.startswith("/zone: 'Mars/Olympus' is no IANA time zone; write one")
+
+
+def test_a_zone_that_does_not_exist_is_an_error_of_the_setting() -> None:
+    with pytest.raises(KeyError):
+        decode([], zone="Mars/Olympus")
+
+
+def test_ari_events_make_a_call() -> None:
+    def channel(number: str, state: str, exten: str = "") -> dict[str, Any]:
+        return {
+            "id": f"1773136800.{number}",
+            "name": f"PJSIP/100{number}-0000000{number}",
+            "state": state,
+            "caller": {"name": "", "number": f"100{number}"},
+            "dialplan": {"context": "internal", "exten": exten, "priority": 1},
+            "creationtime": "2026-03-10T10:00:00.250+0000",
+        }
+
+    events = [
+        ("00.250", {"type": "StasisStart", "channel": channel("1", "Ring", "1002")}),
+        ("00.500", {"type": "ChannelCreated", "channel": channel("2", "Down")}),
+        (
+            "00.600",
+            {"type": "Dial", "caller": channel("1", "Ring"), "peer": channel("2", "Down"), "dialstring": "1002"},
+        ),
+        ("01.000", {"type": "ChannelStateChange", "channel": channel("2", "Ringing")}),
+        ("05.000", {"type": "ChannelStateChange", "channel": channel("2", "Up")}),
+        ("05.000", {"type": "ChannelStateChange", "channel": channel("1", "Up")}),
+        ("35.000", {"type": "ChannelDestroyed", "channel": channel("2", "Up"), "cause": 16}),
+        ("35.100", {"type": "ChannelDestroyed", "channel": channel("1", "Up"), "cause": 16}),
+    ]
+    values = [json.dumps({"timestamp": f"2026-03-10T11:00:{at}+0100", **told_}).encode() for at, told_ in events]
+    decoded = decode(values)
+    assert not decoded.rejected
+    (call_events,) = group(decoded.events)
+    call = fold(call_events)
+    assert (call.caller_number, call.requested, call.answered_by, call.status) == ("1001", "1002", "1002", "answered")
+    assert (call.started_at, call.ring_ms, call.talk_ms) == (MS, 4000, 30_100)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "is no JSON"),
+        (b"[]", "is no object"),
+        (b"{}", "/Event: is missing; send AMI events"),
+        (b'{"Event": "Hangup", "Uniqueid": "1.1"}', "/timestamp: is missing; set timestampevents = yes"),
+        (told("Hangup", Uniqueid=""), "/uniqueid: is missing; send"),
+        (told("Hangup", Uniqueid="a\nb", Linkedid="a"), "/uniqueid: 'a\\nb' is no unique id"),
+        (told("Hangup", Timestamp="yesterday"), "/timestamp: 'yesterday' is no time since 2018"),
+        (b'{"EventName": "ANSWER", "UniqueID": "1.1"}', "/eventtime: is missing; send the whole event"),
+        (b'{"type": "ChannelDestroyed"}', "/channel: is missing; send"),
+    ],
+)
+def test_what_is_wrong_is_said(value: bytes, reason: str) -> None:
+    decoded = decode([told("Hold"), value, told("Unhold")])
+    assert [rejected.index for rejected in decoded.rejected] == [1]
+    assert reason in decoded.rejected[0].reason
+    assert decoded.origin == [0, 2]
+
+
+def test_nothing_breaks_it() -> None:
+    values = [value for name in scenario.names("asterisk") for value in scenario.load("asterisk", name)["values"]]
+    mutation.check(decode, values, seed=2)
