@@ -7,6 +7,7 @@ channels, stand-ins of masquerades and other inner workings are no legs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -48,7 +49,8 @@ def decode(
 
 
 def _events(value: bytes, tenant: str, zone: str, node: str, latest: int) -> list[Event]:
-    raw = {name.lower(): told for name, told in _parse(value).items()}
+    parsed = _parse(value)
+    raw = dict(zip(_lowered(tuple(parsed)), parsed.values(), strict=True))
     own = raw.get("zone")
     if isinstance(own, str) and own:
         zone = own
@@ -69,6 +71,12 @@ def _events(value: bytes, tenant: str, zone: str, node: str, latest: int) -> lis
     raise Malformed(
         "/Event: is missing; send AMI events, CEL rows (EventName or eventtype) or ARI events (type) as JSON objects"
     )
+
+
+@lru_cache(maxsize=1024)
+def _lowered(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Field names in lower case; events of one kind have the same."""
+    return tuple(name.lower() for name in names)
 
 
 def _parse(value: bytes) -> dict[str, Any]:

@@ -34,9 +34,11 @@ def ami(fields: Fields) -> list[Event]:
     return handler(fields)
 
 
-def _event(fields: Fields, type_: str, prefix: str = "", *, mark: str = "", linked: bool = True) -> Event:
+def _event(
+    fields: Fields, type_: str, prefix: str = "", *, what: str = "", mark: str = "", linked: bool = True
+) -> Event:
     unique_id = fields.required(prefix + "uniqueid")
-    return fields.event(type_, unique_id, fields.first(prefix + "linkedid"), mark=mark, linked=linked)
+    return fields.event(type_, unique_id, fields.first(prefix + "linkedid"), what=what, mark=mark, linked=linked)
 
 
 def _started(fields: Fields) -> list[Event]:
@@ -52,10 +54,10 @@ def _started(fields: Fields) -> list[Event]:
 def _state(fields: Fields) -> list[Event]:
     state = fields.text("channelstate")
     if state == _RINGING:
-        return [_event(fields, "rang", linked=False)]
+        return [_event(fields, "rang", what=state, linked=False)]
     if state != _UP:
         return []
-    event = _event(fields, "answered", linked=False)
+    event = _event(fields, "answered", what=state, linked=False)
     if event.leg_id != event.call_id:
         event.answered_by = "party"
     return [event]
@@ -111,8 +113,8 @@ def _device_hung_up(fields: Fields) -> list[Event]:
 
 def _bridge(type_: str) -> Callable[[Fields], list[Event]]:
     def handler(fields: Fields) -> list[Event]:
-        event = _event(fields, type_)
         bridge = fields.first("bridgeuniqueid")[:LONGEST_TEXT]
+        event = _event(fields, type_, what=bridge)
         if bridge:
             event.data = {"bridge": bridge}
         return [event]
@@ -160,8 +162,9 @@ def _picked_up(fields: Fields) -> list[Event]:
 
 def _queue(type_: str, reason: str = "") -> Callable[[Fields], list[Event]]:
     def handler(fields: Fields) -> list[Event]:
-        event = _event(fields, type_, linked=False)
-        event.queue, event.reason = fields.number("queue"), reason
+        queue = fields.number("queue")
+        event = _event(fields, type_, what=f"{queue} {fields.text('interface')}", linked=False)
+        event.queue, event.reason = queue, reason
         if type_ == "queue_agent_rang" or reason == "answered":
             device = endpoint(fields.text("interface"))
             event.agent = (
@@ -186,8 +189,9 @@ def _unparked(fields: Fields) -> list[Event]:
 
 def _conference(type_: str) -> Callable[[Fields], list[Event]]:
     def handler(fields: Fields) -> list[Event]:
-        event = _event(fields, type_, linked=False)
-        event.conference = fields.number("conference")
+        room = fields.number("conference")
+        event = _event(fields, type_, what=room, linked=False)
+        event.conference = room
         return [event]
 
     return handler
@@ -198,9 +202,9 @@ def _executes(fields: Fields) -> list[Event]:
     box = fields.text("appdata").partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
     if fields.text("application").lower() != "voicemail" or not box:
         return []
-    event = _event(fields, "voicemail", linked=False)
+    event = _event(fields, "voicemail", what=box, linked=False)
     event.to = box
-    moved = _event(fields, "rerouted", mark="box", linked=False)
+    moved = _event(fields, "rerouted", mark="-box", linked=False)
     moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
     return [event, moved]
 

@@ -43,11 +43,11 @@ def _text(channel: Channel | None, name: str, inside: str = "") -> str:
     return value[:LONGEST_TEXT] if isinstance(value, str) else ""
 
 
-def _event(fields: Fields, type_: str, channel: Channel, *, mark: str = "") -> Event:
+def _event(fields: Fields, type_: str, channel: Channel, *, what: str = "") -> Event:
     unique_id = _text(channel, "id")
     if not unique_id:
         raise Malformed("/channel/id: is missing; send the whole event, as ARI gives it")
-    return fields.event(type_, unique_id, _text(channel, "linkedid"), mark=mark, linked=True)
+    return fields.event(type_, unique_id, _text(channel, "linkedid"), what=what, linked=True)
 
 
 def _created(fields: Fields, channel: Channel) -> list[Event]:
@@ -69,7 +69,7 @@ def _created(fields: Fields, channel: Channel) -> list[Event]:
 def _state(fields: Fields, channel: Channel) -> list[Event]:
     state = _text(channel, "state")
     type_ = {"Ringing": "rang", "Up": "answered"}.get(state)
-    return [_event(fields, type_, channel)] if type_ else []
+    return [_event(fields, type_, channel, what=state)] if type_ else []
 
 
 def _destroyed(fields: Fields, channel: Channel) -> list[Event]:
@@ -82,7 +82,7 @@ def _destroyed(fields: Fields, channel: Channel) -> list[Event]:
 
 def _dial(fields: Fields, peer: Channel) -> list[Event]:
     caller = _channel(fields, "caller")
-    event = _event(fields, "data", peer)
+    event = _event(fields, "data", peer, what=fields.text("dialstatus"))
     dialled = fields.text("dialstring").rpartition("/")[2].partition("@")[0]
     event.callee, trunk = called(endpoint(_text(peer, "name")), dialled if numeric(dialled) else "", "")
     if trunk:
@@ -97,8 +97,8 @@ def _dial(fields: Fields, peer: Channel) -> list[Event]:
 
 def _bridge(type_: str) -> Callable[[Fields, Channel], list[Event]]:
     def handler(fields: Fields, channel: Channel) -> list[Event]:
-        event = _event(fields, type_, channel)
         bridge = _channel(fields, "bridge")
+        event = _event(fields, type_, channel, what=_text(bridge, "id"))
         if _text(bridge, "id"):
             event.data = {"bridge": _text(bridge, "id")}
         members = bridge.get("channels") if bridge else None

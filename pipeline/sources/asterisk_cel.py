@@ -64,8 +64,8 @@ class Row:
         self.data = fields.text("appdata")
         self.extra = _extra(fields.raw.get("extra"))
 
-    def event(self, type_: str, *, mark: str = "", linked: bool = False) -> Event:
-        return self.fields.event(type_, self.unique_id, self.linked_id, mark=mark, linked=linked)
+    def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
+        return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)
 
     def known(self, event: Event) -> Event:
         """Say on an event who the party is."""
@@ -145,8 +145,8 @@ def _ended(row: Row) -> list[Event]:
 
 def _bridge(type_: str) -> Callable[[Row], list[Event]]:
     def handler(row: Row) -> list[Event]:
-        event = row.event(type_, linked=True)
         bridge = row.said("bridge_id")
+        event = row.event(type_, what=bridge, linked=True)
         if bridge:
             event.data = {"bridge": bridge}
         return [event]
@@ -158,19 +158,19 @@ def _application(row: Row) -> list[Event]:
     word = row.application.lower()
     target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
     if word == "queue":
-        event = row.event("queue_joined")
+        event = row.event("queue_joined", what=f"{word} {target}")
         event.queue = target
         return [event]
     if word in ("confbridge", "meetme"):
-        event = row.event("conference_joined")
+        event = row.event("conference_joined", what=f"{word} {target}")
         event.conference = target
         return [event]
     if word == "mixmonitor" and target:
-        event = row.event("recorded")
+        event = row.event("recorded", what=f"{word} {target}")
         event.recording = target
         return [event]
     if is_menu(word) and row.first:
-        event = row.event("data")
+        event = row.event("data", what=word)
         event.kind = "ivr"
         return [event]
     return _mailbox(row)
@@ -180,11 +180,11 @@ def _application_left(row: Row) -> list[Event]:
     word = row.application.lower()
     target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
     if word == "queue":
-        event = row.event("queue_left")
+        event = row.event("queue_left", what=f"{word} {target}")
         event.queue = target
         return [event]
     if word in ("confbridge", "meetme"):
-        event = row.event("conference_left")
+        event = row.event("conference_left", what=f"{word} {target}")
         event.conference = target
         return [event]
     return []
@@ -195,9 +195,9 @@ def _mailbox(row: Row) -> list[Event]:
     box = row.data.partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
     if row.application.lower() != "voicemail" or not box:
         return []
-    event = row.event("voicemail", mark="voicemail")
+    event = row.event("voicemail", what=box, mark="-voicemail")
     event.to = box
-    moved = row.event("rerouted", mark="box")
+    moved = row.event("rerouted", what=box, mark="-box")
     moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
     return [event, moved]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ from pipeline.sources.asterisk_time import born, instant
 from schemas.event import EARLIEST_MS, Event, Party
 
 LONGEST_TEXT: Final = 1024
+_LONGEST_EVENT_ID: Final = 160
 _LONGEST_ID: Final = 200  # with the node before it an id has at most 256 characters
 
-_VOLATILE: Final = frozenset(("privilege", "sequencenumber", "file", "line", "func", "id", "received", "content"))
 _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
 _NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
@@ -33,7 +34,7 @@ class Malformed(ValueError):
 class Fields:
     """One event: its fields by lower-case name, and what is made of them."""
 
-    __slots__ = ("at", "key", "latest", "name", "node", "raw", "tenant", "zone")
+    __slots__ = ("at", "latest", "name", "node", "raw", "tenant", "zone")
 
     def __init__(self, raw: Mapping[str, Any], tenant: str, zone: str, latest: int) -> None:
         self.raw = raw
@@ -43,7 +44,6 @@ class Fields:
         self.node = ""
         self.name = ""
         self.at = 0
-        self.key = ""
 
     def text(self, name: str) -> str:
         """A field as text, "" when it is not there."""
@@ -101,28 +101,30 @@ class Fields:
             raise Malformed(f"/{names[0]}: is missing; send the whole event, as Asterisk gives it")
         return found
 
-    def event(self, type_: str, unique_id: str, linked_id: str, *, mark: str = "", linked: bool = False) -> Event:
-        """An event of a channel. `linked` says that the channel's own id is an id of the call as well: the linked id
-        changes when calls become one."""
-        leg, call_id = self.id(unique_id), self.id(linked_id) or self.id(unique_id)
+    def event(
+        self, type_: str, unique_id: str, linked_id: str, *, what: str = "", mark: str = "", linked: bool = False
+    ) -> Event:
+        """An event of a channel.
+
+        Asterisk numbers none, so its id is made of what tells it from the channel's others: what happened, when, and
+        `what` (a state, a bridge, an application); `mark` tells two events of one report apart. `linked`: the channel's
+        own id is an id of the call as well, since the linked id changes when calls become one.
+        """
+        leg = self.id(unique_id)
+        call_id = leg if linked_id == unique_id else self.id(linked_id) or leg
+        id_ = f"ast-{leg}-{self.name}-{self.at}-{what}{mark}"
+        if len(id_) > _LONGEST_EVENT_ID or not id_.isprintable():
+            id_ = "ast-" + blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         return Event(
-            type=type_,
-            at=self.at,
-            call_id=call_id,
-            event_id=f"ast-{self._fingerprint()}{'-' if mark else ''}{mark}",
-            leg_id=leg,
-            tenant=self.tenant,
-            node=self.node,
+            type_,
+            self.at,
+            call_id,
+            id_,
+            leg,
+            self.tenant,
+            self.node,
             linked_ids=[leg] if linked and leg != call_id else None,
         )
-
-    def _fingerprint(self) -> str:
-        """Equal for every delivery of one event: Asterisk numbers none."""
-        if not self.key:
-            raw = self.raw
-            said = "\n".join(f"{name}={raw[name]}" for name in sorted(raw) if name not in _VOLATILE)
-            self.key = blake2b(f"{self.node}\n{said}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return self.key
 
 
 def link(event: Event, *others: str) -> Event:
@@ -137,6 +139,7 @@ def inner(channel: str) -> bool:
     return channel.startswith(_INNER) or channel.endswith(_ZOMBIE)
 
 
+@lru_cache(maxsize=4096)
 def endpoint(channel: str) -> str:
     """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
     found = _NAME.fullmatch(channel.strip())
@@ -149,6 +152,7 @@ def numeric(text: str) -> bool:
     return text.lstrip("+*#").isdigit()
 
 
+@lru_cache(maxsize=4096)
 def outside(device: str, number: str, context: str) -> bool:
     """Whether a device is a trunk: it is named otherwise than the number that it carries."""
     if device == number or (device.isdigit() and len(device) <= 6):

@@ -117,7 +117,7 @@ def test_ari_events_make_a_call() -> None:
             "creationtime": "2026-03-10T10:00:00.250+0000",
         }
 
-    events = [
+    events: list[tuple[str, dict[str, Any]]] = [
         ("00.250", {"type": "StasisStart", "channel": channel("1", "Ring", "1002")}),
         ("00.500", {"type": "ChannelCreated", "channel": channel("2", "Down")}),
         (
