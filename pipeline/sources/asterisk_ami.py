@@ -12,7 +12,7 @@ from typing import Final
 from pipeline.sources.asterisk_cel import cel
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
 from pipeline.sources.asterisk_parties import called, parties
-from schemas.event import Event
+from schemas.event import Event, Facts
 
 _RINGING, _UP = "5", "6"
 _FAILED: Final = frozenset(("BUSY", "CONGESTION", "CHANUNAVAIL", "NOANSWER", "CANCEL"))
@@ -116,7 +116,7 @@ def _bridge(type_: str) -> Callable[[Fields], list[Event]]:
         bridge = fields.first("bridgeuniqueid")[:LONGEST_TEXT]
         event = _event(fields, type_, what=bridge)
         if bridge:
-            event.data = {"bridge": bridge}
+            event.data = Facts(bridge)
         return [event]
 
     return handler

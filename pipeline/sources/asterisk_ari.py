@@ -11,7 +11,7 @@ from typing import Any, Final
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, Malformed, endpoint, inner, link, numeric
 from pipeline.sources.asterisk_parties import called, parties
 from pipeline.sources.asterisk_time import instant
-from schemas.event import EARLIEST_MS, Event
+from schemas.event import EARLIEST_MS, Event, Facts
 
 Channel = dict[str, Any]
 
@@ -52,7 +52,7 @@ def _event(fields: Fields, type_: str, channel: Channel, *, what: str = "") -> E
 
 def _created(fields: Fields, channel: Channel) -> list[Event]:
     event = _event(fields, "started", channel)
-    born = instant(_text(channel, "creationtime"), fields.zone, 0)
+    born = instant(_text(channel, "creationtime"), fields.zone, "")
     if EARLIEST_MS <= born <= fields.at:
         event.at = born
     number, name = _text(channel, "caller", "number"), _text(channel, "caller", "name")
@@ -100,7 +100,7 @@ def _bridge(type_: str) -> Callable[[Fields, Channel], list[Event]]:
         bridge = _channel(fields, "bridge")
         event = _event(fields, type_, channel, what=_text(bridge, "id"))
         if _text(bridge, "id"):
-            event.data = {"bridge": _text(bridge, "id")}
+            event.data = Facts(_text(bridge, "id"))
         members = bridge.get("channels") if bridge else None
         if isinstance(members, list) and len(members) <= 16:
             link(event, *(fields.id(member) for member in members if isinstance(member, str)))

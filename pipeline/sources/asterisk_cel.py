@@ -14,7 +14,7 @@ import orjson
 
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
 from pipeline.sources.asterisk_parties import answered, is_menu, parties
-from schemas.event import Event
+from schemas.event import Event, Facts
 
 # Columns of the back-ends → names of the AMI headers, lower case.
 _COLUMNS: Final = {
@@ -56,13 +56,19 @@ class Row:
 
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
+        raw = fields.raw
         self.channel = fields.text("channel")
-        self.unique_id = fields.required("uniqueid")
-        self.linked_id = fields.first("linkedid") or self.unique_id
-        self.first = self.unique_id == self.linked_id
+        unique_id, linked_id = raw.get("uniqueid"), raw.get("linkedid")
+        if not unique_id or unique_id.__class__ is not str:
+            unique_id = fields.required("uniqueid")
+        if not linked_id or linked_id.__class__ is not str:
+            linked_id = fields.first("linkedid") or unique_id
+        self.unique_id, self.linked_id = unique_id, linked_id
+        self.first = unique_id == linked_id
         self.application = fields.text("application")
         self.data = fields.text("appdata")
-        self.extra = _extra(fields.raw.get("extra"))
+        extra = raw.get("extra")
+        self.extra: dict[str, Any] = _extra(extra) if extra else {}
 
     def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
         return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)
@@ -148,7 +154,7 @@ def _bridge(type_: str) -> Callable[[Row], list[Event]]:
         bridge = row.said("bridge_id")
         event = row.event(type_, what=bridge, linked=True)
         if bridge:
-            event.data = {"bridge": bridge}
+            event.data = Facts(bridge)
         return [event]
 
     return handler

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from pipeline.sources.asterisk_time import born, instant
+from pipeline.sources.asterisk_time import instant
 from schemas.event import EARLIEST_MS, Event, Party
 
 LONGEST_TEXT: Final = 1024
@@ -47,17 +47,19 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A field as text, "" when it is not there."""
-        value = self.raw.get(name)
+        value = self.raw.get(name, "")
         if value.__class__ is str:
             return value
-        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
+        return str(value) if value.__class__ is int or value.__class__ is float else ""
 
     def first(self, *names: str) -> str:
         """The first of these fields that says something."""
+        raw = self.raw
         for name in names:
-            value = self.text(name)
-            if value not in _NOTHING:
-                return value
+            if name in raw:
+                value = self.text(name)
+                if value not in _NOTHING:
+                    return value
         return ""
 
     def number(self, *names: str) -> str:
@@ -69,30 +71,36 @@ class Fields:
     def begin(self, name: str, *times: str, unique_id: str) -> None:
         """Find node and instant; raises Malformed where there is no usable time."""
         self.name = name
-        self.node = self.first("node", "systemname", "host", "server", "asterisk_id")[:56]
-        if not self.node.isprintable():
-            raise Malformed(f"/node: {self.node!r} has control characters; send printable text")
-        told = self.first(*times)
-        at = instant(told, self.zone, born(unique_id)) if told else 0
-        if not EARLIEST_MS <= at <= self.latest:
-            if not told:
-                fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
-                raise Malformed(f"/{times[0]}: is missing; {fix}")
-            raise Malformed(
-                f"/{times[0]}: {told[:40]!r} is no time since 2018 that has come; send epoch seconds or"
-                " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
-            )
-        self.at = at
+        raw = self.raw
+        node = raw.get("node") or raw.get("systemname")
+        if not node or node.__class__ is not str:
+            node = self.first("node", "systemname", "host", "server", "asterisk_id")
+        if not node.isprintable():
+            raise Malformed(f"/node: {node[:40]!r} has control characters; send printable text")
+        self.node = node[:56]
+        told = raw.get(times[0])
+        if not told or told.__class__ is not str:
+            told = self.first(*times)
+        at = instant(told, self.zone, unique_id) if told else 0
+        if EARLIEST_MS <= at <= self.latest:
+            self.at = at
+            return
+        if not told:
+            fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
+            raise Malformed(f"/{times[0]}: is missing; {fix}")
+        raise Malformed(
+            f"/{times[0]}: {told[:40]!r} is no time since 2018 that has come; send epoch seconds or"
+            " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
+        )
 
     # Which
 
     def id(self, unique_id: str) -> str:
         """The id of a channel or call across servers: unique ids of two servers may be equal."""
-        if not unique_id or unique_id in _NOTHING:
-            return ""
-        if len(unique_id) > _LONGEST_ID or not unique_id.isprintable():
+        found = _id(self.node, unique_id)
+        if found is None:
             raise Malformed(f"/uniqueid: {unique_id[:40]!r} is no unique id; send it as Asterisk made it")
-        return f"{self.node}-{unique_id}" if self.node else unique_id
+        return found
 
     def required(self, *names: str) -> str:
         """The first of these unique ids; raises Malformed when none is there."""
@@ -125,6 +133,15 @@ class Fields:
             self.node,
             linked_ids=[leg] if linked and leg != call_id else None,
         )
+
+
+@lru_cache(maxsize=16384)
+def _id(node: str, unique_id: str) -> str | None:
+    if not unique_id or unique_id in _NOTHING:
+        return ""
+    if len(unique_id) > _LONGEST_ID or not unique_id.isprintable():
+        return None
+    return f"{node}-{unique_id}" if node else unique_id
 
 
 def link(event: Event, *others: str) -> Event:

@@ -18,12 +18,16 @@ _MS = dt.timedelta(milliseconds=1)
 _SLACK_MS = 2_000
 
 
-def instant(told: str, zone: str, born_ms: int) -> int:
+def instant(told: str, zone: str, unique_id: str) -> int:
     """The instant that `told` means, ms; 0 where it is no time.
 
-    `zone` (IANA) is that of the node, for times without one. When clocks are set back an hour comes twice; `born_ms`,
-    when the channel began (its unique id says so), decides: the earlier of the two that is not before it.
+    `zone` (IANA) is that of the node, for times without one. When clocks are set back an hour comes twice; when the
+    channel began (its unique id says so) decides: the earlier of the two that is not before it.
     """
+    if len(told) == 17 and told[10] == "." and told.isascii():
+        if told[:10].isdigit() and told[11:].isdigit():
+            return int(told[:10] + told[11:14])
+        return 0
     seconds, dot, fraction = told.partition(".")
     if seconds.isascii() and seconds.isdigit() and len(seconds) <= 13:
         if fraction and not (fraction.isascii() and fraction.isdigit()):
@@ -32,7 +36,7 @@ def instant(told: str, zone: str, born_ms: int) -> int:
             return int(seconds)  # milliseconds already
         return int(seconds) * 1000 + int(fraction[:3].ljust(3, "0") or 0)
     first, second = _local(told, zone)
-    if second == first or first >= born_ms - _SLACK_MS:
+    if second == first or first >= born(unique_id) - _SLACK_MS:
         return first
     return second
 

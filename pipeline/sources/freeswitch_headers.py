@@ -28,7 +28,7 @@ class Malformed(ValueError):
 class Headers:
     """One event: its headers by name, and what is made of them."""
 
-    __slots__ = ("at", "latest", "leg", "raw", "tenant")
+    __slots__ = ("_call_id", "_ids", "_originator", "_report", "at", "latest", "leg", "raw", "tenant")
 
     def __init__(self, raw: dict[str, Any], tenant: str, latest: int) -> None:
         self.raw = raw
@@ -36,10 +36,13 @@ class Headers:
         self.latest = latest
         self.leg = ""
         self.at = 0
+        self._call_id = self._report = ""
+        self._originator: str | None = None
+        self._ids: list[str] | None = None
 
     def text(self, name: str) -> str:
         """A header as text, "" when it is not there."""
-        value = self.raw.get(name)
+        value = self.raw.get(name, "")
         if value.__class__ is str:
             return value
         return "" if value is None else _as_text(value)
@@ -50,10 +53,12 @@ class Headers:
 
     def first(self, *names: str) -> str:
         """The first of these headers that says something."""
+        raw = self.raw
         for name in names:
-            value = self.text(name)
-            if value:
-                return value
+            if name in raw:
+                value = self.text(name)
+                if value:
+                    return value
         return ""
 
     def ms(self, *names: str) -> int:
@@ -116,8 +121,11 @@ class Headers:
 
     def originator(self) -> str:
         """The leg for which FreeSWITCH called this one, "" when it was called for none."""
-        if not self.outward:
-            return ""
+        if self._originator is None:
+            self._originator = self._find_originator() if self.outward else ""
+        return self._originator
+
+    def _find_originator(self) -> str:
         if self.agent:
             return self.usable("variable_cc_member_session_uuid")
         found = self.usable("variable_originator") or self.usable("variable_originating_leg_uuid")
@@ -128,25 +136,38 @@ class Headers:
     def call_id(self) -> str:
         """The best id of the call: wrong in about one call of a hundred (FreeSWITCH issue 1042), so `ids` has the
         others."""
-        if self.agent:
-            # An agent is called by the queue, as a call of its own.
-            return self.usable("variable_cc_member_session_uuid") or self.leg
-        return self.usable("Channel-Call-UUID") or self.usable("variable_call_uuid") or self.originator() or self.leg
+        if not self._call_id:
+            told = ""
+            if not self.agent:  # an agent is called by the queue, as a call of its own
+                told = self.usable("Channel-Call-UUID") or self.usable("variable_call_uuid")
+            self._call_id = told or self.originator() or self.leg
+        return self._call_id
 
     def ids(self, call_id: str) -> list[str] | None:
         """Every other id that this event knows of the call."""
+        if self._ids is None:
+            self._ids = self._find_ids(call_id)
+        return list(self._ids) or None
+
+    def _find_ids(self, call_id: str) -> list[str]:
+        raw = self.raw
         known = {self.leg, self.originator()}
         for name in _LINKS:
-            known.add(self.usable(name))
+            if name in raw:
+                known.add(self.usable(name))
         for listed in items(self.raw.get("variable_originated_legs")):
             known.add(listed.partition(";")[0])
         known -= {"", call_id}
-        return sorted(other for other in known if len(other) <= LONGEST_ID and other.isprintable()) or None
+        return sorted(other for other in known if len(other) <= LONGEST_ID and other.isprintable())
 
     def usable(self, name: str) -> str:
         """A header as an id, "" when it is not there or cannot be one."""
-        value = self.text(name)
-        return value if value and len(value) <= LONGEST_ID and value.isprintable() else ""
+        value = self.raw.get(name)
+        if not value:
+            return ""
+        if value.__class__ is not str:
+            value = _as_text(value)
+        return value if len(value) <= LONGEST_ID and value.isprintable() else ""
 
     def peer(self) -> str:
         """The leg that this one hears or heard."""
@@ -168,7 +189,7 @@ class Headers:
             type=type_,
             at=at or self.at,
             call_id=call_id,
-            event_id=self.report_id() + (f"-{mark}" if mark else ""),
+            event_id=f"{self.report_id()}-{mark}" if mark else self.report_id(),
             leg_id=self.leg,
             tenant=self.tenant,
             node=self.node,
@@ -190,6 +211,11 @@ class Headers:
 
     def report_id(self) -> str:
         """Equal for every delivery of one event: the switch's own counter, else what the event says."""
+        if not self._report:
+            self._report = self._make_report_id()
+        return self._report
+
+    def _make_report_id(self) -> str:
         core, number = self.usable("Core-UUID"), self.sequence()
         if core and number:
             return f"fs-{core[:64]}-{number}"
