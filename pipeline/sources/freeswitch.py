@@ -6,6 +6,7 @@ that the event knows goes along as `linked_ids`, because that word is wrong in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
 FUTURE_MS: Final = 86_400_000  # how far the clock of a node may run ahead
 
 _HANDLERS: Final = HANDLERS | {"CHANNEL_HANGUP": hung_up, "CHANNEL_HANGUP_COMPLETE": hung_up_completely}
+
+# Events of which the headers say all, and the headers without which they do not.
+_PLAIN: Final = re.compile(rb'\s*\{\s*"Event-Name"\s*:\s*"CHANNEL_(?:PROGRESS|PROGRESS_MEDIA|HOLD|UNHOLD)"').match
+_NEEDED: Final = ("Unique-ID", "Channel-Call-UUID", "Core-UUID", "Event-Sequence", "Event-Date-Timestamp")
 
 
 def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | None = None) -> Decoded:
@@ -46,7 +51,7 @@ def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | No
 
 
 def _events(value: bytes, tenant: str, latest: int) -> list[Event]:
-    raw = _parse(value)
+    raw = _beginning(value) or _parse(value)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
         return custom(Headers(raw, tenant, latest))
@@ -62,6 +67,25 @@ def _events(value: bytes, tenant: str, latest: int) -> list[Event]:
     if not isinstance(name, str):
         raise Malformed(f"/Event-Name: {str(name)[:60]!r} is no text; send the JSON as FreeSWITCH gives it")
     return []
+
+
+def _beginning(value: bytes) -> dict[str, Any] | None:
+    """The headers before the channel variables, where those are all that an event needs; None where they are not.
+
+    Variables come last and are two thirds of an event, so that leaving them unread halves the work.
+    """
+    found = _PLAIN(value)
+    if found is None or b'"variable_cc_side"' in value:
+        return None
+    end = value.find(b'"variable_')
+    if end < 0:
+        return None
+    try:
+        raw = orjson.loads(value[:end].rstrip(b", \t\r\n") + b"}")
+    except orjson.JSONDecodeError:
+        return None
+    whole = isinstance(raw, dict) and all(raw.get(name) for name in _NEEDED)
+    return raw if whole else None
 
 
 def _parse(value: bytes) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from pipeline.sources.freeswitch_channel import holds, parties, voicemail
 from pipeline.sources.freeswitch_headers import LONGEST_TEXT, Headers, clean
 from pipeline.sources.freeswitch_queue import queue_record
@@ -118,8 +120,11 @@ def record(headers: Headers, at: int) -> list[Event]:
     """Everything that the record of an ended leg tells, each moment an event of its own."""
     begun = headers.ms("Caller-Channel-Created-Time", "variable_start_uepoch")
     events: list[Event] = []
+    end = headers.remembered("ended", at, linked=True)
+    parties(headers, end)
     if begun:
-        events.append(parties(headers, headers.remembered("started", begun, linked=True)))
+        start = msgspec.structs.replace(end, type="started", at=begun, event_id=f"fs-{headers.leg}-started")
+        events.append(start)
     rang = headers.ms("Caller-Channel-Progress-Time", "variable_progress_uepoch")
     if rang:
         events.append(headers.remembered("rang", rang))
@@ -141,7 +146,7 @@ def record(headers: Headers, at: int) -> list[Event]:
     quality = _quality(headers, at)
     if quality is not None:
         events.append(quality)
-    events.append(ended(headers, parties(headers, headers.remembered("ended", at, linked=True))))
+    events.append(ended(headers, end))
     return events
 
 

@@ -181,6 +181,14 @@ def test_a_phone_that_signed_in_is_an_extension() -> None:
     assert event.direction is None
 
 
+def test_variables_may_stay_unread() -> None:
+    plain = one(told("CHANNEL_PROGRESS"))
+    assert one(told("CHANNEL_PROGRESS", variable_uuid="other", variable_x='"variable_y"')) == plain
+    first = json.loads(told("CHANNEL_PROGRESS"))
+    name = {"Event-Name": first.pop("Event-Name")}
+    assert one(json.dumps(name | {"variable_uuid": "other"} | first).encode()) == plain
+
+
 def test_latin_1_names_are_read() -> None:
     value = told("CHANNEL_CREATE", **{"Caller-Caller-ID-Number": "1001", "Caller-Caller-ID-Name": "J?rg"})
     event = one(value.replace(b"J?rg", b"J\xf6rg"))
