@@ -63,6 +63,12 @@ class SipMessage(msgspec.Struct, gc=False, omit_defaults=True):
     diversion_reason: Text = ""  # its reason: no-answer, user-busy, unconditional, ...
 
 
+class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the fold reads of a producer's own `data`; the archive keeps all of it."""
+
+    bridge: Any = None  # id of the bridge that the leg joined or left
+
+
 class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):
     """One call event. `at` is integer milliseconds since the epoch, UTC, once decoded.
 
@@ -108,5 +114,5 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from
     conference: Text = ""
     recording: Text = ""
     quality: dict[str, float] | None = None
-    data: dict[str, Any] | None = None
+    data: Facts | None = None
     sip: SipMessage | None = None

@@ -25,7 +25,10 @@ _ITS_OWN = frozenset(("started", "progress", "rang", "rerouted", "data"))
 
 def speaks_of_channels(events: Iterable[Event]) -> bool:
     """Whether any of the events needs `as_legs`."""
-    return any(event.data is not None or event.reason in (RENAMED, TAKEN_OVER) for event in events)
+    return any(
+        (event.data is not None and event.data.bridge is not None) or event.reason in (RENAMED, TAKEN_OVER)
+        for event in events
+    )
 
 
 def as_legs(events: list[Event]) -> list[Event]:
@@ -38,7 +41,7 @@ def as_legs(events: list[Event]) -> list[Event]:
     if renamed or taken:
         last = _last_names(renamed)
         events = [_moved(event, last, taken) for event in events]
-    if any(event.data is not None and "bridge" in event.data for event in events):
+    if any(event.data is not None and event.data.bridge is not None for event in events):
         events = _paired(events)
     return events
 
@@ -78,7 +81,7 @@ def _paired(events: list[Event]) -> list[Event]:
     inside: dict[str, dict[str, None]] = {}
     paired: list[Event] = []
     for event in events:
-        bridge = event.data.get("bridge") if event.data is not None else None
+        bridge = event.data.bridge if event.data is not None else None
         if not isinstance(bridge, str) or event.type not in ("bridged", "unbridged") or event.peer_leg_id:
             paired.append(event)
             continue

@@ -19,13 +19,20 @@ from schemas.event import Event, Party
 
 _MOST_EVENTS = 9
 _MOMENTS = frozenset(("started", "progress", "rang", "answered", "ended"))
+_PHONES = frozenset((None, "extension", "outside"))
 _REASON = {"caller": "caller_disconnected", "callee": "callee_disconnected"}
 
 
 def plain(facts: list[Event], version: int) -> Call | None:
     """The call that these distinct events, in order, tell; None when it is not plain."""
     first, last = facts[0], facts[-1]
-    if len(facts) > _MOST_EVENTS or first.type != "started" or first.caller is None or first.peer_leg_id:
+    if (
+        len(facts) > _MOST_EVENTS
+        or first.kind is not None
+        or first.type != "started"
+        or first.caller is None
+        or first.peer_leg_id
+    ):
         return None
     a: dict[str, Event] = {}
     b: dict[str, Event] = {}
@@ -40,6 +47,10 @@ def plain(facts: list[Event], version: int) -> Call | None:
             if not b:
                 # The other leg begins with its start, made for the caller's.
                 if event.type != "started" or event.peer_leg_id != leg_id or not leg_id or event.node != node:
+                    return None
+                if event.kind not in _PHONES or (
+                    event.kind == "outside" and "inbound" in (first.direction, event.direction)
+                ):
                     return None
                 other = event.leg_id
             elif event.leg_id != other:
@@ -64,9 +75,8 @@ def _unusual(event: Event) -> bool:
     """Whether the event says anything that the general way must weigh."""
     return bool(
         event.reason
-        or event.kind is not None
         or event.sip is not None
-        or event.data is not None
+        or (event.data is not None and event.data.bridge is not None)
         or event.role
         or event.answered_by
     )
@@ -75,7 +85,8 @@ def _unusual(event: Event) -> bool:
 def _names_parties(event: Event) -> bool:
     """Whether an event after a leg's first tells who or what the leg is."""
     return bool(
-        event.caller is not None
+        event.kind is not None
+        or event.caller is not None
         or event.callee is not None
         or event.direction is not None
         or event.peer_leg_id
@@ -185,7 +196,9 @@ def _record(
         start = b["started"]
         party = _party(start.callee)
         target = party.number or party.extension or requested
-        outside = bool(start.trunk) or start.direction == "outbound"
+        outside = start.kind == "outside" or (
+            start.kind is None and (bool(start.trunk) or start.direction == "outbound")
+        )
         direction = direction or start.direction or ""
         did = did or start.did
         shown = shown or start.outbound_caller_id

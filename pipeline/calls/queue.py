@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.calls.legs import Leg, Story
+from pipeline.calls.legs import HANGUP_RECORD, Leg, Story
 from pipeline.calls.targets import FORK_SLACK_MS, Target
 from schemas.event import Event, Party
 

@@ -144,7 +144,7 @@ def _write_refer(
     outcome = _fragment(session, refer)
     if outcome >= 300 and taken is None:
         writer.write(
-            "data", at(refer), side.caller_leg, data={"transfer_failed": message.refer_to, "sip_status": outcome}
+            "data", at(refer), side.caller_leg, to=message.refer_to, sip_status=outcome, reason="transfer_failed"
         )
         return
     _write(writer, sides, side, at(refer), by_caller, consulted, taken, message.refer_to)

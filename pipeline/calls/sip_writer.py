@@ -48,7 +48,6 @@ class Writer:
             q850_cause=end.cause,
             cause_from=end.cause_from,
             hung_up_by=end.by,
-            data={"reason_text": end.text} if end.text else None,
         )
 
     def holds(self, session: Session, caller_leg: str, callee_leg: str) -> None:

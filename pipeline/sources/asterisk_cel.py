@@ -146,6 +146,16 @@ def _ended(row: Row) -> list[Event]:
         event.hung_up_by = "party"
     elif "/" in source:
         event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
+    return [event, *_was_in_queue(row)]
+
+
+def _was_in_queue(row: Row) -> list[Event]:
+    """A caller that hangs up while it runs `Queue` waits there or talks to an agent, should no row have told."""
+    queue = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if not row.first or row.application != "Queue" or not queue:
+        return []
+    event = row.event("queue_joined", mark="-queue")
+    event.queue, event.reason = queue, "hangup_record"
     return [event]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
-from schemas.event import Event
+from schemas.event import Event, Facts
 
 T0 = 1_773_144_000_000
 
@@ -98,7 +98,7 @@ def one_bridge(size: int) -> list[Event]:
     found = beginning()
     for number in range(size):
         found.append(tell("started", number, f"b{number}", callee=f"{number % 40}", peer_leg_id="a"))
-        found.append(tell("bridged", number + 1, f"b{number}", data={"bridge": "room"}))
+        found.append(tell("bridged", number + 1, f"b{number}", data=Facts("room")))
     return found
 
 

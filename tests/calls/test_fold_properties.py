@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.calls.fold import distinct, fold, version_of
 from schemas.call import Call, CallLog, document
 from schemas.call_model import CallDocument
-from schemas.event import Event, Party
+from schemas.event import Event, Facts, Party
 from schemas.words import EVENT_TYPES
 from tests.calls.made_calls import calls
 
@@ -56,7 +56,7 @@ event = st.builds(
     agent=st.sampled_from(("", "1001", "1002")),
     conference=st.sampled_from(("", "3000")),
     quality=st.sampled_from((None, None, {"mos": 4.1}, {"jitter_ms": 3.0})),
-    data=st.sampled_from((None, None, None, {"bridge": "b-1"}, {"bridge": 7})),
+    data=st.sampled_from((None, None, None, Facts("b-1"), Facts(7))),
 )
 soups = st.lists(event, min_size=1, max_size=24)
 

@@ -52,9 +52,9 @@ def nearly_plain(draw: st.DrawFn) -> list[Event]:
     at = T0
     events: list[Event] = []
 
-    def tell(kind: str, leg: str, **more: Any) -> None:
+    def tell(what: str, leg: str, **more: Any) -> None:
         events.append(
-            Event(type=kind, at=at, call_id="c-1", event_id=f"e-{len(events)}", leg_id=leg, node="pbx-1", **more)
+            Event(type=what, at=at, call_id="c-1", event_id=f"e-{len(events)}", leg_id=leg, node="pbx-1", **more)
         )
 
     own = {key: value for key, value in draw(fields).items() if key != "node"}
@@ -63,12 +63,13 @@ def nearly_plain(draw: st.DrawFn) -> list[Event]:
     if two:
         at += draw(steps)
         more = {key: value for key, value in common.items() if key != "node"}
-        tell("started", "b", peer_leg_id="a", callee=draw(parties), caller=draw(parties), **more)
-    for kind in ("progress", "rang"):
+        kind = draw(st.sampled_from((None, None, "extension", "outside", "ivr", "queue")))
+        tell("started", "b", peer_leg_id="a", callee=draw(parties), caller=draw(parties), kind=kind, **more)
+    for moment in ("progress", "rang"):
         for leg in ("a", "b") if two else ("a",):
             if draw(st.booleans()):
                 at += draw(steps)
-                tell(kind, leg)
+                tell(moment, leg)
     for leg in ("b", "a") if two else ("a",):
         if draw(st.integers(0, 9)):
             at += draw(st.integers(-10, 700)) if leg == "a" and two else draw(steps)
