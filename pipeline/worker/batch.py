@@ -56,6 +56,7 @@ class Batch:
     chunks: list[Chunk] = field(default_factory=list)
     archive: list[bytes] = field(default_factory=list)
     archived: asyncio.Task[None] | None = None  # the archiving, once it has begun
+    silent: bool = False  # closes calls for want of a hang-up: no event will come again for them
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
     announce: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (to, from) → event

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -64,19 +65,31 @@ class Store:
             crash.after("announce")
         await after_archive(batch)
         if batch.calls:
-            calls, logs = batch.calls, batch.logs
-            await asyncio.gather(
-                self._rows("call_logs", lambda client: writer.write_call_logs(client, logs)),
-                self._rows("calls", lambda client: writer.write_calls(client, calls)),
-            )
-            await self.step("feed", lambda: self._publisher.feed(batch.feed))
-            crash.after("feed")
+            await self._write_calls(batch)
         if batch.forward:
             await self.step("forward", lambda: self._publisher.forward(batch.forward))
             crash.after("forward")
         if batch.dead:
             await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))
             crash.after("dead_letters")
+
+    async def _write_calls(self, batch: Batch) -> None:
+        calls, logs = batch.calls, batch.logs
+        write_logs = partial(self._rows, "call_logs", lambda client: writer.write_call_logs(client, logs))
+        write_calls = partial(self._rows, "calls", lambda client: writer.write_calls(client, calls))
+        if batch.silent:
+            # Nothing is read again for these after a crash, and a call shown as closed is not loaded
+            # again: that is said last, when all else is done.
+            await write_logs()
+            await self._feed(batch)
+            await write_calls()
+        else:
+            await asyncio.gather(write_logs(), write_calls())
+            await self._feed(batch)
+
+    async def _feed(self, batch: Batch) -> None:
+        await self.step("feed", lambda: self._publisher.feed(batch.feed))
+        crash.after("feed")
 
     async def _rows(self, name: str, insert: Callable[[Client], None]) -> None:
         await self.step(name, lambda: self.query(insert))

@@ -253,6 +253,7 @@ class Worker:
                 batch.joined += [(state, call, state.time(now) - limit_ms) for call in joined]
                 alone = [call for call in silent if not call.links]
                 expired = fold_calls(batch, state, alone, now, expired=True)
+                batch.silent |= bool(silent)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
             state.cool()
             state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)

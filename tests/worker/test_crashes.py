@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.worker.conftest import Deploy
+from tests.worker.deployment import wait_for
 from tests.worker.phone_calls import event, in_time, now_ms, phone_calls
 from tests.worker.test_workers_together import produce_slowly
 
@@ -40,6 +41,20 @@ def encode(value: object) -> bytes:
     import orjson
 
     return orjson.dumps(value)
+
+
+@pytest.mark.parametrize("step", ["call_logs", "feed"])
+def test_killed_while_a_silent_call_is_closed(deploy: Deploy, step: str) -> None:
+    """No event comes again for it: the worker that takes over finds it open, and closes it whole."""
+    deployment = deploy(open_limit_s=4, group_instance="only")
+    call = ("acme", "silent")
+    deployment.produce([event("silent", "started", now_ms(), 0, leg_id="a", caller="200", callee="300")])
+    worker = deployment.worker(ready=False, crash_after=f"{step}:2")
+    assert worker.wait() == -signal.SIGKILL
+    assert deployment.committed() == deployment.ends
+    deployment.worker()
+    wait_for(lambda: deployment.client.command("SELECT count() FROM calls WHERE state = 'closed'") == 1, "closed")
+    deployment.verify(expired=frozenset((call,)))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,9 @@ class Store:
         self.open.set()
         self.written: list[Batch] = []
 
+    async def archive(self, _batch: Batch) -> None:
+        await self.open.wait()
+
     async def write(self, batch: Batch, _after_archive: object) -> None:
         await self.open.wait()
         self.written.append(batch)
@@ -40,10 +44,8 @@ class Store:
 class EmptyWarehouse:
     """A client of a warehouse in which nothing is."""
 
-    result_rows = ((0,),)
-
-    def query(self, *_: object, **__: object) -> EmptyWarehouse:
-        return self
+    def query(self, sql: str, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(result_rows=[(0,)] if "max(" in sql else [])
 
     def query_column_block_stream(self, *_: object, **__: object) -> Any:
         return contextlib.nullcontext(())
@@ -84,7 +86,7 @@ async def test_what_was_begun_is_settled_before_partitions_go(store: Store) -> N
     await asyncio.sleep(0.05)
     assert not settled.done()
     store.open.set()
-    await settled
+    await asyncio.wait_for(settled, 10)
     assert [chunk.records[0].offset for chunk in acknowledged] == [100]
     worker.stop()
     await loop
@@ -102,7 +104,7 @@ async def test_an_abandoned_batch_is_neither_written_nor_acknowledged(store: Sto
     await asyncio.sleep(0.1)
     worker.revoked()
     worker.abandon()
-    await worker.settled()
+    await asyncio.wait_for(worker.settled(), 10)
     store.open.set()
     assert store.written == [] and acknowledged == []
     worker.assigned([0])
