@@ -52,8 +52,13 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
     """
     found: list[Visit] = []
     stays: dict[str, Visit] = {}
+    seen = any(event.type == "queue_joined" and event.reason != HANGUP_RECORD for event in story.queue or ())
     for event in story.queue or ():
         at: int = event.at  # type: ignore[assignment]
+        if event.reason == HANGUP_RECORD:
+            if seen:
+                continue
+            at = started if caller.answered is None else caller.answered  # the record does not know when
         last = found[-1] if found and found[-1].left is None else None
         since = started
         if event.leg_id in handed:
