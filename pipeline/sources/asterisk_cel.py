@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
-from pipeline.sources.asterisk_parties import answered, is_menu, parties
+from pipeline.sources.asterisk_parties import answered, is_menu
+from pipeline.sources.asterisk_row import Row
 from schemas.event import Event, Facts
 
 # Columns of the back-ends → names of the AMI headers, lower case.
@@ -49,47 +48,6 @@ _NUMBERS: Final = {  # of events, where a back-end writes the number (asterisk/c
 }
 
 
-class Row:
-    """One row of CEL."""
-
-    __slots__ = ("application", "channel", "data", "extra", "fields", "first", "linked_id", "unique_id")
-
-    def __init__(self, fields: Fields) -> None:
-        self.fields = fields
-        raw = fields.raw
-        self.channel = fields.text("channel")
-        unique_id, linked_id = raw.get("uniqueid"), raw.get("linkedid")
-        if not unique_id or unique_id.__class__ is not str:
-            unique_id = fields.required("uniqueid")
-        if not linked_id or linked_id.__class__ is not str:
-            linked_id = fields.first("linkedid") or unique_id
-        self.unique_id, self.linked_id = unique_id, linked_id
-        self.first = unique_id == linked_id
-        self.application = fields.text("application")
-        self.data = fields.text("appdata")
-        extra = raw.get("extra")
-        self.extra: dict[str, Any] = _extra(extra) if extra else {}
-
-    def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
-        return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)
-
-    def known(self, event: Event) -> Event:
-        """Say on an event who the party is."""
-        fields = self.fields
-        number, name = fields.number("calleridnum", "calleridani"), fields.number("calleridname")
-        return parties(fields, event, self.channel, first=self.first, number=number, name=name)
-
-    def id(self, name: str) -> str:
-        """A unique id of `extra`."""
-        value = self.extra.get(name)
-        return self.fields.id(value) if isinstance(value, str) else ""
-
-    def said(self, name: str) -> str:
-        """A text of `extra`."""
-        value = self.extra.get(name)
-        return value[:LONGEST_TEXT] if isinstance(value, str) and value != "N/A" else ""
-
-
 def renamed(raw: dict[str, Any]) -> dict[str, Any]:
     """A row with the column names of a back-end, by the names of AMI."""
     return {_COLUMNS.get(name, name): value for name, value in raw.items()}
@@ -106,15 +64,6 @@ def cel(fields: Fields) -> list[Event]:
     if inner(row.channel):
         return []
     return handler(row)
-
-
-def _extra(told: Any) -> dict[str, Any]:
-    if isinstance(told, str) and told.startswith("{"):
-        try:
-            told = orjson.loads(told)
-        except orjson.JSONDecodeError:
-            return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _started(row: Row) -> list[Event]:

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from pipeline.sources.freeswitch_channel import menu, voicemail
 from pipeline.sources.freeswitch_hangup import record
-from pipeline.sources.freeswitch_headers import Headers, Malformed, microseconds
+from pipeline.sources.freeswitch_headers import Headers, Malformed
+from pipeline.sources.freeswitch_values import microseconds
 from schemas.event import EARLIEST_MS, Event
 
 

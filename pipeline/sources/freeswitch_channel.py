@@ -6,7 +6,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-from pipeline.sources.freeswitch_headers import LONGEST_TEXT, Headers, clean, microseconds
+from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_parties import callee, caller, dialled
+from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean, microseconds
 from schemas.event import Event
 
 # Applications by which FreeSWITCH itself takes a call.
@@ -47,12 +49,12 @@ def parties(headers: Headers, event: Event) -> Event:
         _outward(headers, event)
     else:
         event.role = "caller"
-        event.caller = headers.caller()
-        event.callee = headers.callee()
+        event.caller = caller(headers)
+        event.callee = callee(headers)
         event.trunk = headers.text("variable_sip_gateway_name")[:LONGEST_TEXT]
         if _from_outside(headers):
             event.direction = "inbound"
-            event.did = headers.dialled()
+            event.did = dialled(headers)
     event.user_data = clean(headers.text("variable_accountcode"))
     return event
 
@@ -66,10 +68,10 @@ def _outward(headers: Headers, event: Event) -> None:
     elif headers.agent:
         event.kind = "queue_agent"
     if event.peer_leg_id or headers.agent or gateway:
-        event.caller, event.callee = headers.caller(), headers.callee()
+        event.caller, event.callee = caller(headers), callee(headers)
     else:
         # Called for no other leg: somebody clicked to dial, and this is his own phone.
-        event.role, event.reason, event.caller = "caller", "originate", headers.callee()
+        event.role, event.reason, event.caller = "caller", "originate", callee(headers)
 
 
 def _from_outside(headers: Headers) -> bool:
@@ -84,7 +86,7 @@ def _created(headers: Headers) -> list[Event]:
     events = [started(headers)]
     before = headers.number("Caller-RDNIS")
     if headers.originator() and before and not headers.agent:
-        now = headers.number("Other-Leg-Destination-Number") or headers.dialled()
+        now = headers.number("Other-Leg-Destination-Number") or dialled(headers)
         if before != now:
             # The dialplan went from one number to another: the fold knows whether that was a forward.
             moved = headers.event("rerouted", headers.at, mark="moved")

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline.sources.freeswitch_hangup import transfer, transferred
-from pipeline.sources.freeswitch_headers import LONGEST_TEXT, Headers, clean
+from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_queue import queue_event
+from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean
 from schemas.event import Event
 
 

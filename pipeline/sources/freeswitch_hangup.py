@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.freeswitch_channel import holds, parties, voicemail
-from pipeline.sources.freeswitch_headers import LONGEST_TEXT, Headers, clean
+from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_queue import queue_record
+from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean
 from schemas.event import Event
 
 _HANGUP_RECORD: Final = "hangup_record"

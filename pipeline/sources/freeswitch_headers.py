@@ -6,19 +6,31 @@ Event-socket JSON is one flat object of texts. Where a header repeats, FreeSWITC
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
-from urllib.parse import unquote
 
-from schemas.event import EARLIEST_MS, Event, Party
+from pipeline.sources.freeswitch_values import as_text, clean, items, microseconds
+from schemas.event import EARLIEST_MS, Event
 
 LONGEST_ID: Final = 256
-LONGEST_TEXT: Final = 1024
 
 # What changes between two reports of one event: it is no part of what the event says.
 _VOLATILE: Final = ("Event-Sequence", "Event-Date-Local", "Event-Date-GMT", "Event-Calling-Line-Number")
-_PLACEHOLDERS: Final = frozenset(("Outbound Call", "Inbound Call", "_undef_"))
+
+_LINKS: Final = (
+    "Channel-Call-UUID",
+    "variable_call_uuid",
+    "Other-Leg-Unique-ID",
+    "Bridge-A-Unique-ID",
+    "Bridge-B-Unique-ID",
+    "variable_bridge_uuid",
+    "variable_last_bridge_to",
+    "variable_signal_bond",
+    "variable_sip_call_id",
+    "variable_cc_member_session_uuid",
+    "variable_refer_uuid",
+    "Old-Unique-ID",
+)
 
 
 class Malformed(ValueError):
@@ -45,7 +57,7 @@ class Headers:
         value = self.raw.get(name, "")
         if value.__class__ is str:
             return value
-        return "" if value is None else _as_text(value)
+        return "" if value is None else as_text(value)
 
     def variable(self, name: str) -> str:
         """A channel variable as text, "" when it is not set."""
@@ -166,7 +178,7 @@ class Headers:
         if not value:
             return ""
         if value.__class__ is not str:
-            value = _as_text(value)
+            value = as_text(value)
         return value if len(value) <= LONGEST_ID and value.isprintable() else ""
 
     def peer(self) -> str:
@@ -176,6 +188,11 @@ class Headers:
             if found and found != self.leg:
                 return found
         return ""
+
+    def number(self, *names: str) -> str:
+        """The first of these headers as a number."""
+        value = self.first(*names)
+        return clean(value)
 
     # Events
 
@@ -221,106 +238,3 @@ class Headers:
             return f"fs-{core[:64]}-{number}"
         said = "\n".join(f"{key}={self.raw[key]}" for key in sorted(self.raw) if key not in _VOLATILE)
         return "fs-" + blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-    # Parties
-
-    def dialled(self) -> str:
-        """The number that this leg asks for: of an inward leg as the caller dialled it, whatever the dialplan made of
-        it; of an outward leg the phone's."""
-        if self.outward:
-            return self.number("variable_dialed_user", "Caller-Destination-Number", "Caller-Callee-ID-Number")
-        if self.text("Caller-Profile-Index") in ("1", ""):
-            return self.number("Caller-Destination-Number", "variable_sip_req_user")
-        return self.number("variable_sip_req_user", "Caller-Destination-Number")
-
-    def number(self, *names: str) -> str:
-        """The first of these headers as a number."""
-        value = self.first(*names)
-        return clean(value)
-
-    def caller(self) -> Party:
-        """Who calls on an inward leg; on an outward one, whom the phone is shown."""
-        number = self.number("Caller-Orig-Caller-ID-Number", "Caller-Caller-ID-Number", "Caller-ANI")
-        name = clean(self.first("Caller-Orig-Caller-ID-Name", "Caller-Caller-ID-Name"))
-        if self.outward:
-            return Party(number=number, name="" if name == number else name)
-        user = self.first("variable_user_name", "variable_sip_auth_username")
-        domain = self.first("variable_domain_name", "variable_sip_from_host")[:LONGEST_TEXT]
-        return Party(
-            number=number,
-            name="" if name == number else name,
-            domain=domain,
-            extension=number if number and user == number else "",
-        )
-
-    def callee(self) -> Party:
-        """Whom the leg is for."""
-        number = self.dialled()
-        if not self.outward:
-            return Party(number=number, domain=self.text("variable_sip_req_host")[:LONGEST_TEXT])
-        name = clean(self.text("Caller-Callee-ID-Name"))
-        user = self.text("variable_dialed_user")
-        return Party(
-            number=self.agent_number() or number,
-            name="" if name in _PLACEHOLDERS or name == number else name,
-            domain=self.first("variable_dialed_domain", "variable_sip_to_host")[:LONGEST_TEXT],
-            extension=clean(user),
-        )
-
-    def agent_number(self) -> str:
-        """The number of the agent that an agent's leg calls, "" when its name is none."""
-        return agent(self.text("variable_cc_agent")) if self.agent else ""
-
-
-_LINKS: Final = (
-    "Channel-Call-UUID",
-    "variable_call_uuid",
-    "Other-Leg-Unique-ID",
-    "Bridge-A-Unique-ID",
-    "Bridge-B-Unique-ID",
-    "variable_bridge_uuid",
-    "variable_last_bridge_to",
-    "variable_signal_bond",
-    "variable_sip_call_id",
-    "variable_cc_member_session_uuid",
-    "variable_refer_uuid",
-    "Old-Unique-ID",
-)
-
-
-def microseconds(told: str) -> int:
-    """Text of microseconds → a number; 0 for never and for what is no time."""
-    return int(told) if told.isascii() and told.isdigit() and len(told) <= 18 else 0
-
-
-def clean(value: str) -> str:
-    """A name or number as people read it, bounded."""
-    if "%" in value:
-        value = unquote(value)
-    return value.strip()[:LONGEST_TEXT] if value not in ("_undef_", "") else ""
-
-
-def agent(name: str) -> str:
-    """The number of an agent `1003@pbx.example`, "" where agents are named otherwise."""
-    user = name.partition("@")[0]
-    return clean(user) if user.lstrip("+*#").isdigit() else ""
-
-
-def items(value: Any) -> Iterable[str]:
-    """The values of a header that may repeat."""
-    if isinstance(value, list):
-        return [_as_text(item) for item in value]
-    told = "" if value is None else _as_text(value)
-    return told.removeprefix("ARRAY::").split("|:") if told else []
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list):
-        return "ARRAY::" + "|:".join(_as_text(item) for item in value if not isinstance(item, (list, dict)))
-    return ""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pipeline.sources.freeswitch_headers import Headers, agent, clean
+from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_values import agent, clean
 from schemas.event import EARLIEST_MS, Event
 
 

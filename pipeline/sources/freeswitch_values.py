@@ -1,0 +1,48 @@
+"""Values of FreeSWITCH headers: times, numbers, names, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import unquote
+
+LONGEST_TEXT: Final = 1024
+
+
+def microseconds(told: str) -> int:
+    """Text of microseconds → a number; 0 for never and for what is no time."""
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= 18 else 0
+
+
+def clean(value: str) -> str:
+    """A name or number as people read it, bounded."""
+    if "%" in value:
+        value = unquote(value)
+    return value.strip()[:LONGEST_TEXT] if value not in ("_undef_", "") else ""
+
+
+def agent(name: str) -> str:
+    """The number of an agent `1003@pbx.example`, "" where agents are named otherwise."""
+    user = name.partition("@")[0]
+    return clean(user) if user.lstrip("+*#").isdigit() else ""
+
+
+def items(value: Any) -> Iterable[str]:
+    """The values of a header that may repeat."""
+    if isinstance(value, list):
+        return [as_text(item) for item in value]
+    told = "" if value is None else as_text(value)
+    return told.removeprefix("ARRAY::").split("|:") if told else []
+
+
+def as_text(value: Any) -> str:
+    """A value of any JSON type as FreeSWITCH writes it; "" for what is no value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return "ARRAY::" + "|:".join(as_text(item) for item in value if not isinstance(item, (list, dict)))
+    return ""
