@@ -64,15 +64,6 @@ class Part:
         return self.child is not None and self.child.running
 
 
-def has_command(name: str) -> bool:
-    """Whether `cdr` has the command."""
-    from typer.main import get_command
-
-    from pipeline.cli import app
-
-    return name in getattr(get_command(app), "commands", {})
-
-
 class Stopped(BaseException):
     """The user has asked for the end while the product was starting."""
 
@@ -144,9 +135,8 @@ class Supervisor:
                 self._command("worker", f"http://{HOST}:{ports.metrics}/readyz")
             with step("query service"):
                 self._command("api", f"http://{HOST}:{ports.api}/readyz")
-            if has_command("hep"):
-                with step("HEP listener"):
-                    self._command("hep", "")
+            with step("HEP listener"):
+                self._command("hep", "")
             for name in ("worker", "api"):
                 with step(f"{name} ready"):
                     self._await(self.parts[name])
