@@ -159,6 +159,7 @@ class Supervisor:
             "CDR_API_PORT": str(ports.api),
             "CDR_METRICS_PORT": str(ports.metrics),
             "CDR_HEP_PORT": str(ports.hep),
+            "CDR_HEP_METRICS_PORT": "0",  # any: two products may run on one machine
         } | (broker.CLIENT_SETTINGS if self.plan.broker == "tansu" else {})
 
     def _broker(self) -> Child:
