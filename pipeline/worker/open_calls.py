@@ -38,7 +38,7 @@ class OpenCall(msgspec.Struct, gc=False):
     logs: list[Key] | None = None  # where its log rows lie
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold
-    ids: set[str] | None = None
+    ids: dict[str, int] | None = None  # event id → at, once there are many
     links: set[str] | None = None  # other ids that turned out to be this call
 
     @property
@@ -52,30 +52,45 @@ class OpenCall(msgspec.Struct, gc=False):
             self.packed, self.hot, self.ids = _pack(self.hot), None, None
 
     def add(self, event: Event) -> bool:
-        """Take an event; False when it is known already."""
+        """Take an event; False when it is known already.
+
+        Of two reports of one fact the earlier counts (two captures of one SIP message), as in the
+        fold; the call is then told anew under the version it has.
+        """
         hot = self.hot
         if hot is None:
             hot = self.hot = _unpack(self.packed)
             self.packed = b""
-        event_id = event.event_id
+        event_id, at = event.event_id, event.at
         if self.ids is not None:
-            if event_id in self.ids:
-                return False
-            self.ids.add(event_id)
+            known_at = self.ids.get(event_id)
+            if known_at is not None:
+                return at < known_at and self._replace(hot, event)  # type: ignore[operator]
+            self.ids[event_id] = at  # type: ignore[assignment]
         else:
             for known in hot:
                 if known.event_id == event_id:
-                    return False
+                    return at < known.at and self._replace(hot, event)  # type: ignore[operator]
             if len(hot) >= _FEW:
-                self.ids = {known.event_id for known in hot}
-                self.ids.add(event_id)
+                self.ids = {known.event_id: known.at for known in hot}  # type: ignore[misc]
+                self.ids[event_id] = at  # type: ignore[assignment]
         event.call_id = self.call_id  # one string instead of one an event
         hot.append(event)
         self.count += 1
         if event.type == "ended":
             self.ended = True
-        if event.at > self.last_at:  # type: ignore[operator]
-            self.last_at = event.at  # type: ignore[assignment]
+        if at > self.last_at:  # type: ignore[operator]
+            self.last_at = at  # type: ignore[assignment]
+        return True
+
+    def _replace(self, hot: list[Event], event: Event) -> bool:
+        for place, known in enumerate(hot):
+            if known.event_id == event.event_id:
+                hot[place] = event
+        if self.ids is not None:
+            self.ids[event.event_id] = event.at  # type: ignore[assignment]
+        self.last_at = max(known.at for known in hot)  # type: ignore[assignment]
+        self.told = 0
         return True
 
     def is_new(self, event: Event) -> bool:

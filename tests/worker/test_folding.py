@@ -140,3 +140,22 @@ def _retired(batch: Batch) -> list[tuple[str, int]]:
     """(call_id, id) of the call rows that the batch retires."""
     found = [dict(zip(rows.CALL_COLUMNS, row, strict=True)) for row in batch.calls]
     return [(row["call_id"], row["id"]) for row in found if row["retired"]]
+
+
+def test_of_two_reports_of_one_fact_the_earlier_is_written() -> None:
+    for size in (1, 40):  # few events, and so many that they are looked up
+        state = PartitionCalls(0)
+        events = answered_call()
+        more = [event("c", "data", NOW - 50_000 + place, 10 + place, leg_id="a") for place in range(size)]
+        batch, _ = take(state, [*more, *events])
+        folded(state, batch)
+        call = only(state)
+        earlier = {**events[1], "at": events[1]["at"] - 7}
+        again, _ = take(state, [earlier], 100)
+        written = folded(state, again)
+        assert len(written.calls) == 1
+        answered_at = written.calls[0][rows.CALL_COLUMNS.index("answered_at")]
+        assert answered_at == earlier["at"] / 1000
+        assert call.version == fold([*call.events]).version
+        later = {**events[1], "at": events[1]["at"] + 7}
+        assert folded(state, take(state, [later], 101)[0]).calls == []
