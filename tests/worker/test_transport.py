@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka
 from faust.types import TP
@@ -94,3 +95,10 @@ async def test_a_commit_never_goes_back_behind_another_worker(consumer: Consumer
 async def test_gaps_between_chunks_are_not_collected(consumer: Consumer) -> None:
     await consumer._add_gap(PART, 1, 10)
     assert consumer._gap == {}
+
+
+async def test_portions_of_a_fetch_reach_the_consumer() -> None:
+    # The consumer has no public way to set them once Faust has made it.
+    consumer = AIOKafkaConsumer(fetch_min_bytes=3, fetch_max_wait_ms=4)
+    assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (3, 4)
+    await consumer.stop()
