@@ -262,16 +262,17 @@ def document(call: Call) -> dict[str, Any]:
     }
 
 
+_MOMENTS = ("started_at", "rang_at", "answered_at", "ended_at")
+
+
 def _leg(leg: dict[str, Any]) -> dict[str, Any]:
-    """A leg with its four moments as RFC 3339."""
-    at = _INSTANTS
-    return {
-        **leg,
-        "started_at": at[leg["started_at"]],
-        "rang_at": at[leg["rang_at"]],
-        "answered_at": at[leg["answered_at"]],
-        "ended_at": at[leg["ended_at"]],
-    }
+    """A leg with its moments as RFC 3339."""
+    shown = leg.copy()
+    for moment in _MOMENTS:
+        ms = leg.get(moment)
+        if ms is not None:
+            shown[moment] = _INSTANTS[ms]
+    return shown
 
 
 def _with_times(item: dict[str, Any]) -> dict[str, Any]:
