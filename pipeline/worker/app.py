@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from typing import Any
 
 import faust
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 # A supervisor gives ten seconds; what is not durable by then is read again by the next worker.
 DRAIN_S = 8.0
+END_S = 9.5
 COMMIT_EVERY_S = 0.5
 LAG_EVERY_S = 3.0
 
@@ -139,6 +141,19 @@ class _App(faust.App):  # type: ignore[misc]
 
     def _create_directories(self) -> None:
         """None are needed."""
+
+    async def on_stop(self) -> None:
+        """Stop, and end in any case: with Kafka away its clients would wait for it for a minute."""
+        guard = threading.Timer(END_S, _give_up)
+        guard.daemon = True
+        guard.start()
+        await super().on_stop()
+
+
+def _give_up() -> None:
+    """What is not committed is read again by the next worker."""
+    log.warning("ended without the last word of Kafka; what is not committed is read again")
+    os._exit(1)
 
 
 def _faust_app(settings: Settings) -> faust.App:

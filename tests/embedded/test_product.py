@@ -36,13 +36,17 @@ def product(data: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
             running.kill()
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
+    trouble = ""
     while time.monotonic() < deadline:
-        if (found := condition()) is not None:
-            return found
+        try:
+            if (found := condition()) is not None:
+                return found
+        except (OSError, subprocess.TimeoutExpired) as error:  # a busy machine answers later
+            trouble = f" ({error})"
         time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    raise AssertionError(f"not within {seconds} s: {what}{trouble}")
 
 
 def status(data: Path) -> dict[str, Any] | None:
