@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipeline import __version__
+from pipeline.directory.store import Directories
 from pipeline.query import calls, documents, health, portsip
 from pipeline.query.auth import Gate
 from pipeline.query.observation import Observation, Observer
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = Gate(reader)
+    app.state.directories = Directories(reader)
     document: dict[str, object] = {}
 
     def openapi() -> dict[str, object]:

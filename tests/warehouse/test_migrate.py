@@ -39,8 +39,9 @@ def test_dry_run_of_a_database_that_is_not_there(client: Any) -> None:
     assert migrate(client, "nowhere", dry_run=True) == [migration.name for migration in migrations()]
 
 
-def test_numbers_have_no_gap() -> None:
-    assert [migration.number for migration in migrations()] == list(range(1, len(migrations()) + 1))
+def test_numbers_are_unique_and_each_says_something() -> None:
+    numbers = [migration.number for migration in migrations()]
+    assert numbers == sorted(set(numbers))
     assert all(migration.statements for migration in migrations())
 
 

@@ -1,0 +1,1 @@
+"""What people tell us about a tenant: its companies, extensions, trunks, queues, numbers and dial plan."""

@@ -1,0 +1,13 @@
+-- Trunks and their carriers.
+-- trunk: Name of the trunk, as in calls
+-- carrier: Who runs it
+-- account: Account that pays for calls over it
+-- numbers: Numbers shown or answered on it
+SELECT
+    tenant,
+    key AS trunk,
+    JSONExtractString(body, 'carrier') AS carrier,
+    JSONExtractString(body, 'account') AS account,
+    JSONExtract(body, 'numbers', 'Array(String)') AS numbers
+FROM directory_rows FINAL
+WHERE kind = 'trunk' AND deleted = 0
