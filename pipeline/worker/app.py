@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
+import time
 from typing import Any
 
 import faust
@@ -22,7 +24,9 @@ from pipeline.worker.worker import Worker
 log = structlog.get_logger()
 
 # A supervisor gives ten seconds; what is not durable by then is read again by the next worker.
-DRAIN_S = 8.0
+DRAIN_S = 6.0
+AWAY_S = 2.0  # of these, when ClickHouse or Kafka is away and nothing can become durable
+LAST_WORD_S = 1.5  # for the last commit, and for the producer's end
 END_S = 9.5
 COMMIT_EVERY_S = 0.5
 LAG_EVERY_S = 3.0
@@ -116,12 +120,17 @@ class Service:
         """Make durable what was read, commit it, and go."""
         self.worker.stop()
         self.sip.stop()
-        if self._tasks:
-            _, pending = await asyncio.wait(self._tasks, timeout=DRAIN_S)
-            if pending:
-                log.warning("stopped before the last batch was durable; the next worker reads it again")
-        await self.app.consumer.commit()
-        await self.publisher.stop()
+        begun = time.monotonic()
+        pending = set(self._tasks)
+        while pending and (spent := time.monotonic() - begun) < DRAIN_S:
+            _, pending = await asyncio.wait(pending, timeout=0.2)
+            if spent > AWAY_S and self.worker.waiting_for:
+                break
+        if pending:
+            log.warning("stopped before the last batch was durable; the next worker reads it again")
+        for last_word in (self.app.consumer.commit(), self.publisher.stop()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(last_word, LAST_WORD_S)
 
 
 def _chunk(event: Any) -> Chunk:
@@ -144,16 +153,15 @@ class _App(faust.App):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Stop, and end in any case: with Kafka away its clients would wait for it for a minute."""
-        guard = threading.Timer(END_S, _give_up)
+        guard = threading.Timer(END_S, self._give_up)
         guard.daemon = True
         guard.start()
         await super().on_stop()
 
-
-def _give_up() -> None:
-    """What is not committed is read again by the next worker."""
-    log.warning("ended without the last word of Kafka; what is not committed is read again")
-    os._exit(1)
+    def _give_up(self) -> None:
+        """Asked to end, it ends: what is not committed is read again by the next worker, and that is no failure."""
+        log.warning("ended without the last word of Kafka or ClickHouse; what is not committed is read again")
+        os._exit(1 if self.crashed else 0)
 
 
 def _faust_app(settings: Settings) -> faust.App:

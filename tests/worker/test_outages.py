@@ -6,6 +6,8 @@ import random
 import time
 from typing import Any
 
+import pytest
+
 from tests.servers import ClickHouseServer, KafkaServer
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
@@ -124,15 +126,23 @@ def test_sigterm_makes_durable_what_was_read(deploy: Deploy) -> None:
     deployment.verify()
 
 
-def test_sigterm_while_clickhouse_is_away(deploy: Deploy, clickhouse_endpoint: ClickHouseServer) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_sigterm_while_clickhouse_is_away(deploy: Deploy, clickhouse_endpoint: ClickHouseServer, frozen: bool) -> None:
+    """Refused, or never answered: the worker ends in time and well, and what it had not stored is read again."""
     deployment = deploy()
     committed = begun(deployment)
-    clickhouse_endpoint.fault("refuse")
-    deployment.produce(shuffled(100, 2))
     worker = deployment.workers[0]
-    wait_for(lambda: not worker.ready, "waiting")
+    if frozen:
+        clickhouse_endpoint.pause()
+        deployment.produce(shuffled(100, 2))
+        time.sleep(1)
+    else:
+        clickhouse_endpoint.fault("refuse")
+        deployment.produce(shuffled(100, 2))
+        wait_for(lambda: not worker.ready, "waiting")
     assert worker.stop(15) == 0
     assert deployment.committed() == committed
+    clickhouse_endpoint.resume()
     clickhouse_endpoint.fault("none")
     deployment.worker()
     deployment.wait_done()
