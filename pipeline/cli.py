@@ -10,6 +10,7 @@ import typer
 
 from pipeline.errors import Problem
 from pipeline.output import Output
+from pipeline.warehouse.commands import users
 
 app = typer.Typer(
     name="cdr",
@@ -190,6 +191,11 @@ def token_create(
     expires: Annotated[
         str, typer.Option(help="When it ends: 12h, 30d, 1y or an RFC 3339 time. Never if left out.")
     ] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may do, may be repeated: cdr:read (default), cdr:ingest, … admin.")
+    ] = None,
+    role: Annotated[str, typer.Option(help="admin, manager: all calls of the tenant; user: own calls.")] = "admin",
+    extension: Annotated[str, typer.Option(help="Extension whose calls are a user's own.")] = "",
     output: OutputOption = Output.table,
 ) -> None:
     """Make a token and print it. It is stored as a hash only: this is the one time it can be read."""
@@ -197,11 +203,14 @@ def token_create(
 
     from pipeline.output import print_json
     from pipeline.settings import settings
+    from pipeline.warehouse.access import READ, check_scopes
     from pipeline.warehouse.client import connect
     from pipeline.warehouse.tokens import create_token, expiry
 
     ends = expiry(expires, dt.datetime.now(dt.UTC)) if expires else None
-    made = create_token(connect(settings().clickhouse, settings().database), tenant, name, expires_at=ends)
+    check_scopes(scope or ())
+    client = connect(settings().clickhouse, settings().database)
+    made = create_token(client, tenant, name, expires_at=ends, scopes=scope or (READ,), role=role, extension=extension)
     if output in (Output.table, Output.csv):
         typer.echo(made)
     else:
@@ -220,7 +229,7 @@ def token_list(
     from pipeline.warehouse.tokens import list_tokens
 
     rows = list_tokens(connect(settings().clickhouse, settings().database), tenant or None)
-    print_rows(rows, ("id", "tenant", "name", "valid", "created_at", "expires_at", "revoked"), output)
+    print_rows(rows, ("id", "tenant", "name", "scopes", "valid", "created_at", "expires_at", "revoked"), output)
 
 
 @token.command("revoke")
@@ -307,6 +316,9 @@ def doctor(output: OutputOption = Output.table) -> None:
     print_rows((check.row() for check in checks), ("state", "what", "found", "hint"), output)
     if any(check.state == FAIL for check in checks):
         raise typer.Exit(1)
+
+
+app.add_typer(users, name="user")
 
 
 def main() -> None:

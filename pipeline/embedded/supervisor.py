@@ -221,7 +221,7 @@ class Supervisor:
         """The demo tenant's token: made by the first run, kept beside the data."""
         file = self.data / TOKEN_FILE
         if not file.exists():
-            said = self._once("token", "create", "--tenant", DEMO_TENANT, "--name", "demo")
+            said = self._once("token", "create", "--tenant", DEMO_TENANT, "--name", "demo", "--scope", "admin")
             write_private(file, said.splitlines()[-1].encode() + b"\n")
             (self.logs / "token.log").unlink(missing_ok=True)  # a token is not for logs
         return file.read_text().strip()

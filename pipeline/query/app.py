@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -29,14 +29,17 @@ _ABOUT = """Call detail records of the tenant that the token belongs to.
 `Authorization: Bearer <token>`; `cdr token create` makes one."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The ASGI application. ClickHouse may be away: requests are answered with 503 until it is there."""
+def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The ASGI application with the routes of this part and `routers` of others. ClickHouse may be away:
+    requests are answered with 503 until it is there."""
     observer = Observer()
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
+    gate = Gate(reader)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        gate.close()
         reader.close()
 
     app = FastAPI(
@@ -52,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.reader = reader
     app.state.observer = observer
-    app.state.gate = Gate(reader)
+    app.state.gate = gate
     app.state.directories = Directories(reader)
     document: dict[str, object] = {}
 
@@ -62,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for router in (portsip.router, calls.router, health.router, documents.router):
+    for router in (portsip.router, calls.router, health.router, *routers, documents.router):
         app.include_router(router)
     app.add_exception_handler(RequestProblem, _refused)
     app.add_exception_handler(BadExpression, _refused)

@@ -1,43 +1,63 @@
-"""Who asks: bearer tokens (RFC 6750), each bound to a tenant.
+"""Who asks: bearer tokens (RFC 6750) made by `cdr token` or issued to a login, and HTTP Basic where a
+surface takes it. Each caller is bound to a tenant.
 
-A token that was found is trusted for 5 s, so a revoked one ends within that time; one that was not
-found is asked for again after 1 s. Tokens appear in no log: only their hash is handled.
+A token that was found is trusted for 5 s, so a revoked one ends within that time (at once in the process that
+revoked it); one that was not found is asked for again after 1 s. Tokens appear in no log: only their
+hash is handled.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import re
+import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from pipeline.query.logins import Logins
+from pipeline.query.memory import Memory
 from pipeline.query.problems import RequestProblem, unauthorized
+from pipeline.warehouse import issued
+from pipeline.warehouse.access import READ, may
+from pipeline.warehouse.issued import Issued, find_issued, write_issued
 from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.tokens import PREFIX, READ, Token, find_token, hashed
+from pipeline.warehouse.tokens import PREFIX, Token, find_token, hashed
+from pipeline.warehouse.users import User, find_user
 
-_FOUND_S: Final = 5.0
-_MISSED_S: Final = 1.0
-_REMEMBERED: Final = 10_000
 _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
+_LONGEST_BASIC: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and for whose calls."""
+    """Who asks, and for whose calls. One of role user sees only calls that `extension` made or was a
+    target of."""
 
     tenant: str
     name: str
     scopes: tuple[str, ...]
+    role: str = "admin"  # admin, manager, user
+    extension: str = ""
+    subject: str = ""  # what tokens issued to the caller rest on: user:SEAL or token:HASH
+
+    @property
+    def sees_all(self) -> bool:
+        return self.role != "user"
+
+    def may(self, scope: str) -> bool:
+        """Whether the caller has the scope; admin has all."""
+        return may(self.scopes, scope)
 
 
 class Gate:
-    """Turns Authorization headers into callers."""
+    """Turns Authorization headers, passwords and issued tokens into callers."""
 
     def __init__(
         self,
@@ -46,53 +66,218 @@ class Gate:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._reader = reader
-        self._monotonic, self._wall = monotonic, wall
-        self._known: OrderedDict[str, tuple[float, Token | None]] = OrderedDict()
+        self._wall = wall
+        self._tokens: Memory[str, Token] = Memory(monotonic)
+        self._issued: Memory[str, Issued] = Memory(monotonic)
+        self._users: Memory[tuple[str, str], User] = Memory(monotonic)
+        self._basic: Memory[str, Caller] = Memory(monotonic)
+        self._basic_key = secrets.token_bytes(32)
+        self._logins = Logins(reader, monotonic)
 
-    async def caller(self, header: str | None) -> Caller:
-        """The caller of a request with this Authorization header; 401 or 403 otherwise."""
+    def close(self) -> None:
+        """Ends the threads that compare passwords."""
+        self._logins.close()
+
+    async def caller(self, header: str | None, *, basic: bool = False, address: str = "") -> Caller:
+        """The caller of a request with this Authorization header; 401 otherwise. With `basic`, HTTP Basic
+        is understood too: a user's name and password, or a tenant and one of its tokens."""
         if not header:
-            raise unauthorized("No token; send the header Authorization: Bearer <token> (cdr token create makes one).")
-        scheme, _, token = header.partition(" ")
-        token = token.strip()
+            raise unauthorized(
+                "No token; send the header Authorization: Bearer <token> (cdr token create makes one).", basic=basic
+            )
+        scheme, _, rest = header.partition(" ")
+        rest = rest.strip()
+        if basic and scheme.lower() == "basic":
+            return await self._of_basic(rest, address)
         if scheme.lower() != "bearer":
-            raise unauthorized("Authorization is of another scheme than Bearer; send Authorization: Bearer <token>.")
+            raise unauthorized(
+                "Authorization is of another scheme than Bearer; send Authorization: Bearer <token>.", basic=basic
+            )
+        if issued.login_of(rest) is not None:
+            caller = await self.caller_of(rest, "access")
+            if caller is None:
+                raise unauthorized("The token is unknown, expired or ended; log in again.", "invalid_token")
+            return caller
+        return await self._of_token(rest)
+
+    async def login(
+        self, username: str, password: str, domain: str | None = None, *, address: str = ""
+    ) -> Caller | None:
+        """The user with this name and password, None when there is none such; `domain` is the user's
+        domain or tenant, and may stand behind the name after an @. 429 after many failures."""
+        user = await self._logins.login(username, password, domain, address)
+        return None if user is None else _of_user(user)
+
+    async def token_login(self, tenant: str, token: str) -> Caller | None:
+        """The caller of a token made by `cdr token`, given as the password of its tenant; None when it
+        is not one."""
+        try:
+            caller = await self._of_token(token)
+        except RequestProblem:
+            return None
+        return caller if hmac.compare_digest(caller.tenant.encode(), tenant.encode(errors="replace")) else None
+
+    async def issue(self, caller: Caller, kind: str, ttl_s: int, *, beside: str = "") -> str:
+        """A new opaque token of `kind` (access, refresh, session …) for this caller. Given `beside`, another
+        issued token, both belong to one login and end together."""
+        login = issued.login_of(beside) or issued.new_login()
+        token = issued.new_token(login)
+        now = int(self._wall() * 1000)
+        row = Issued(
+            login=login,
+            token_hash=hashed(token),
+            kind=kind,
+            tenant=caller.tenant,
+            name=caller.name,
+            subject=caller.subject,
+            scopes=caller.scopes,
+            role=caller.role,
+            extension=caller.extension,
+            issued_at=now,
+            expires_at=now + ttl_s * 1000,
+        )
+        await write_issued(self._reader, row)
+        self._issued.remember(row.token_hash, row)
+        return token
+
+    async def caller_of(self, token: str, kind: str) -> Caller | None:
+        """Whom an issued token of this kind was issued to, with the rights of now; None when it is unknown,
+        expired or ended, or its user or token is no longer good."""
+        row = await self._issued_row(token)
+        if row is None or row.kind != kind or row.ended_at is not None or int(self._wall() * 1000) >= row.expires_at:
+            return None
+        return await self._of_issued(row)
+
+    async def end(self, token: str) -> None:
+        """Revoke an issued token and all others of its login. Unknown tokens are as good as ended."""
+        row = await self._issued_row(token)
+        if row is None:
+            return
+        now = int(self._wall() * 1000)
+        await write_issued(self._reader, replace(row, token_hash="", kind="", ended_at=now))
+        for key, known in self._issued.known():
+            if known.login == row.login:
+                self._issued.remember(key, replace(known, ended_at=now))
+
+    async def spend(self, token: str, kind: str) -> Caller | None:
+        """`caller_of`, once: the token is ended by it. A spent token that comes again was stolen or is a
+        program's fault: its whole login ends (RFC 9700, 4.14.2)."""
+        row = await self._issued_row(token)
+        caller = await self.caller_of(token, kind)
+        if row is None or row.kind != kind:
+            return None
+        if caller is None:
+            if row.ended_at is not None:
+                await self.end(token)
+            return None
+        spent = replace(row, ended_at=int(self._wall() * 1000), version=row.version + 1)
+        self._issued.remember(row.token_hash, spent)  # before waiting: no second request may spend it
+        await write_issued(self._reader, spent)
+        return caller
+
+    async def _of_token(self, token: str) -> Caller:
         if not _SHAPE.fullmatch(token):
             raise unauthorized(f"The token is malformed; tokens begin with {PREFIX}.", "invalid_token")
         digest = hashed(token)
-        found = await self._find(digest)
+        found = await self._tokens.get(digest, lambda: find_token(self._reader, digest))
         if found is None or not hmac.compare_digest(found.token_hash, digest) or found.revoked:
             raise unauthorized("The token is unknown or revoked; make another with cdr token create.", "invalid_token")
         if not found.valid_at(int(self._wall() * 1000)):
             raise unauthorized("The token has expired; make another with cdr token create.", "invalid_token")
-        if READ not in found.scopes:
-            raise RequestProblem(403, "forbidden", f"The token lacks the scope {READ}; make one that has it.")
-        return Caller(found.tenant, found.name, found.scopes)
+        return Caller(found.tenant, found.name, found.scopes, found.role, found.extension, f"token:{digest}")
 
-    async def _find(self, digest: str) -> Token | None:
-        now = self._monotonic()
-        known = self._known.get(digest)
-        if known is not None and now - known[0] < (_MISSED_S if known[1] is None else _FOUND_S):
-            return known[1]
-        token = await find_token(self._reader, digest)
-        self._known[digest] = (now, token)
-        self._known.move_to_end(digest)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return token
+    async def _of_basic(self, credentials: str, address: str) -> Caller:
+        wrong = unauthorized("Name or password is wrong.", basic=True)
+        if len(credentials) > _LONGEST_BASIC:
+            raise wrong
+        try:
+            raw = base64.b64decode(credentials, validate=True)
+            username, colon, password = raw.decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            raise unauthorized("The credentials are no base64 of name:password in UTF-8.", basic=True) from None
+        if not colon:
+            raise wrong
+        if password.startswith(PREFIX):
+            caller = await self.token_login(username, password)
+        else:  # a password takes long to compare: what was right is right for some seconds
+            key = hmac.new(self._basic_key, raw, "sha256").hexdigest()
+            caller = await self._basic.get(key, lambda: self.login(username, password, address=address), missed_s=0)
+        if caller is None:
+            raise wrong
+        return caller
+
+    async def _issued_row(self, token: str) -> Issued | None:
+        if issued.login_of(token) is None:
+            return None
+        return await self._issued.get(hashed(token), lambda: find_issued(self._reader, token))
+
+    async def _of_issued(self, row: Issued) -> Caller | None:
+        if not row.subject:
+            return Caller(row.tenant, row.name, row.scopes, row.role, row.extension)
+        kind, _, mark = row.subject.partition(":")
+        if kind == "token":
+            found = await self._tokens.get(mark, lambda: find_token(self._reader, mark))
+            if found is None or not found.valid_at(int(self._wall() * 1000)):
+                return None
+            return Caller(found.tenant, found.name, found.scopes, found.role, found.extension, row.subject)
+        user = await self._users.get((row.tenant, row.name), lambda: find_user(self._reader, row.tenant, row.name))
+        return _of_user(user) if user is not None and not user.disabled and user.seal == mark else None
+
+
+def _of_user(user: User) -> Caller:
+    return Caller(user.tenant, user.name, user.scopes, user.role, user.extension, f"user:{user.seal}")
+
+
+async def identified(request: Request) -> Caller:
+    """Who asks, whatever the caller may do; 401 otherwise."""
+    return await _identified(request, basic=False)
+
+
+async def identified_basic(request: Request) -> Caller:
+    """Who asks, where HTTP Basic is understood too."""
+    return await _identified(request, basic=True)
 
 
 async def authenticated(request: Request) -> Caller:
     """The dependency of every endpoint that shows calls."""
+    return allowed(await identified(request), READ)
+
+
+def requires(scope: str, *, basic: bool = False) -> Any:
+    """A dependency: the caller, when it has the scope; 403 otherwise."""
+
+    async def scoped(request: Request) -> Caller:
+        return allowed(await _identified(request, basic=basic), scope)
+
+    return Depends(scoped)
+
+
+def allowed(caller: Caller, scope: str) -> Caller:
+    """The caller itself; 403 when the scope is missing."""
+    if not caller.may(scope):
+        raise RequestProblem(403, "forbidden", f"The token lacks the scope {scope}; make one that has it.")
+    return caller
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from, for counting failed logins."""
+    return request.client.host if request.client else ""
+
+
+async def _identified(request: Request, *, basic: bool) -> Caller:
     gate: Gate = request.app.state.gate
-    caller = await gate.caller(request.headers.get("authorization"))
+    caller = await gate.caller(request.headers.get("authorization"), basic=basic, address=address_of(request))
     request.scope["cdr.tenant"] = caller.tenant
     return caller
 
 
 # For the OpenAPI document, on routers; `authenticated` does the work and words the errors.
 DOCUMENTED: Final = Depends(
-    HTTPBearer(auto_error=False, scheme_name="token", description="Token of a tenant, made by `cdr token create`.")
+    HTTPBearer(
+        auto_error=False,
+        scheme_name="token",
+        description="Token of a tenant, made by `cdr token create` or issued to a login.",
+    )
 )
 
 Authenticated = Annotated[Caller, Depends(authenticated)]

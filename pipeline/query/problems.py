@@ -20,6 +20,7 @@ _PORTSIP_CODES: Final = {
     "forbidden": "FORBIDDEN",
     "not_found": "NOT_FOUND",
     "method_not_allowed": "METHOD_NOT_ALLOWED",
+    "too_many_logins": "TOO_MANY_REQUESTS",
     "unavailable": "UNAVAILABLE",
 }
 _PORTSIP_MESSAGES: Final = {
@@ -54,9 +55,11 @@ def not_found(what: str) -> RequestProblem:
     return RequestProblem(404, "not_found", what)
 
 
-def unauthorized(why: str, error: str = "") -> RequestProblem:
-    """401 with the challenge of RFC 6750."""
+def unauthorized(why: str, error: str = "", *, basic: bool = False) -> RequestProblem:
+    """401 with the challenge of RFC 6750; with `basic`, that of RFC 7617 too."""
     challenge = 'Bearer realm="cdr"' + (f', error="{error}"' if error else "")
+    if basic:
+        challenge = f'Basic realm="cdr", charset="UTF-8", {challenge}'
     return RequestProblem(401, "unauthorized", why, headers={"WWW-Authenticate": challenge})
 
 

@@ -20,6 +20,7 @@ from pipeline.warehouse.expressions import (
     Compare,
     Contains,
     In,
+    Involving,
     Literal,
     Node,
     Not,
@@ -74,6 +75,8 @@ def condition(node: Node, bindings: Bindings) -> str:
             return "1"
         case All(parts=parts):
             return "(" + " AND ".join(condition(part, bindings) for part in parts) + ")"
+        case Any_(parts=()):
+            return "0"
         case Any_(parts=parts):
             return "(" + " OR ".join(condition(part, bindings) for part in parts) + ")"
         case Not(part=part):
@@ -89,6 +92,8 @@ def condition(node: Node, bindings: Bindings) -> str:
             return sql
         case In():
             return _one_of(node, bindings)
+        case Involving():
+            return _involving(node, bindings)
         case Compare():
             return _compare(node, bindings)
 
@@ -114,6 +119,16 @@ def _compare(node: Compare, bindings: Bindings) -> str:
     if kind != other_kind:
         raise BadExpression(f"{_named(left)} is a {kind}, {_named(right)} a {other_kind}; compare like with like")
     return f"({sql} {sign} {other})"
+
+
+def _involving(node: Involving, bindings: Bindings) -> str:
+    live = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0"
+    extension = bindings.bind(node.extension, "String")
+    made = f"caller_extension = {extension} OR callee_extension = {extension}"
+    return (
+        f"({node.key.sql} IN (SELECT id FROM call_rows FINAL WHERE {live} AND ({made}))"
+        f" OR {node.key.sql} IN (SELECT session_id FROM call_log_rows FINAL WHERE {live} AND number = {extension}))"
+    )
 
 
 def _one_of(node: In, bindings: Bindings) -> str:

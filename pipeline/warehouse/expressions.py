@@ -80,7 +80,17 @@ class Contains:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Involving:
+    """The extension made the call with the id `key`, or was a target of it."""
+
+    key: Column
+    tenant: str
+    extension: str
+
+
 Operand = Column | Literal | Call
-Node = All | Any_ | Not | Compare | In | Call | Contains
+Node = All | Any_ | Not | Compare | In | Call | Contains | Involving
 
 EVERYTHING: Final = All(())
+NOTHING: Final = Any_(())

@@ -1,4 +1,5 @@
-"""Reading from ClickHouse in a service: bounded in threads, time, rows and waiting queries.
+"""Reading from ClickHouse in a service, and storing the little that it keeps: bounded in threads, time,
+rows and waiting queries.
 
 One `Reader` a process. Queries run in threads over one connection pool, without a session, so
 that they do not wait for each other. A `Reader` may be made while ClickHouse is away: it connects
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "output_format_json_validate_utf8": 1,
     "readonly": 2,
 }
+
+_INSERTING: Final = {"async_insert": 0, "date_time_input_format": "best_effort"}
 
 # TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
 _COSTLY: Final = frozenset({158, 159, 160, 241, 307, 396})
@@ -81,20 +84,14 @@ class Reader:
 
         Raises Unavailable, TooCostly or QueryFailed.
         """
-        if self._under_way >= self._room:
-            raise Unavailable("too many queries wait already")
-        self._under_way += 1
-        begun = time.perf_counter()
-        try:
-            running = asyncio.get_running_loop().run_in_executor(
-                self._threads, self._fetch, sql, dict(parameters), by_key
-            )
-            body = await running
-        finally:
-            self._under_way -= 1
-            if self._observe is not None:
-                self._observe(name, time.perf_counter() - begun)
+        body = await self._run(name, self._fetch, sql, dict(parameters), by_key)
         return [orjson.loads(line) for line in body.split(b"\n") if line]
+
+    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store a few rows of what the service itself keeps; when this returns, they can be read. The same
+        key again with a higher version takes its place. Times are RFC 3339 texts. Raises what `rows` raises."""
+        body = b"\n".join(orjson.dumps(row) for row in rows)
+        await self._run(f"{table}_insert", self._insert, table, list(rows[0]), body)
 
     async def ping(self) -> None:
         """Raises Unavailable unless ClickHouse answers and the tables are there."""
@@ -107,18 +104,27 @@ class Reader:
             self._client.close()
         self._pool.clear()
 
+    async def _run(self, name: str, step: Callable[..., bytes], *arguments: Any) -> bytes:
+        """`step` in a thread, if there is room for it."""
+        if self._under_way >= self._room:
+            raise Unavailable("too many queries wait already")
+        self._under_way += 1
+        begun = time.perf_counter()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _told, step, *arguments)
+        finally:
+            self._under_way -= 1
+            if self._observe is not None:
+                self._observe(name, time.perf_counter() - begun)
+
     def _fetch(self, sql: str, parameters: dict[str, Any], by_key: bool) -> bytes:
         settings = self._settings | {"max_threads": 1} if by_key else self._settings
-        try:
-            client = self._connected()
-            answer: bytes = client.raw_query(sql, parameters=parameters, settings=settings, fmt="JSONEachRow")
-        except OperationalError as error:
-            raise Unavailable(first_line(error)) from error
-        except ClickHouseError as error:
-            raise _meaning(error) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(first_line(error)) from error
+        answer: bytes = self._connected().raw_query(sql, parameters=parameters, settings=settings, fmt="JSONEachRow")
         return answer
+
+    def _insert(self, table: str, columns: list[str], body: bytes) -> bytes:
+        self._connected().raw_insert(table, columns, body, settings=_INSERTING, fmt="JSONEachRow")
+        return b""
 
     def _connected(self) -> Any:
         with self._connecting:
@@ -134,6 +140,18 @@ class Reader:
                     client_name="cdr-query",
                 )
             return self._client
+
+
+def _told(step: Callable[..., bytes], *arguments: Any) -> bytes:
+    """`step`, its errors in the three kinds of this module."""
+    try:
+        return step(*arguments)
+    except OperationalError as error:
+        raise Unavailable(first_line(error)) from error
+    except ClickHouseError as error:
+        raise _meaning(error) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unavailable(first_line(error)) from error
 
 
 def _meaning(error: ClickHouseError) -> Exception:

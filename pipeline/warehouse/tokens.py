@@ -17,12 +17,11 @@ from typing import Any, Final, Protocol
 import orjson
 
 from pipeline.errors import FAILED, USAGE, Problem
+from pipeline.warehouse.access import READ, check_plain, check_role
 from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader
 
 PREFIX: Final = "cdr_"
-READ: Final = "cdr:read"
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 
 class Client(Protocol):
@@ -48,6 +47,8 @@ class Token:
     scopes: tuple[str, ...]
     expires_at: int | None
     revoked: bool
+    role: str = "admin"
+    extension: str = ""
 
     def valid_at(self, now_ms: int) -> bool:
         return not self.revoked and (self.expires_at is None or now_ms < self.expires_at)
@@ -59,27 +60,33 @@ def hashed(token: str) -> str:
 
 
 def create_token(
-    client: Client, tenant: str, name: str, *, expires_at: int | None = None, scopes: Sequence[str] = (READ,)
+    client: Client,
+    tenant: str,
+    name: str,
+    *,
+    expires_at: int | None = None,
+    scopes: Sequence[str] = (READ,),
+    role: str = "admin",
+    extension: str = "",
 ) -> str:
-    """Store a new token of `tenant` and return it; it cannot be read again. `expires_at` in ms."""
-    for field, value in (("tenant", tenant), ("name", name)):
-        if not _NAME.fullmatch(value):
-            raise Problem(
-                f"{field} {value[:40]!r} is empty, longer than 128 or has control characters.",
-                hint=f"Give a plain {field}.",
-                code=USAGE,
-            )
+    """Store a new token of `tenant` and return it; it cannot be read again. `expires_at` in ms. A token
+    of role user shows the calls of its extension only."""
+    check_plain(tenant=tenant, name=name)
+    check_role(role, extension)
     token = PREFIX + secrets.token_urlsafe(32)
     client.command(
-        "INSERT INTO api_token_rows (token_hash, tenant, name, scopes, created_at, expires_at, revoked, version) "
-        "SELECT {hash:String}, {tenant:String}, {name:String}, {scopes:Array(String)}, now64(3, 'UTC'), "
-        "fromUnixTimestamp64Milli({expires:Nullable(Int64)}, 'UTC'), 0, 1",
+        "INSERT INTO api_token_rows (token_hash, tenant, name, scopes, created_at, expires_at, revoked, version,"
+        " role, extension) SELECT {hash:String}, {tenant:String}, {name:String}, {scopes:Array(String)},"
+        " now64(3, 'UTC'), fromUnixTimestamp64Milli({expires:Nullable(Int64)}, 'UTC'), 0, 1,"
+        " {role:String}, {extension:String}",
         parameters={
             "hash": hashed(token),
             "tenant": tenant,
             "name": name,
             "scopes": list(scopes),
             "expires": expires_at,
+            "role": role,
+            "extension": extension,
         },
     )
     return token
@@ -88,8 +95,8 @@ def create_token(
 def list_tokens(client: Client, tenant: str | None = None) -> list[dict[str, Any]]:
     """All tokens, oldest first; `id` is what `revoke_token` takes. Times RFC 3339, None for never."""
     answer = client.raw_query(
-        "SELECT substring(token_hash, 1, 12) AS id, tenant, name, scopes, created_at, expires_at, revoked,"
-        " not revoked and ifNull(expires_at > now64(3, 'UTC'), 1) AS valid"
+        "SELECT substring(token_hash, 1, 12) AS id, tenant, name, scopes, role, extension, created_at, expires_at,"
+        " revoked, not revoked and ifNull(expires_at > now64(3, 'UTC'), 1) AS valid"
         " FROM api_token_rows FINAL WHERE {all:UInt8} OR tenant = {tenant:String} ORDER BY created_at, token_hash",
         parameters={"all": int(tenant is None), "tenant": tenant or ""},
         settings={"date_time_output_format": "iso"},
@@ -114,7 +121,7 @@ def revoke_token(client: Client, which: str) -> list[str]:
         ids = ", ".join(row["id"] for row in found)
         raise Problem(f"{len(found)} tokens are called {which[:80]!r}: {ids}.", hint="Give the id.", code=USAGE)
     client.command(
-        "INSERT INTO api_token_rows SELECT token_hash, tenant, name, scopes, created_at, expires_at, 1, version + 1"
+        "INSERT INTO api_token_rows SELECT * REPLACE (1 AS revoked, version + 1 AS version)"
         " FROM api_token_rows FINAL WHERE startsWith(token_hash, {id:String})",
         parameters={"id": found[0]["id"]},
     )
@@ -125,7 +132,7 @@ async def find_token(reader: Reader, token_hash: str) -> Token | None:
     """The newest version of the token with this hash."""
     rows = await reader.rows(
         "token",
-        "SELECT token_hash, tenant, name, scopes, expires_at, revoked FROM api_token_rows FINAL"
+        "SELECT token_hash, tenant, name, scopes, expires_at, revoked, role, extension FROM api_token_rows FINAL"
         " WHERE token_hash = {hash:String}",
         {"hash": token_hash},
         by_key=True,
@@ -142,6 +149,8 @@ def _token(row: Mapping[str, Any]) -> Token:
         scopes=tuple(row["scopes"]),
         expires_at=None if expires is None else instant(expires),
         revoked=bool(row["revoked"]),
+        role=row["role"],
+        extension=row["extension"],
     )
 
 

@@ -1,0 +1,87 @@
+"""Names and passwords compared: off the event loop, as long for a wrong name as for a wrong password,
+and not again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from pipeline.query.attempts import Attempts
+from pipeline.query.problems import RequestProblem, unavailable
+from pipeline.warehouse.passwords import LONGEST, NOBODYS, is_password
+from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.users import User, find_users
+
+_THREADS: Final = 2  # 16 MB each while they compare
+_WAITING: Final = 64
+_LONGEST_NAME: Final = 256
+
+
+class Logins:
+    """Users by name and password."""
+
+    def __init__(self, reader: Reader, monotonic: Callable[[], float]) -> None:
+        self._reader = reader
+        self._attempts = Attempts(monotonic)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
+        self._under_way = 0
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def login(self, username: str, password: str, domain: str | None, address: str) -> User | None:
+        """The user, None for a wrong name, password or domain. 429 after ten failures of a name, or a
+        hundred of an address, within five minutes."""
+        if len(username) > _LONGEST_NAME or len(password) > LONGEST:
+            return None
+        name = f"{username.lower()}@{(domain or '').lower()}"
+        wait_s = self._attempts.wait_s(name, address)
+        if wait_s:
+            raise blocked(wait_s)
+        user = _chosen(await self._find(username), domain)
+        if user is None and not domain and "@" in username:
+            plain, _, behind = username.rpartition("@")
+            user = _chosen(await self._find(plain), behind)
+        if await self._is_password(password, NOBODYS if user is None else user.password) and user is not None:
+            self._attempts.succeeded(name)
+            return user
+        self._attempts.failed(name, address)
+        return None
+
+    async def _find(self, name: str) -> list[User]:
+        return [user for user in await find_users(self._reader, name) if not user.disabled]
+
+    async def _is_password(self, password: str, stored: str) -> bool:
+        if self._under_way >= _WAITING:
+            raise unavailable("Too many logins at once; try again in 2 seconds.")
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, is_password, password, stored)
+        finally:
+            self._under_way -= 1
+
+
+def blocked(wait_s: float) -> RequestProblem:
+    """429: too many wrong passwords."""
+    seconds = math.ceil(wait_s)
+    return RequestProblem(
+        429,
+        "too_many_logins",
+        f"Too many wrong passwords; try again in {seconds} seconds.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def _chosen(users: list[User], domain: str | None) -> User | None:
+    """The one user that is meant. Without a domain, a name that several tenants use means nobody, unless just
+    one of those has no domain."""
+    if domain:
+        return next(
+            (user for user in users if user.domain == domain),
+            next((user for user in users if user.tenant == domain), None),
+        )
+    bare = users if len(users) == 1 else [user for user in users if not user.domain]
+    return bare[0] if len(bare) == 1 else None

@@ -1,0 +1,22 @@
+"""Which calls a caller sees: all of its tenant, or those of its extension. To be put into every query
+with `All`; the tenant is in every query anyway."""
+
+from __future__ import annotations
+
+from pipeline.query.auth import Caller
+from pipeline.warehouse.columns import CALL, CALL_LOG
+from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Involving, Node
+
+
+def visible_calls(caller: Caller) -> Node:
+    """The calls that the caller sees: of a user, those that the extension made or was a target of."""
+    if caller.sees_all:
+        return EVERYTHING
+    return Involving(CALL["id"], caller.tenant, caller.extension) if caller.extension else NOTHING
+
+
+def visible_logs(caller: Caller) -> Node:
+    """The call logs of those calls, all targets of each."""
+    if caller.sees_all:
+        return EVERYTHING
+    return Involving(CALL_LOG["session_id"], caller.tenant, caller.extension) if caller.extension else NOTHING

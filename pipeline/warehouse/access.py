@@ -1,0 +1,62 @@
+"""What somebody may do and see: scopes and roles, the same for users and tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, Literal, get_args
+
+from pipeline.errors import USAGE, Problem
+
+Role = Literal["admin", "manager", "user"]
+
+READ: Final = "cdr:read"
+ADMIN: Final = "admin"
+SCOPES: Final = {
+    READ: "read calls",
+    "cdr:ingest": "send events",
+    "reports:write": "make and change reports",
+    "directory:write": "change the directory",
+    "numbers:clear": "see numbers in full where they are masked",
+    ADMIN: "everything",
+}
+# Of users that were given no scopes of their own.
+SCOPES_OF: Final[dict[str, tuple[str, ...]]] = {
+    "admin": (ADMIN,),
+    "manager": (READ, "reports:write"),
+    "user": (READ,),
+}
+_PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+
+
+def may(scopes: Sequence[str], scope: str) -> bool:
+    """Whether these scopes allow what `scope` names."""
+    return scope in scopes or ADMIN in scopes
+
+
+def check_plain(**fields: str) -> None:
+    """Problem for a field that is empty, long or has control characters."""
+    for field, value in fields.items():
+        if not _PLAIN.fullmatch(value):
+            raise Problem(
+                f"{field} {value[:40]!r} is empty, longer than 128 or has control characters.",
+                hint=f"Give a plain {field}.",
+                code=USAGE,
+            )
+
+
+def check_scopes(scopes: Sequence[str]) -> None:
+    """Problem for scopes that allow nothing."""
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise Problem(f"scope {scope[:40]!r} is none of {', '.join(SCOPES)}.", code=USAGE)
+
+
+def check_role(role: str, extension: str) -> None:
+    """Problem for an unknown role, and for one that sees own calls without saying whose."""
+    if role not in get_args(Role):
+        raise Problem(f"role {role[:40]!r} is none of {', '.join(get_args(Role))}.", code=USAGE)
+    if extension:
+        check_plain(extension=extension)
+    elif role == "user":
+        raise Problem("A user sees the calls of an extension.", hint="Give --extension.", code=USAGE)
