@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline.query.attempts import Attempts
 from pipeline.query.problems import RequestProblem, unavailable
-from pipeline.warehouse.passwords import LONGEST, NOBODYS, is_password
+from pipeline.warehouse.passwords import LONGEST, is_password, nobodys
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.users import User, find_users
 
@@ -35,7 +35,7 @@ class Logins:
     async def login(self, username: str, password: str, domain: str | None, address: str) -> User | None:
         """The user, None for a wrong name, password or domain. 429 after ten failures of a name, or a
         hundred of an address, within five minutes."""
-        if len(username) > _LONGEST_NAME or len(password) > LONGEST:
+        if len(username) > _LONGEST_NAME or len(password) > LONGEST or not _is_text(username + (domain or "")):
             return None
         name = f"{username.lower()}@{(domain or '').lower()}"
         wait_s = self._attempts.wait_s(name, address)
@@ -45,7 +45,7 @@ class Logins:
         if user is None and not domain and "@" in username:
             plain, _, behind = username.rpartition("@")
             user = _chosen(await self._find(plain), behind)
-        if await self._is_password(password, NOBODYS if user is None else user.password) and user is not None:
+        if await self._is_password(password, nobodys() if user is None else user.password) and user is not None:
             self._attempts.succeeded(name)
             return user
         self._attempts.failed(name, address)
@@ -73,6 +73,15 @@ def blocked(wait_s: float) -> RequestProblem:
         f"Too many wrong passwords; try again in {seconds} seconds.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON can carry halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _chosen(users: list[User], domain: str | None) -> User | None:

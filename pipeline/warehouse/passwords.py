@@ -14,19 +14,27 @@ import unicodedata
 from typing import Final
 
 LONGEST: Final = 1024  # characters
-_LOG_N, _R, _P = 14, 8, 5  # OWASP's figures for 16 MB
+COST = (14, 8, 5)  # log2 N, r, p: OWASP's figures for 16 MB
+_MEMORY: Final = 64 << 20
 
 
 def hashed_password(password: str) -> str:
     """What is stored of a password."""
     salt = secrets.token_bytes(16)
-    return f"scrypt${_LOG_N}${_R}${_P}${_text(salt)}${_text(_scrypt(password, salt, _LOG_N, _R, _P))}"
+    return _stored(salt, _scrypt(password, salt, *COST))
+
+
+def nobodys() -> str:
+    """What the password of an unknown user is compared with, so that it takes as long."""
+    return _stored(bytes(16), bytes(32))
 
 
 def is_password(password: str, stored: str) -> bool:
     """Whether `stored` was made of this password. Takes the same time for both answers."""
     try:
         scheme, log_n, r, p, salt, wanted = stored.split("$")
+        if int(log_n) > 20:
+            return False
         made = _scrypt(password, base64.b64decode(salt), int(log_n), int(r), int(p))
         return scheme == "scrypt" and hmac.compare_digest(made, base64.b64decode(wanted))
     except (ValueError, binascii.Error):
@@ -35,13 +43,9 @@ def is_password(password: str, stored: str) -> bool:
 
 def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     text = unicodedata.normalize("NFC", password).encode()  # as RFC 8265, 4.2
-    return hashlib.scrypt(text, salt=salt, n=1 << log_n, r=r, p=p, maxmem=256 << log_n << 3, dklen=32)
+    return hashlib.scrypt(text, salt=salt, n=1 << log_n, r=r, p=p, maxmem=_MEMORY, dklen=32)
 
 
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-NOBODYS: Final = (  # what the password of an unknown user is compared with, so that it takes as long
-    f"scrypt${_LOG_N}${_R}${_P}${_text(bytes(16))}${_text(bytes(32))}"
-)
+def _stored(salt: bytes, made: bytes) -> str:
+    log_n, r, p = COST
+    return f"scrypt${log_n}${r}${p}${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"

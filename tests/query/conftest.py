@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
+from pipeline.warehouse import passwords
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
@@ -37,6 +38,15 @@ def marked(call: Call) -> Call:
     """The call with a domain that shows wherever it leaks. Its ids are those of acme's call."""
     logs = [msgspec.structs.replace(log, caller_domain=LEAK) for log in call.logs]
     return msgspec.structs.replace(call, caller_domain=LEAK, logs=logs)
+
+
+@pytest.fixture(scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Passwords that cost little to compare, for tests that log in often."""
+    before = passwords.COST
+    passwords.COST = (4, 8, 1)
+    yield
+    passwords.COST = before
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ WORD = "correct horse"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def users(warehouse: Warehouse) -> None:
+def users(warehouse: Warehouse, quick_passwords: None) -> None:
     client = warehouse.client
     create_user(client, "acme", "admin", WORD, role="admin", domain="pbx.acme.example")
     create_user(client, "acme", "ann", WORD, role="user", extension="201", domain="pbx.acme.example")
@@ -69,6 +69,7 @@ def gate_with(warehouse: Warehouse) -> Iterator[Clocks]:
         ("", None, None),
         ("Ann", None, None),
         ("x" * 300, None, None),
+        ("\ud800", None, None),
         ("' OR 1=1 --", "' OR 1=1 --", None),
     ],
 )
