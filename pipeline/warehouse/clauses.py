@@ -19,12 +19,20 @@ class Source:
     name: str
     table: str
     only: str  # further condition; "1" for none
+    join: str = ""  # ARRAY JOIN that makes several rows of one
 
 
 CALLS: Final = Source("calls", "call_rows", "1")
 CLOSED_CALLS: Final = Source("closed_calls", "call_rows", "state = 'closed'")
 # Targets that the call has left; an open call's present target is not history yet.
 CALL_LOGS: Final = Source("call_logs", "call_log_rows", "isNotNull(ended_at)")
+# One row a visit to a queue, as JSON in `visit`; a call that never queued has none.
+QUEUE_VISITS: Final = Source(
+    "queue_visits",
+    "call_rows",
+    "position(detail, '\"queue_visits\"') > 0",
+    "ARRAY JOIN JSONExtractArrayRaw(detail, 'queue_visits') AS visit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 def matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
     """FROM and WHERE of the live rows of a tenant that match."""
     return (
-        f"FROM {source.table} FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f"FROM {source.table} FINAL {source.join} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
         f" AND {source.only} AND {condition(where, bindings)}"
     )
 

@@ -25,7 +25,7 @@ _FIRST_REASON = (
 )
 
 
-def _columns(*columns: Column) -> Mapping[str, Column]:
+def _columns(*columns: Column) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
 
@@ -55,9 +55,18 @@ CALL: Final[Mapping[str, Column]] = _columns(
     Column("sip_status", "sip_status", "number"),
     Column("q850_cause", "q850_cause", "number"),
     *_texts("cause_from", "did", "trunk", "outbound_caller_id", "service_number", "user_data"),
+    *_texts("currency", "billed_account", "rate"),
     Column("seconds", _SECONDS, "number"),
     Column("error_status", _ERROR, "number"),
     Column("reroute_reason", _FIRST_REASON),
+)
+
+QUEUE_VISIT: Final[Mapping[str, Column]] = dict(CALL) | _columns(
+    Column("queue", "JSONExtractString(visit, 'number')"),
+    Column("queue_name", "JSONExtractString(visit, 'queue')"),
+    Column("queue_reason", "JSONExtractString(visit, 'reason')"),
+    Column("queue_agent", "JSONExtractString(visit, 'answered_by')"),
+    Column("queue_wait_ms", "JSONExtractUInt(visit, 'wait_ms')", "number"),
 )
 
 CALL_LOG: Final[Mapping[str, Column]] = _columns(

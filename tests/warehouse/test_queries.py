@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ import pytest
 from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import Compare, Literal
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.queries import call, call_log, logs_of, older, page
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.rows import call_row, log_rows, retired_call, retired_log
@@ -25,23 +23,6 @@ from tests.servers import ClickHouseServer
 pytestmark = pytest.mark.embedded
 
 SELECTED = tuple(CALL[name] for name in ("id", "call_id", "started_at", "caller_number"))
-
-
-@pytest.fixture(scope="module")
-def client(clickhouse_server: ClickHouseServer) -> Iterator[Any]:
-    clickhouse_server.start()
-    name = clickhouse_server.fresh_database()
-    made = clickhouse_server.client(name)
-    migrate(made, name)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def reader(clickhouse_server: ClickHouseServer, client: Any) -> Iterator[Reader]:
-    made = Reader(clickhouse_server.url, client.database)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,29 @@
+"""A migrated database and a reader of it, once a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.reader import Reader
+from tests.servers import ClickHouseServer
+
+
+@pytest.fixture(scope="module")
+def client(clickhouse_server: ClickHouseServer) -> Iterator[Any]:
+    clickhouse_server.start()
+    name = clickhouse_server.fresh_database()
+    made = clickhouse_server.client(name)
+    migrate(made, name)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def reader(clickhouse_server: ClickHouseServer, client: Any) -> Iterator[Reader]:
+    made = Reader(clickhouse_server.url, client.database)
+    yield made
+    made.close()
