@@ -38,6 +38,7 @@ class Consumed:
     key: bytes | None
     value: bytes | None
     timestamp: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def fastest(work: Callable[[], object], repeats: int) -> float:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.partitioner import murmur2
 
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.settings import Settings
 
 DAY_MS = 86_400_000
 LARGEST_MESSAGE = 4 << 20
+# A header of records in raw topics: whose events they are. Without it they are CDR_TENANT's.
+TENANT_HEADER = "tenant"
+# Before the names of a record's own headers, in its dead letter.
+HEADER_PREFIX = "header."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,18 @@ class Topic:
     config: dict[str, str]
 
 
+def raw_topics(settings: Settings) -> dict[str, str]:
+    """Source → the topic of its raw events, for every source that is decoded before it is folded."""
+    return {
+        "sip": settings.sip_topic,
+        "freeswitch": settings.freeswitch_topic,
+        "asterisk": settings.asterisk_topic,
+        "kamailio": settings.kamailio_topic,
+        "portsip": settings.portsip_topic,
+        "yeastar": settings.yeastar_topic,
+    }
+
+
 def topics(settings: Settings) -> list[Topic]:
     """The topics of the pipeline. Events are kept for a week: long enough to mend a worker over a
     weekend; the archive keeps them from then on."""
@@ -35,10 +53,17 @@ def topics(settings: Settings) -> list[Topic]:
     large = {**week, "max.message.bytes": str(LARGEST_MESSAGE)}
     return [
         Topic(settings.events_topic, settings.partitions, week),
-        Topic(settings.sip_topic, settings.partitions, week),
+        # A document of mod_json_cdr with a long call flow is larger than brokers take by themselves.
+        *(Topic(name, settings.partitions, large) for name in raw_topics(settings).values()),
         Topic(settings.cdrs_topic, settings.partitions, large),
         Topic(settings.dead_letters_topic, 1, {**large, "retention.ms": str(30 * DAY_MS)}),
     ]
+
+
+@lru_cache(maxsize=1 << 16)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's own partitioner puts a key (murmur2): all events of a call bear the same one."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def connection(settings: Settings) -> dict[str, Any]:

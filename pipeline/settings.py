@@ -20,6 +20,13 @@ class Settings(BaseSettings):
     group_instance: str = Field("", description="Static group membership id (KIP-345); empty for none.")
     events_topic: str = Field("call-events", description="Canonical call events, key = call_id.")
     sip_topic: str = Field("sip-messages", description="HEP version 3 packets, key = SIP call.")
+    freeswitch_topic: str = Field("freeswitch-events", description="FreeSWITCH: event JSON, mod_json_cdr; key = call.")
+    asterisk_topic: str = Field("asterisk-events", description="Asterisk: CEL, AMI, ARI as JSON; key = call.")
+    kamailio_topic: str = Field(
+        "kamailio-events", description="Kamailio, OpenSIPS: acc, dialog as JSON; key = Call-ID."
+    )
+    portsip_topic: str = Field("portsip-events", description="PortSIP: live events, key = call.")
+    yeastar_topic: str = Field("yeastar-events", description="Yeastar: live events, key = call.")
     cdrs_topic: str = Field("cdrs", description="Change feed: calls as JSON, key = call_id.")
     dead_letters_topic: str = Field("dead-letters", description="What could not be decoded.")
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics that are created.")
@@ -36,6 +43,7 @@ class Settings(BaseSettings):
 
     # Calls
     tenant: str = Field("default", description="Tenant of raw sources that carry none.")
+    zone: str = Field("UTC", description="IANA time zone of PBX nodes that send local time without one.")
     country: str = Field("", description="ISO country for numbers without country code.")
     grace_s: float = Field(300.0, ge=0, description="How long a closed call stays in memory.")
     open_limit_s: float = Field(4 * 3600.0, gt=0, description="A call silent for so long is closed as incomplete.")

@@ -10,6 +10,14 @@ from schemas.call_model import CallDocument
 from schemas.event_model import CallEvent
 
 KAFKA_BINDING: Final = "0.5.0"
+# Topic, dialect and what a value is, of the raw sources other than SIP.
+RAW: Final = (
+    ("freeswitch-events", "FreeSWITCH", "An event of the event socket (`event json`), or a document of mod_json_cdr."),
+    ("asterisk-events", "Asterisk", "A CEL row, an AMI event or an ARI event."),
+    ("kamailio-events", "Kamailio or OpenSIPS", "A row of acc, or a dialog event."),
+    ("portsip-events", "PortSIP", "A live event, as the PBX posts it."),
+    ("yeastar-events", "Yeastar", "A live event, as the PBX posts it."),
+)
 DEAD_LETTER_HEADERS: Final[dict[str, str]] = {
     "error": "Why it could not be used: the field, its value and what to do.",
     "topic": "Topic it was read from.",
@@ -44,12 +52,22 @@ def asyncapi() -> dict[str, Any]:
                 "call-events", "Canonical call events. All events of a call share a key.", "callEvent"
             ),
             "sipMessages": _channel("sip-messages", "SIP messages as captured: HEP version 3 packets.", "sipMessage"),
+            **{
+                _name(topic): _channel(topic, f"Raw events of {dialect}.", _name(topic)[:-1])
+                for topic, dialect, _ in RAW
+            },
             "cdrs": _channel("cdrs", "Change feed: every version of every call.", "cdr"),
             "deadLetters": _channel("dead-letters", "What could not be used, with the reason.", "deadLetter"),
         },
         "operations": {
             "receiveCallEvents": _operation("receive", "callEvents", "Folds events into calls."),
             "receiveSipMessages": _operation("receive", "sipMessages", "Turns SIP dialogs into call events."),
+            **{
+                "receive" + _name(topic)[0].upper() + _name(topic)[1:]: _operation(
+                    "receive", _name(topic), f"Turns events of {dialect} into call events."
+                )
+                for topic, dialect, _ in RAW
+            },
             "sendCallEvents": _operation("send", "callEvents", "What was decoded from other dialects."),
             "sendCdrs": _operation("send", "cdrs", "A call as it opened, changed, closed or was corrected."),
             "sendDeadLetters": _operation("send", "deadLetters", "Each bad value alone; its neighbours go on."),
@@ -66,6 +84,15 @@ def asyncapi() -> dict[str, Any]:
                     "contentType": "application/octet-stream",
                     "payload": {"type": "string", "format": "binary", "description": "One HEP version 3 packet."},
                     "bindings": _key("What names the call: the capture's correlation id, or the SIP Call-ID."),
+                },
+                **{
+                    _name(topic)[:-1]: {
+                        "title": f"Event of {dialect}",
+                        "payload": {"type": "object", "description": text},
+                        "headers": _TENANT,
+                        "bindings": _key("Any text that all events of the call share."),
+                    }
+                    for topic, dialect, text in RAW
                 },
                 "cdr": {
                     "title": "Call detail record",
@@ -89,6 +116,18 @@ def asyncapi() -> dict[str, Any]:
             "schemas": models["$defs"],
         },
     }
+
+
+_TENANT: Final = {
+    "type": "object",
+    "properties": {"tenant": {"type": "string", "description": "Whose events they are; CDR_TENANT's without it."}},
+}
+
+
+def _name(topic: str) -> str:
+    """`freeswitchEvents` of `freeswitch-events`."""
+    first, *others = topic.split("-")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _channel(topic: str, description: str, message: str) -> dict[str, Any]:

@@ -17,15 +17,15 @@ def settings_for(bootstrap: str, prefix: str, partitions: int = 3) -> Settings:
         kafka=bootstrap,
         partitions=partitions,
         events_topic=f"{prefix}-events",
-        sip_topic=f"{prefix}-sip",
         cdrs_topic=f"{prefix}-cdrs",
         dead_letters_topic=f"{prefix}-dead",
-    )
+    ).model_copy(update={f"{source}_topic": f"{prefix}-{source}" for source in kafka.raw_topics(Settings())})
 
 
 async def test_topics_are_created_once_and_keep_their_partitions(broker: BrokerServer) -> None:
     settings = settings_for(broker.bootstrap, "made")
-    counts = {"made-events": 3, "made-sip": 3, "made-cdrs": 3, "made-dead": 1}
+    raw = dict.fromkeys(kafka.raw_topics(settings).values(), 3)
+    counts = {"made-events": 3, **raw, "made-cdrs": 3, "made-dead": 1}
     assert await kafka.ensure_topics(settings) == counts
     assert await kafka.ensure_topics(settings.model_copy(update={"partitions": 8})) == counts
 

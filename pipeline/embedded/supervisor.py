@@ -27,6 +27,7 @@ from pipeline.embedded.process import HOST, Child, start, wait_until
 from pipeline.embedded.run_file import FILE, TOKEN_FILE, PartState, RunState, health_of, write_private, write_run_file
 from pipeline.embedded.screen import Screen
 from pipeline.errors import DEPENDENCY, Problem
+from pipeline.kafka import raw_topics
 from pipeline.settings import Settings
 
 DRAIN_S = 4.0
@@ -307,7 +308,7 @@ class Supervisor:
             self.screen.say(f"{name} did not end by itself within {END_S:g} s and was killed.")
 
     def _topics(self) -> list[str]:
-        return [self.settings.sip_topic, self.settings.events_topic]
+        return [*raw_topics(self.settings).values(), self.settings.events_topic]
 
     def _drain(self, deadline: float) -> None:
         """Wait until the worker has made everything durable that was produced."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.sources.cloud_events import unwrapped
 from pipeline.sources.source import Decoded, Rejected
 from schemas.event import EARLIEST_MS, Event
 
@@ -70,7 +71,11 @@ def _one_by_one(values: Sequence[bytes], decoded: Decoded) -> tuple[list[Event],
             decoded.rejected.append(Rejected(index, reason))
             continue
         try:
-            events.append(_decode(payload))
+            try:
+                events.append(_decode(payload))
+            except _UNDECODABLE:
+                payload = unwrapped(payload)  # a CloudEvent in structured mode, perhaps
+                events.append(_decode(payload))
         except RecursionError:
             reason = "the value is nested too deeply; send plain values, and small objects in data"
             decoded.rejected.append(Rejected(index, reason))

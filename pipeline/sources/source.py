@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from schemas.event import Event
 
@@ -30,3 +31,11 @@ class Decoded:
 # Decoders are pure and keep no state between batches: what needs several messages to be
 # understood is understood by the fold, which sees all events of a call.
 Decoder = Callable[[Sequence[bytes]], Decoded]
+
+
+class RawDecoder(Protocol):
+    """A decoder of a source other than the canonical one: its values do not say whose they are."""
+
+    def __call__(self, values: Sequence[bytes], /, *, tenant: str, now_ms: int | None) -> Decoded:
+        """Decode a batch. Never raises for a value. With `now_ms`, a time far after it is rejected."""
+        ...

@@ -13,11 +13,13 @@ import faust
 import structlog
 from faust.types import TP
 
+from pipeline.kafka import raw_topics
 from pipeline.settings import Settings
+from pipeline.sources.registry import SOURCES, raw_decoder
 from pipeline.worker import metrics, transport
 from pipeline.worker.batch import Chunk
 from pipeline.worker.publisher import Publisher
-from pipeline.worker.sip import SipDecoder
+from pipeline.worker.raw import RawSource
 from pipeline.worker.store import Store
 from pipeline.worker.worker import Worker
 
@@ -40,7 +42,13 @@ class Service:
         self.publisher = Publisher(settings, partitions)
         self.store = Store(settings, self.publisher)
         self.worker = Worker(settings, self.store, self._acknowledge)
-        self.sip = SipDecoder(settings, self.store, self.publisher, self._acknowledge)
+        self.raw = {
+            topic: RawSource(
+                name, raw_decoder(name, settings.zone), settings, self.store, self.publisher, self._acknowledge
+            )
+            for name, topic in raw_topics(settings).items()
+            if name in SOURCES
+        }
         self.app = _faust_app(settings)
         self.ready = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -50,17 +58,13 @@ class Service:
         """The agents, and what happens when partitions come and go."""
         app, settings = self.app, self.settings
         events = app.topic(settings.events_topic, key_type=bytes, value_type=bytes, value_serializer="raw")
-        sip = app.topic(settings.sip_topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+        for topic, source in self.raw.items():
+            self._decode_from(topic, source)
 
         @app.agent(events, concurrency=1, name="fold")  # type: ignore[untyped-decorator]
         async def fold(stream: Any) -> None:
             async for event in stream.noack().events():
                 await self.worker.add(_chunk(event))
-
-        @app.agent(sip, concurrency=1, name="sip")  # type: ignore[untyped-decorator]
-        async def decode_sip(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await self.sip.add(_chunk(event))
 
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
         async def assigned(_app: Any, assigned: set[TP], **_: Any) -> None:
@@ -75,7 +79,7 @@ class Service:
         async def start(_app: Any) -> None:
             app.consumer.before_revoke = self._before_revoke
             await self.publisher.start()
-            for name, run in (("worker", self.worker.run), ("sip", self.sip.run)):
+            for name, run in (("worker", self.worker.run), *((each.name, each.run) for each in self.raw.values())):
                 task = asyncio.create_task(run(), name=name)
                 task.add_done_callback(_end_process_on_defect)
                 self._tasks.append(task)
@@ -88,6 +92,14 @@ class Service:
                     await self._measure_lag()
                 except Exception as error:  # a figure less; what matters is repeated elsewhere
                     log.info("lag unknown", error=str(error) or type(error).__name__)
+
+    def _decode_from(self, topic: str, source: RawSource) -> None:
+        raw = self.app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+        @self.app.agent(raw, concurrency=1, name=source.name)  # type: ignore[untyped-decorator]
+        async def decode(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await source.add(_chunk(event))
 
     async def _measure_lag(self) -> None:
         consumer = self.app.consumer
@@ -108,8 +120,9 @@ class Service:
 
     async def _before_revoke(self) -> None:
         self.worker.revoked()
-        self.sip.revoked()
-        settled = asyncio.gather(self.worker.settled(), self.sip.settle())
+        for source in self.raw.values():
+            source.revoked()
+        settled = asyncio.gather(self.worker.settled(), *(source.settle() for source in self.raw.values()))
         try:
             await asyncio.wait_for(settled, self.settings.session_timeout_s / 2)
         except TimeoutError:
@@ -119,7 +132,8 @@ class Service:
     async def _drain(self) -> None:
         """Make durable what was read, commit it, and go."""
         self.worker.stop()
-        self.sip.stop()
+        for source in self.raw.values():
+            source.stop()
         begun = time.monotonic()
         pending = set(self._tasks)
         while pending and (spent := time.monotonic() - begun) < DRAIN_S:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zlib import crc32
 
-from pipeline.sources import canonical
+from pipeline.sources import canonical, cloud_events
 from pipeline.warehouse import rows
 from pipeline.worker import links
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
@@ -25,6 +25,9 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     timestamp: int
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class DeadLetter:
     key: bytes | None
     value: bytes
     reason: str
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(slots=True)
@@ -107,11 +111,16 @@ def _read(
     max_events: int,
 ) -> int:
     """Read some records of a chunk; returns the time of their newest event."""
-    values = [record.value or b"" for record in records]
+    values = [
+        cloud_events.canonical(record.value or b"", record.headers, record.key)
+        if record.headers
+        else record.value or b""
+        for record in records
+    ]
     decoded = canonical.decode(values, now_ms=now_ms)
     for rejected in decoded.rejected:
         record = records[rejected.index]
-        batch.dead.append(_dead(chunk, record, rejected.reason))
+        batch.dead.append(dead_letter(chunk, record, rejected.reason))
     plain = b"\\" not in (joined := b"".join(values)) and b"\t" not in joined and NEWLINE not in joined
     plain = plain and b"\r" not in joined and b"\0" not in joined
     where = f"{rows.escape(chunk.topic)}\t{chunk.partition}\t"
@@ -121,7 +130,9 @@ def _read(
     for event, index in zip(decoded.events, decoded.origin, strict=True):
         record = records[index]
         call_id = event.call_id
-        if record.key != call_id.encode() and _misrouted(batch, chunk, record, call_id):
+        if record.key != call_id.encode() and values[index]:
+            # It may lie on the wrong partition: it is sent to where its call_id says, once.
+            batch.forward.append((call_id.encode(), values[index]))
             continue
         of_tenant = by_tenant.get(event.tenant)
         call = None if of_tenant is None else of_tenant.get(call_id)
@@ -129,7 +140,7 @@ def _read(
             call = state.open(event.tenant, call_id)
             fresh.append(call)
         elif call.count >= max_events and call.is_new(event):
-            batch.dead.append(_dead(chunk, record, _too_many(call_id, max_events)))
+            batch.dead.append(dead_letter(chunk, record, _too_many(call_id, max_events)))
             continue
         if event.type not in EVENT_TYPES:
             batch.unknown_types += 1
@@ -163,17 +174,10 @@ def _line(event: Event, where: str, offset: int, value: bytes, plain: bool) -> b
     ).encode(errors="replace") + rows.escape_bytes(value)
 
 
-def _misrouted(batch: Batch, chunk: Chunk, record: Record, call_id: str) -> bool:
-    """An event under a key that is not its call_id may lie on the wrong partition: it is sent to
-    where the key says, once. True when it was."""
-    if record.value is None:
-        return False
-    batch.forward.append((call_id.encode(), record.value))
-    return True
-
-
-def _dead(chunk: Chunk, record: Record, reason: str) -> DeadLetter:
-    return DeadLetter(chunk.topic, chunk.partition, record.offset, record.key, record.value or b"", reason)
+def dead_letter(chunk: Chunk, record: Record, reason: str) -> DeadLetter:
+    """A record of the chunk as a dead letter."""
+    value = record.value or b""
+    return DeadLetter(chunk.topic, chunk.partition, record.offset, record.key, value, reason, record.headers)
 
 
 def _too_many(call_id: str, limit: int) -> str:

@@ -39,6 +39,7 @@ class Letter:
     reason: str
     key: bytes | None
     value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()  # that the record bore
 
     def row(self) -> dict[str, object]:
         """The letter as a row of a list."""
@@ -101,7 +102,10 @@ async def replay(settings: Settings, places: Collection[str], reason: str = "") 
 async def _again(producer: AIOKafkaProducer, settings: Settings, letters: Iterable[Letter]) -> int:
     """Produce the letters' values, then note that it was done: never the other way round."""
     letters = list(letters)
-    for sent in [await producer.send(letter.topic, letter.value, key=letter.key) for letter in letters]:
+    for sent in [
+        await producer.send(letter.topic, letter.value, key=letter.key, headers=list(letter.headers))
+        for letter in letters
+    ]:
         await sent
     topic = settings.dead_letters_topic
     notes = [(_REPLAYED, letter.place.encode()) for letter in letters]
@@ -140,6 +144,11 @@ async def _letters(settings: Settings) -> AsyncGenerator[Letter]:
             reason=headers.get("error", b"").decode(errors="replace"),
             key=record.key,
             value=record.value or b"",
+            headers=tuple(
+                (name.removeprefix(kafka.HEADER_PREFIX), told)
+                for name, told in record.headers
+                if name.startswith(kafka.HEADER_PREFIX)
+            ),
         )
 
 

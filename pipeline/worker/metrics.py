@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 from pipeline import __version__
 
 EVENTS = Counter("cdr_events", "Events read from Kafka")
+RAW = Counter("cdr_raw_events", "Values of raw sources decoded and sent on, by source", ["source"])
 UNKNOWN_TYPES = Counter("cdr_events_unknown_type", "Events of a type this version does not know; archived, not folded")
 DUPLICATES = Counter("cdr_events_duplicate", "Events that were known already")
 LATE = Counter("cdr_events_late", "Events of calls that had left memory")

@@ -59,6 +59,7 @@ class Publisher:
                     ("topic", letter.topic.encode()),
                     ("partition", str(letter.partition).encode()),
                     ("offset", str(letter.offset).encode()),
+                    *((kafka.HEADER_PREFIX + name, told) for name, told in letter.headers),
                 ],
             )
             for letter in letters
@@ -67,7 +68,11 @@ class Publisher:
     async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> None:
         """Publish events under their right key."""
         topic = self._settings.events_topic
-        await self._send_each((topic, key, value, []) for key, value in events)
+        count = self._partitions[topic]
+        by_partition: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        for item in events:
+            by_partition[kafka.partition_of(item[0], count)].append(item)
+        await asyncio.gather(*(self._send_batches(topic, number, items) for number, items in by_partition.items()))
 
     async def _send_each(self, messages: object) -> None:
         assert self._producer is not None

@@ -24,12 +24,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline import kafka
+from pipeline.calls.fold import fold
 from pipeline.embedded.process import HOST, free_port
 from pipeline.settings import Settings
+from pipeline.sources.grouping import group
 from pipeline.warehouse import rows
 from pipeline.warehouse.migrate import migrate
 from pipeline.worker.worker import REFRESH_EVERY_S
 from schemas.call import Call, document
+from schemas.event import Event
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
 
@@ -148,7 +151,7 @@ class Deployment:
             "CDR_DATABASE": self.database,
             "CDR_GROUP": f"{name}-workers",
             "CDR_EVENTS_TOPIC": f"{name}-events",
-            "CDR_SIP_TOPIC": f"{name}-sip",
+            **{f"CDR_{source.upper()}_TOPIC": f"{name}-{source}" for source in kafka.raw_topics(Settings())},
             "CDR_CDRS_TOPIC": f"{name}-cdrs",
             "CDR_DEAD_LETTERS_TOPIC": f"{name}-dead",
             "CDR_PARTITIONS": str(partitions),
@@ -163,6 +166,7 @@ class Deployment:
         self.workers: list[WorkerProcess] = []
         self.values: list[bytes] = []  # what was produced to the events topic
         self.ends: dict[int, int] = {}  # partition → offset after the last record produced
+        self.raw_ends: dict[tuple[str, int], int] = {}  # the same of raw topics
         self.client = clickhouse.client(self.database)
         migrate(self.client, self.database)
         asyncio.run(kafka.ensure_topics(self.settings))
@@ -198,6 +202,41 @@ class Deployment:
         """Produce keys and values to the events topic, in this order."""
         asyncio.run(self._send(messages, partition))
 
+    def send_with_headers(self, messages: Sequence[tuple[bytes, bytes, dict[str, str]]]) -> None:
+        """Produce keys, values and headers to the events topic."""
+        asyncio.run(
+            self._send_all(
+                self.settings.events_topic,
+                [
+                    (key, value, [(name, told.encode()) for name, told in headers.items()])
+                    for key, value, headers in messages
+                ],
+            )
+        )
+
+    def send_raw(self, source: str, messages: Sequence[tuple[bytes, bytes, str]]) -> None:
+        """Produce raw values to the topic of a source: key, value, and the tenant for the header ("" for none)."""
+        topic = kafka.raw_topics(self.settings)[source]
+        ends = asyncio.run(
+            self._send_all(
+                topic,
+                [(key, value, [(kafka.TENANT_HEADER, told.encode())] if told else []) for key, value, told in messages],
+            )
+        )
+        for partition, end in ends.items():
+            self.raw_ends[topic, partition] = max(self.raw_ends.get((topic, partition), 0), end)
+
+    async def _send_all(
+        self, topic: str, messages: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
+    ) -> dict[int, int]:
+        """Partition → offset after the last record sent to it."""
+        ends: dict[int, int] = {}
+        async with AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all", linger_ms=2) as producer:
+            futures = [await producer.send(topic, value, key=key, headers=told) for key, value, told in messages]
+            for sent in await asyncio.gather(*futures):
+                ends[sent.partition] = max(ends.get(sent.partition, 0), sent.offset + 1)
+        return ends
+
     async def _send(self, messages: Sequence[KeyValue], partition: int | None) -> None:
         async with AIOKafkaProducer(
             bootstrap_servers=self.broker.bootstrap, acks="all", linger_ms=2, max_request_size=8 << 20
@@ -208,12 +247,11 @@ class Deployment:
                 self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
         self.values += [value for _, value in messages if value is not None]
 
-    def committed(self, group: str = "") -> dict[int, int]:
-        """Partition → committed offset of the events topic."""
-        return asyncio.run(self._committed(group or self.settings.group))
+    def committed(self, group: str = "", topic: str = "") -> dict[int, int]:
+        """Partition → committed offset of the events topic, or another."""
+        return asyncio.run(self._committed(group or self.settings.group, topic or self.settings.events_topic))
 
-    async def _committed(self, group: str) -> dict[int, int]:
-        topic = self.settings.events_topic
+    async def _committed(self, group: str, topic: str) -> dict[int, int]:
         tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
         await admin.start()
@@ -258,6 +296,20 @@ class Deployment:
             assert time.monotonic() < deadline, story()
             assert any(worker.running for worker in self.workers), f"no worker left: {self.said}"
             time.sleep(0.2)
+
+    def wait_raw_done(self) -> None:
+        """Wait until every raw value is decoded and what came of it is committed, too."""
+
+        def done() -> bool:
+            try:
+                at = {topic: self.committed(topic=topic) for topic, _ in self.raw_ends}
+            except KafkaError:
+                return False
+            return all(at[topic].get(partition, 0) >= end for (topic, partition), end in self.raw_ends.items())
+
+        wait_for(done, lambda: f"raw {self.raw_ends}; {self.said}")
+        for _ in range(3):  # what was decoded, sent on, and told to other partitions
+            self.wait_done()
 
     def records(self, topic: str) -> list[Any]:
         """Everything in a topic, in order within each partition."""
@@ -315,6 +367,45 @@ class Deployment:
     ) -> dict[CallKey, Call]:
         values = self.values if values is None else list(values)
         calls = truth(values, expired=expired)
+        self._verify_rows(calls)
+        self._verify_archive(calls)
+        if feed:
+            self.verify_feed(calls)
+        return calls
+
+    def verify_joined(self, events: Sequence[Event], *, expired: bool = False) -> dict[CallKey, Call]:
+        """The tables equal the fold of all events, where those that are linked are one call: every call, every
+        log, every field, no more; the feed's last word of each id is the same."""
+        calls = [fold(together, expired=expired) for together in group(events)]
+        by_key = {(call.tenant, call.call_id): call for call in calls}
+        assert len(by_key) == len(calls)
+        deadline = time.monotonic() + REFRESH_EVERY_S + 8
+        while True:
+            try:
+                self._verify_rows(by_key)
+                break
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+        self._verify_joined_feed(by_key)
+        return by_key
+
+    def _verify_joined_feed(self, calls: dict[CallKey, Call]) -> None:
+        newest: dict[CallKey, dict[str, Any]] = {}
+        for record in self.feed():
+            shown = orjson.loads(record.value)
+            key = (shown["tenant"], shown["call_id"])
+            if key not in newest or shown["version"] >= newest[key]["version"]:
+                newest[key] = shown
+        for key, call in calls.items():
+            assert newest[key] == orjson.loads(orjson.dumps(document(call))), key
+        for key, shown in newest.items():
+            if key not in calls:
+                assert shown["retired"] is True, shown
+                assert (key[0], shown["merged_into"]["call_id"]) in calls
+
+    def _verify_rows(self, calls: dict[CallKey, Call]) -> None:
         wanted = {key: call_fields(call) for key, call in calls.items()}
         stored = self.stored("call_rows", rows.CALL_COLUMNS)
         found = {(row["tenant"], row["call_id"]): row | {"detail": json.loads(row["detail"])} for row in stored}
@@ -329,10 +420,6 @@ class Deployment:
             wrong = {name: (log[name], value) for name, value in want_log.items() if log[name] != value}
             assert not wrong, f"log of {log['call_id']}: (stored, folded) {wrong}"
         assert len(found_logs) == len(want_logs)
-        self._verify_archive(calls)
-        if feed:
-            self.verify_feed(calls)
-        return calls
 
     def _verify_archive(self, calls: dict[CallKey, Call]) -> None:
         """Every distinct event is archived, and no other."""

@@ -22,6 +22,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     timestamp: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def chunk(events: list[JsonEvent], first: int = 0) -> Chunk:
