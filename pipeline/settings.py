@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1")
     api_port: int = Field(8000, ge=0, le=65535)
 
+    # Files
+    files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")
+
     # HEP listener
     hep_host: str = Field("0.0.0.0")
     hep_port: int = Field(9060, ge=0, le=65535)
