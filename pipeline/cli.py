@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
 from pipeline.warehouse.commands import users
@@ -319,6 +320,7 @@ def doctor(output: OutputOption = Output.table) -> None:
 
 
 app.add_typer(users, name="user")
+app.add_typer(directory_commands.app, name="directory")
 
 
 def main() -> None:

@@ -156,6 +156,7 @@ KINDS: Final[Mapping[str, type[Entry]]] = {
     "ring_group": RingGroup,
     "did": Did,
 }
+_KIND_OF: Final = {class_: kind for kind, class_ in KINDS.items()}
 # Kind → the name of its list in files, paths and `Directory`.
 PLURALS: Final[Mapping[str, str]] = {
     "tenant": "tenants",
@@ -182,7 +183,7 @@ def key_of(entry: Entry) -> str:
 
 def kind_of(entry: Entry) -> str:
     """The kind of an entry."""
-    return next(kind for kind, class_ in KINDS.items() if isinstance(entry, class_))
+    return _KIND_OF[type(entry)]
 
 
 @dataclass(frozen=True, slots=True)

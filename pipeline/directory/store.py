@@ -9,13 +9,12 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from pipeline.directory.model import KINDS, Directory, Entry, build
+from pipeline.directory.model import KINDS, Directory, Entry, build, key_of, kind_of
 from pipeline.warehouse.reader import Reader
 
 Key = tuple[str, str]  # kind, key
@@ -82,8 +81,13 @@ class Directories:
 def load(client: Client, tenant: str) -> Directory:
     """The tenant's directory as it is now."""
     version = int(client.query(_CHANGED, parameters={"tenant": tenant}).result_rows[0][0])
+    return build(tenant, load_entries(client, tenant), version)
+
+
+def load_entries(client: Client, tenant: str) -> dict[Key, Entry]:
+    """The tenant's entries as they were saved: groups and extensions have not learned of each other."""
     rows = client.query(_ENTRIES, parameters={"tenant": tenant}).result_rows
-    return _built(tenant, {kind: bodies for kind, bodies, _ in rows}, version)
+    return _decoded({kind: bodies for kind, bodies, _ in rows})
 
 
 def load_all(client: Client) -> dict[str, Directory]:
@@ -104,27 +108,6 @@ def tenants(client: Client) -> list[str]:
     """The tenants that have a directory."""
     rows = client.query("SELECT DISTINCT tenant FROM directory_rows FINAL WHERE deleted = 0 ORDER BY tenant")
     return [row[0] for row in rows.result_rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One entry with its version: what an ETag is made of. `entry` is None when there is none."""
-
-    entry: Entry | None
-    version: int
-
-
-def one(client: Client, tenant: str, kind: str, key: str) -> Stored:
-    """One entry as it is now; its version is 0 when it never was."""
-    rows = client.query(
-        "SELECT body, deleted, version FROM directory_rows FINAL"
-        " WHERE tenant = {tenant:String} AND kind = {kind:String} AND key = {key:String}",
-        parameters={"tenant": tenant, "kind": kind, "key": key},
-    ).result_rows
-    if not rows:
-        return Stored(None, 0)
-    body, deleted, version = rows[0]
-    return Stored(None if deleted else _DECODERS[kind].decode(body), int(version))
 
 
 def save(client: Client, tenant: str, changes: Mapping[Key, Entry | None], by: str) -> int:
@@ -150,14 +133,10 @@ def save(client: Client, tenant: str, changes: Mapping[Key, Entry | None], by: s
 
 
 def _built(tenant: str, kinds: Mapping[str, list[str]], version: int) -> Directory:
-    entries: dict[Key, Entry] = {}
-    for kind, bodies in kinds.items():
-        decoder = _DECODERS.get(kind)
-        if decoder is not None:  # a kind of a newer version is not ours to know
-            for body in bodies:
-                entry = decoder.decode(body)
-                entries[kind, getattr(entry, _FIRST[kind])] = entry
-    return build(tenant, entries, version)
+    return build(tenant, _decoded(kinds), version)
 
 
-_FIRST: Final = {kind: next(iter(class_.__dataclass_fields__)) for kind, class_ in KINDS.items()}
+def _decoded(kinds: Mapping[str, list[str]]) -> dict[Key, Entry]:
+    """Entries of their JSON; a kind of a newer version of this program is passed over."""
+    entries = (_DECODERS[kind].decode(body) for kind in KINDS if kind in kinds for body in kinds[kind])
+    return {(kind_of(entry), key_of(entry)): entry for entry in entries}

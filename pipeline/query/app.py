@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipeline import __version__
+from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
-from pipeline.query import calls, documents, health, portsip
+from pipeline.query import calls, directory, documents, health, portsip
 from pipeline.query.auth import Gate
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
@@ -41,6 +42,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         yield
         gate.close()
         reader.close()
+        app.state.editor.close()
 
     app = FastAPI(
         title="Call detail records",
@@ -57,6 +59,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.observer = observer
     app.state.gate = gate
     app.state.directories = Directories(reader)
+    app.state.editor = Editor(settings.clickhouse, settings.database)
     document: dict[str, object] = {}
 
     def openapi() -> dict[str, object]:
@@ -65,7 +68,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for router in (portsip.router, calls.router, health.router, *routers, documents.router):
+    for router in (portsip.router, calls.router, directory.router, health.router, *routers, documents.router):
         app.include_router(router)
     app.add_exception_handler(RequestProblem, _refused)
     app.add_exception_handler(BadExpression, _refused)

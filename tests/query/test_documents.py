@@ -54,7 +54,7 @@ def test_it_is_openapi_3_1_with_names_and_examples(document: dict[str, Any]) -> 
     assert document["openapi"] == "3.1.0"
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
-    assert len(ids) == len(set(ids)) == 10
+    assert len(ids) == len(set(ids)) >= 10
     for operation in operations:
         assert operation["summary"]
         assert re.fullmatch(r"[a-z_]+", operation["operationId"])
