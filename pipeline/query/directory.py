@@ -17,7 +17,7 @@ from pipeline.directory.files import plain
 from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, build, key_of, kind_of
 from pipeline.directory.store import Directories, Key
 from pipeline.directory.validate import FIELDS, Invalid, dangling, entry
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, requires
 from pipeline.query.problems import Problem, RequestProblem, not_found
 
 WRITE: Final = "directory:write"
@@ -41,6 +41,7 @@ _BAD: Final[dict[int | str, dict[str, Any]]] = {
         (413, "The entry is larger than 1 MB."),
     )
 }
+Writing = Annotated[Caller, requires(WRITE)]
 _IF_MATCH: Final = {
     "name": "If-Match",
     "in": "header",
@@ -123,7 +124,7 @@ def _routes(kind: str) -> None:
         """The entry as it is in force, with its ETag."""
         return _answer(request, plain(_found(await _current(request, caller), kind, key), whole=True))
 
-    async def put(request: Request, caller: Authenticated, key: str) -> Response:
+    async def put(request: Request, caller: Writing, key: str) -> Response:
         """Make the entry, or replace it whole: fields left out take their defaults."""
         body = await _body(request)
 
@@ -135,7 +136,7 @@ def _routes(kind: str) -> None:
 
         return await _changed(request, caller, decide)
 
-    async def patch(request: Request, caller: Authenticated, key: str) -> Response:
+    async def patch(request: Request, caller: Writing, key: str) -> Response:
         """Change the fields that are sent (RFC 7396); null takes a field back to its default."""
         body = await _body(request)
 
@@ -149,7 +150,7 @@ def _routes(kind: str) -> None:
 
         return await _changed(request, caller, decide)
 
-    async def delete(request: Request, caller: Authenticated, key: str) -> Response:
+    async def delete(request: Request, caller: Writing, key: str) -> Response:
         """Take the entry out."""
 
         def decide(entries: dict[Key, Entry]) -> tuple[dict[Key, Entry | None], tuple[int, None]]:
@@ -187,6 +188,7 @@ def _of_tenant(function: Callable[..., Awaitable[Response]]) -> Callable[..., Aw
     async def own(request: Request, caller: Authenticated) -> Response:
         return await function(request, caller, caller.tenant)
 
+    own.__annotations__["caller"] = function.__annotations__["caller"]
     own.__doc__ = function.__doc__
     return own
 
@@ -301,8 +303,6 @@ async def _changed(
     caller: Caller,
     decide: Callable[[dict[Key, Entry]], tuple[dict[Key, Entry | None], tuple[int, Any]]],
 ) -> Response:
-    if not {WRITE, "admin"} & set(caller.scopes):
-        raise RequestProblem(403, "forbidden", f"The token lacks the scope {WRITE}; make one that has it.")
     editor: Editor = request.app.state.editor
     status, made = await editor.edit(caller.tenant, f"token {caller.name}", decide)
     request.app.state.directories.forget(caller.tenant)
