@@ -110,14 +110,22 @@ def sip(
 @app.command()
 def fold(
     file: Annotated[str, typer.Argument(help="Raw events: NDJSON, or for sip a capture file; - for stdin.")] = "-",
-    source: Annotated[str, typer.Option("--source", "-s", help="Dialect: canonical, sip, …")] = "canonical",
+    source: Annotated[
+        str, typer.Option("--source", "-s", help="Dialect: canonical, sip, freeswitch, asterisk, kamailio, …")
+    ] = "canonical",
     expired: Annotated[bool, typer.Option("--expired", help="Close the calls that are open at the end.")] = False,
+    zone: Annotated[str, typer.Option(help="IANA zone of local times without one; CDR_ZONE when left out.")] = "",
+    node: Annotated[str, typer.Option(help="Names the node where the events do not.")] = "",
 ) -> None:
     """Fold raw events into calls, without broker or database: one call document a line. Exit code 1 when a line was no
     event."""
+    from pipeline.settings import settings
     from pipeline.sources.reader import fold_file
+    from pipeline.sources.source import Options
 
-    wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr)
+    chosen = settings()
+    options = Options(chosen.tenant, zone or chosen.zone, {} if zone else chosen.zones, node, sip_ids=True)
+    wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr, options=options)
     raise typer.Exit(1 if wrong else 0)
 
 

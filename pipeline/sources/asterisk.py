@@ -7,6 +7,7 @@ channels, stand-ins of masquerades and other inner workings are no legs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,30 +17,26 @@ import orjson
 from pipeline.sources.asterisk_ami import ami
 from pipeline.sources.asterisk_ari import ari
 from pipeline.sources.asterisk_cel import cel, renamed
-from pipeline.sources.asterisk_fields import Fields, Malformed
-from pipeline.sources.source import Decoded, Rejected
+from pipeline.sources.asterisk_fields import Fields
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
 from schemas.event import Event
 
 MAX_BYTES: Final = 1_000_000  # of one value
-LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
-FUTURE_MS: Final = 86_400_000  # how far the clock of a node may run ahead
 
 
-def decode(
-    values: Sequence[bytes], *, tenant: str = "default", zone: str = "UTC", node: str = "", now_ms: int | None = None
-) -> Decoded:
+def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int | None = None) -> Decoded:
     """Decode a batch. Never raises for a value.
 
-    `zone` (IANA) is that of the nodes, for CEL over AMI, whose times have none; a value may name its own in `zone`.
-    `node` names the server where the values do not (`node`, `SystemName`). With `now_ms`, ms since the epoch, a time
-    more than a day after it is rejected. Raises ZoneInfoNotFoundError or ValueError for a zone that does not exist.
+    CEL over AMI writes local time without a zone: `options.zone`, or that of the node in `options.zones`, says which; a
+    value may name its own in `zone`. `options.node` names the server where the values do not (`node`, `SystemName`).
+    With
+    `now_ms`, ms since the epoch, a time more than a day after it is rejected.
     """
-    ZoneInfo(zone)
     decoded = Decoded()
-    latest = LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)
+    until = latest(now_ms)
     for index, value in enumerate(values):
         try:
-            events = _events(value, tenant, zone, node, latest)
+            events = _events(value, options, until)
         except Malformed as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
@@ -48,29 +45,39 @@ def decode(
     return decoded
 
 
-def _events(value: bytes, tenant: str, zone: str, node: str, latest: int) -> list[Event]:
+def _events(value: bytes, options: Options, until: int) -> list[Event]:
     parsed = _parse(value)
     raw = dict(zip(_lowered(tuple(parsed)), parsed.values(), strict=True))
     own = raw.get("zone")
-    if isinstance(own, str) and own:
-        zone = own
-        try:
-            ZoneInfo(zone)
-        except (KeyError, OSError, ValueError):
-            raise Malformed(f"/zone: {own[:40]!r} is no IANA time zone; write one such as Europe/Paris") from None
-    if node and not raw.get("node"):
-        raw["node"] = node
+    if own and isinstance(own, str):
+        options = _in_zone(options, own)
     if "eventtype" in raw and "eventname" not in raw:
         raw = renamed(raw)
     if "eventname" in raw:
-        return cel(Fields(raw, tenant, zone, latest))
+        return cel(Fields(raw, options, until))
     if "event" in raw:
-        return ami(Fields(raw, tenant, zone, latest))
+        return ami(Fields(raw, options, until))
     if "type" in raw:
-        return ari(Fields(raw, tenant, zone, latest))
+        return ari(Fields(raw, options, until))
     raise Malformed(
         "/Event: is missing; send AMI events, CEL rows (EventName or eventtype) or ARI events (type) as JSON objects"
     )
+
+
+@lru_cache(maxsize=1024)
+def _exists(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):
+        return False
+    return True
+
+
+def _in_zone(options: Options, zone: str) -> Options:
+    """The options for a value that names its own zone."""
+    if not _exists(zone):
+        raise Malformed(f"/zone: {zone[:40]!r} is no IANA time zone; write one such as Europe/Paris")
+    return replace(options, zone=zone, zones={})
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline.sources.asterisk_cel import cel
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
-from pipeline.sources.asterisk_parties import called, parties
+from pipeline.sources.asterisk_parties import NOWHERE, called, parties
 from schemas.event import Event, Facts
 
 _RINGING, _UP = "5", "6"
@@ -37,7 +37,10 @@ def ami(fields: Fields) -> list[Event]:
 def _event(
     fields: Fields, type_: str, prefix: str = "", *, what: str = "", mark: str = "", linked: bool = True
 ) -> Event:
+    """An event of a channel. `linked`: with the channel's own id, should its linked id have changed: the channel may
+    have begun a call of its own, which those that were called (they have no extension) have not."""
     unique_id = fields.required(prefix + "uniqueid")
+    linked = linked and fields.text(prefix + "exten") not in NOWHERE
     return fields.event(type_, unique_id, fields.first(prefix + "linkedid"), what=what, mark=mark, linked=linked)
 
 
@@ -145,7 +148,8 @@ def _attended(fields: Fields) -> list[Event]:
     event.target_leg_id = fields.id(fields.text("transfertargetuniqueid"))
     target = endpoint(fields.text("transfertargetchannel"))
     event.to = target if numeric(target) else ""
-    others = [fields.id(fields.text(name)) for name in ("secondtransfererlinkedid", "transfereelinkedid")]
+    linked = ("secondtransfererlinkedid", "transfereelinkedid", "transfertargetlinkedid")
+    others = [fields.id(fields.text(name)) for name in linked]
     return [link(event, event.second_leg_id, event.transferee_leg_id, event.target_leg_id, *others)]
 
 

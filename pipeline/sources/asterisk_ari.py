@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, Malformed, endpoint, inner, link, numeric
+from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
 from pipeline.sources.asterisk_parties import called, parties
 from pipeline.sources.asterisk_time import instant
+from pipeline.sources.source import Malformed
 from schemas.event import EARLIEST_MS, Event, Facts
 
 Channel = dict[str, Any]
@@ -58,7 +59,7 @@ def _created(fields: Fields, channel: Channel) -> list[Event]:
     number, name = _text(channel, "caller", "number"), _text(channel, "caller", "name")
     exten = _text(channel, "dialplan", "exten")
     plan = {"exten": exten, "context": _text(channel, "dialplan", "context")}
-    about = Fields(plan, fields.tenant, fields.zone, fields.latest)
+    about = Fields(plan, fields.options, fields.latest)
     called_out = not exten or _text(channel, "state") == "Down"
     parties(about, event, _text(channel, "name"), first=not called_out, number=number, name=name)
     event.role = "" if called_out else event.role

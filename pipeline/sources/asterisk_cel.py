@@ -15,6 +15,8 @@ from pipeline.sources.asterisk_parties import answered, is_menu
 from pipeline.sources.asterisk_row import Row
 from schemas.event import Event, Facts
 
+NORMAL_CLEARING: Final = 16
+
 # Columns of the back-ends → names of the AMI headers, lower case.
 _COLUMNS: Final = {
     "eventtype": "eventname",
@@ -74,7 +76,7 @@ def _started(row: Row) -> list[Event]:
 
 
 def _answered(row: Row) -> list[Event]:
-    event = answered(row.known(row.event("answered")), row.application, first=row.first)
+    event = answered(row.known(row.event("answered", linked=True)), row.application, first=row.first)
     if not row.first and row.application in ("AppDial", "AppQueue"):
         event.peer_leg_id = event.call_id
         if row.application == "AppQueue":
@@ -83,10 +85,11 @@ def _answered(row: Row) -> list[Event]:
 
 
 def _ended(row: Row) -> list[Event]:
-    event = row.known(row.event("ended", linked=True))
     cause = row.extra.get("hangupcause")
     if isinstance(cause, str) and cause.isdigit() and len(cause) < 4:
         cause = int(cause)
+    # A phone that never answered went with no other call.
+    event = row.known(row.event("ended", linked=cause == NORMAL_CLEARING or not row.called))
     if isinstance(cause, int) and 0 < cause < 128:
         event.q850_cause, event.cause_from = cause, "native"
     event.cause = row.said("dialstatus")
@@ -111,7 +114,7 @@ def _was_in_queue(row: Row) -> list[Event]:
 def _bridge(type_: str) -> Callable[[Row], list[Event]]:
     def handler(row: Row) -> list[Event]:
         bridge = row.said("bridge_id")
-        event = row.event(type_, what=bridge, linked=True)
+        event = row.event(type_, what=bridge, linked=not row.called)
         if bridge:
             event.data = Facts(bridge)
         return [event]

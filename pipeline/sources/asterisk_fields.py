@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from pipeline.sources.asterisk_time import instant
+from pipeline.sources.source import Malformed, Options
 from schemas.event import EARLIEST_MS, Event, Party
 
 LONGEST_TEXT: Final = 1024
@@ -27,19 +28,15 @@ _INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", 
 _ZOMBIE: Final = "<ZOMBIE>"
 
 
-class Malformed(ValueError):
-    """The event cannot be understood; the text names the field, the value and the fix."""
-
-
 class Fields:
     """One event: its fields by lower-case name, and what is made of them."""
 
-    __slots__ = ("at", "latest", "name", "node", "raw", "tenant", "zone")
+    __slots__ = ("at", "latest", "name", "node", "options", "raw", "zone")
 
-    def __init__(self, raw: Mapping[str, Any], tenant: str, zone: str, latest: int) -> None:
+    def __init__(self, raw: Mapping[str, Any], options: Options, latest: int) -> None:
         self.raw = raw
-        self.tenant = tenant
-        self.zone = zone
+        self.options = options
+        self.zone = options.zone
         self.latest = latest
         self.node = ""
         self.name = ""
@@ -74,10 +71,12 @@ class Fields:
         raw = self.raw
         node = raw.get("node") or raw.get("systemname")
         if not node or node.__class__ is not str:
-            node = self.first("node", "systemname", "host", "server", "asterisk_id")
+            node = self.first("node", "systemname", "host", "server", "asterisk_id") or self.options.node
         if not node.isprintable():
             raise Malformed(f"/node: {node[:40]!r} has control characters; send printable text")
         self.node = node[:56]
+        if self.options.zones:
+            self.zone = self.options.zone_of(self.node)
         told = raw.get(times[0])
         if not told or told.__class__ is not str:
             told = self.first(*times)
@@ -116,7 +115,7 @@ class Fields:
 
         Asterisk numbers none, so its id is made of what tells it from the channel's others: what happened, when, and
         `what` (a state, a bridge, an application); `mark` tells two events of one report apart. `linked`: the channel's
-        own id is an id of the call as well, since the linked id changes when calls become one.
+        own id is an id of the call as well: it may be that the linked id has changed, because calls became one.
         """
         leg = self.id(unique_id)
         call_id = leg if linked_id == unique_id else self.id(linked_id) or leg
@@ -129,7 +128,7 @@ class Fields:
             call_id,
             id_,
             leg,
-            self.tenant,
+            self.options.tenant,
             self.node,
             linked_ids=[leg] if linked and leg != call_id else None,
         )

@@ -30,9 +30,9 @@ _ANSWERING: Final = frozenset(
     )
 )
 # What a channel that was called runs.
-_CALLED: Final = frozenset(("appdial", "appdial2", "appqueue"))
+CALLED: Final = frozenset(("AppDial", "AppDial2", "AppQueue"))
 _MENUS: Final = frozenset(("background", "read", "waitexten"))
-_NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
+NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
 
 
 def parties(fields: Fields, event: Event, channel: str, *, first: bool, number: str, name: str) -> Event:
@@ -44,12 +44,12 @@ def parties(fields: Fields, event: Event, channel: str, *, first: bool, number: 
         exten = fields.number("exten")
         if event.type != "started":
             exten = fields.number("calleriddnid")
-        if exten not in _NOWHERE:
+        if exten not in NOWHERE:
             event.callee = exten
         event.caller = party(number or (device if numeric(device) else ""), name, device)
         if number and outside(device, number, context):
             event.direction, event.trunk = "inbound", device
-            if event.type == "started" and exten not in _NOWHERE:
+            if event.type == "started" and exten not in NOWHERE:
                 event.did = exten
     else:
         event.callee, trunk = called(device, number, name)
@@ -71,7 +71,7 @@ def called(device: str, number: str, name: str) -> tuple[Party, str]:
 def answered(event: Event, application: str, *, first: bool) -> Event:
     """Say on an answer whether a phone or an application gave it."""
     word = application.lower()
-    if word in _CALLED or not first:
+    if application in CALLED or not first:
         event.answered_by = "party"
     elif word in _ANSWERING:
         event.answered_by = "pbx"

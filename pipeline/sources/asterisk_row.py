@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields
-from pipeline.sources.asterisk_parties import parties
+from pipeline.sources.asterisk_parties import CALLED, parties
 from schemas.event import Event
 
 
@@ -31,6 +31,11 @@ class Row:
         self.data = fields.text("appdata")
         extra = raw.get("extra")
         self.extra: dict[str, Any] = _extra(extra) if extra else {}
+
+    @property
+    def called(self) -> bool:
+        """Whether the channel was called for another and never began a call of its own."""
+        return self.application in CALLED
 
     def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
         return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)

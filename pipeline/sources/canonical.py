@@ -14,28 +14,28 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.cloud_events import unwrapped
-from pipeline.sources.source import Decoded, Rejected
+from pipeline.sources.source import DEFAULTS, Decoded, Options, Rejected, latest
 from schemas.event import EARLIEST_MS, Event
 
 MAX_BYTES: Final = 1_000_000  # of one value
-LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later than any call, whatever the clock says
-FUTURE_MS: Final = 86_400_000  # how far a node's clock may run ahead
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode: Final = msgspec.json.Decoder(Event).decode
 
 
-def decode(values: Sequence[bytes], *, now_ms: int | None = None) -> Decoded:
+def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int | None = None) -> Decoded:
     """The events of a batch, one a value; what is none is rejected with its reason, alone.
 
     `at` becomes integer ms, floored. An event without `event_id` gets one made of its bytes, so that
-    the same bytes stay one fact. `now_ms`, ms since the epoch: events more than a day later are rejected.
+    the same bytes stay one fact. `now_ms`, ms since the epoch: events more than a day later are rejected. Events say
+    all
+    themselves: `options` change nothing.
     """
     decoded = Decoded()
     if not values:
         return decoded
-    latest = LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)
+    until = latest(now_ms)
     try:
         if max(map(len, values)) > MAX_BYTES:
             raise msgspec.DecodeError
@@ -50,7 +50,7 @@ def decode(values: Sequence[bytes], *, now_ms: int | None = None) -> Decoded:
         if at.__class__ is not int:
             since: dt.timedelta = at - _EPOCH  # type: ignore[assignment,operator]
             event.at = at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-        if not EARLIEST_MS <= at <= latest or (b"\\" in payload and _unprintable(event)):
+        if not EARLIEST_MS <= at <= until or (b"\\" in payload and _unprintable(event)):
             late.append(place)
         elif not event.event_id:
             event.event_id = "h-" + blake2b(payload, digest_size=16).hexdigest()

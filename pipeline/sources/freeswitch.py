@@ -1,7 +1,7 @@
 """FreeSWITCH → call events: event-socket JSON, one event a value, and documents of mod_json_cdr.
 
-Each event is understood alone. The Unique-ID is the leg; the call is what FreeSWITCH says it is, and every other id
-that the event knows goes along as `linked_ids`, because that word is wrong in about one call of a hundred.
+Each event is understood alone. The Unique-ID is the leg; the call is its caller's leg. Other ids go along as
+`linked_ids` only where the event tells of two calls that are one (`freeswitch_links`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from pipeline.sources.freeswitch_cdr import document
 from pipeline.sources.freeswitch_channel import HANDLERS
 from pipeline.sources.freeswitch_custom import custom
 from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
-from pipeline.sources.freeswitch_headers import Headers, Malformed
-from pipeline.sources.source import Decoded, Rejected
+from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
 from schemas.event import Event
 
 MAX_BYTES: Final = 4_000_000  # of one value; a json_cdr with a long call flow has some hundred thousand
-LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
-FUTURE_MS: Final = 86_400_000  # how far the clock of a node may run ahead
 
 _HANDLERS: Final = HANDLERS | {"CHANNEL_HANGUP": hung_up, "CHANNEL_HANGUP_COMPLETE": hung_up_completely}
 
@@ -31,17 +29,17 @@ _PLAIN: Final = re.compile(rb'\s*\{\s*"Event-Name"\s*:\s*"CHANNEL_(?:PROGRESS|PR
 _NEEDED: Final = ("Unique-ID", "Channel-Call-UUID", "Core-UUID", "Event-Sequence", "Event-Date-Timestamp")
 
 
-def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | None = None) -> Decoded:
+def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int | None = None) -> Decoded:
     """Decode a batch. Never raises.
 
     A value gives one event, several (a hang-up record), or none (HEARTBEAT, DTMF and all that tells nothing of a
     call). With `now_ms`, ms since the epoch, a time more than a day after it is rejected.
     """
     decoded = Decoded()
-    latest = LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)
+    until = latest(now_ms)
     for index, value in enumerate(values):
         try:
-            events = _events(value, tenant, latest)
+            events = _events(value, options, until)
         except Malformed as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
@@ -50,19 +48,19 @@ def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | No
     return decoded
 
 
-def _events(value: bytes, tenant: str, latest: int) -> list[Event]:
+def _events(value: bytes, options: Options, until: int) -> list[Event]:
     raw = _beginning(value) or _parse(value)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
-        return custom(Headers(raw, tenant, latest))
+        return custom(Headers(raw, options, until))
     handler = _HANDLERS.get(name) if isinstance(name, str) else None
     if handler is not None:
-        headers = Headers(raw, tenant, latest)
+        headers = Headers(raw, options, until)
         headers.begin()
         return handler(headers)
     if name is None:
         if "variables" in raw:
-            return document(raw, tenant, latest)
+            return document(raw, options, until)
         raise Malformed("/Event-Name: is missing; send event-socket JSON (`events json`) or documents of mod_json_cdr")
     if not isinstance(name, str):
         raise Malformed(f"/Event-Name: {str(name)[:60]!r} is no text; send the JSON as FreeSWITCH gives it")

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 from pipeline.sources.freeswitch_channel import menu, voicemail
 from pipeline.sources.freeswitch_hangup import record
-from pipeline.sources.freeswitch_headers import Headers, Malformed
+from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_values import microseconds
+from pipeline.sources.source import Malformed, Options
 from schemas.event import EARLIEST_MS, Event
 
 
-def document(raw: dict[str, Any], tenant: str, latest: int) -> list[Event]:
+def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
     """The events that a document remembers of its leg. Raises Malformed."""
     variables = raw.get("variables")
     if not isinstance(variables, dict):
@@ -31,7 +32,7 @@ def document(raw: dict[str, Any], tenant: str, latest: int) -> list[Event]:
     profiles = [item for item in (flow if isinstance(flow, list) else [flow]) if isinstance(item, dict)]
     if profiles:
         _profile(told, profiles)
-    headers = Headers(told, tenant, latest)
+    headers = Headers(told, options, until)
     headers.leg = headers.id_of("variable_uuid")
     at = headers.ms("variable_end_uepoch", "Caller-Channel-Hangup-Time")
     if not at:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
-from pipeline.sources.freeswitch_values import as_text, clean, items, microseconds
+from pipeline.sources.freeswitch_links import others
+from pipeline.sources.freeswitch_values import as_text, clean, microseconds
+from pipeline.sources.source import Malformed, Options
 from schemas.event import EARLIEST_MS, Event
 
 LONGEST_ID: Final = 256
@@ -17,34 +19,15 @@ LONGEST_ID: Final = 256
 # What changes between two reports of one event: it is no part of what the event says.
 _VOLATILE: Final = ("Event-Sequence", "Event-Date-Local", "Event-Date-GMT", "Event-Calling-Line-Number")
 
-_LINKS: Final = (
-    "Channel-Call-UUID",
-    "variable_call_uuid",
-    "Other-Leg-Unique-ID",
-    "Bridge-A-Unique-ID",
-    "Bridge-B-Unique-ID",
-    "variable_bridge_uuid",
-    "variable_last_bridge_to",
-    "variable_signal_bond",
-    "variable_sip_call_id",
-    "variable_cc_member_session_uuid",
-    "variable_refer_uuid",
-    "Old-Unique-ID",
-)
-
-
-class Malformed(ValueError):
-    """The event cannot be understood; the text names the field, the value and the fix."""
-
 
 class Headers:
     """One event: its headers by name, and what is made of them."""
 
-    __slots__ = ("_call_id", "_ids", "_originator", "_report", "at", "latest", "leg", "raw", "tenant")
+    __slots__ = ("_call_id", "_ids", "_originator", "_report", "at", "latest", "leg", "options", "raw")
 
-    def __init__(self, raw: dict[str, Any], tenant: str, latest: int) -> None:
+    def __init__(self, raw: dict[str, Any], options: Options, latest: int) -> None:
         self.raw = raw
-        self.tenant = tenant
+        self.options = options
         self.latest = latest
         self.leg = ""
         self.at = 0
@@ -146,8 +129,7 @@ class Headers:
         return "" if found == self.leg else found
 
     def call_id(self) -> str:
-        """The best id of the call: wrong in about one call of a hundred (FreeSWITCH issue 1042), so `ids` has the
-        others."""
+        """The id of the call: the caller's leg, see `freeswitch_links`."""
         if not self._call_id:
             told = ""
             if not self.agent:  # an agent is called by the queue, as a call of its own
@@ -156,21 +138,10 @@ class Headers:
         return self._call_id
 
     def ids(self, call_id: str) -> list[str] | None:
-        """Every other id that this event knows of the call."""
+        """The other ids that this event shows to be its call."""
         if self._ids is None:
-            self._ids = self._find_ids(call_id)
+            self._ids = others(self, call_id)
         return list(self._ids) or None
-
-    def _find_ids(self, call_id: str) -> list[str]:
-        raw = self.raw
-        known = {self.leg, self.originator()}
-        for name in _LINKS:
-            if name in raw:
-                known.add(self.usable(name))
-        for listed in items(self.raw.get("variable_originated_legs")):
-            known.add(listed.partition(";")[0])
-        known -= {"", call_id}
-        return sorted(other for other in known if len(other) <= LONGEST_ID and other.isprintable())
 
     def usable(self, name: str) -> str:
         """A header as an id, "" when it is not there or cannot be one."""
@@ -198,20 +169,18 @@ class Headers:
 
     def event(self, type_: str, at: int = 0, *, mark: str = "", linked: bool = False) -> Event:
         """An event of this leg. `mark` tells it from the others of the same report; without a mark it is the
-        report itself. `linked`: with every id, not the leg's alone."""
+        report itself. `linked`: with the other ids of its call."""
         call_id = self.call_id()
-        own = [self.leg] if self.leg != call_id else None
-        others = self.ids(call_id) if linked else own
         return Event(
             type=type_,
             at=at or self.at,
             call_id=call_id,
             event_id=f"{self.report_id()}-{mark}" if mark else self.report_id(),
             leg_id=self.leg,
-            tenant=self.tenant,
+            tenant=self.options.tenant,
             node=self.node,
             seq=self.sequence(),
-            linked_ids=others,
+            linked_ids=self.ids(call_id) if linked else None,
         )
 
     def remembered(self, type_: str, at: int, *, linked: bool = False) -> Event:

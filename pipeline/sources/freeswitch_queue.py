@@ -28,10 +28,7 @@ def _of_member(headers: Headers, type_: str) -> Event:
     event = headers.event(type_, linked=True)
     own = headers.text("Unique-ID") in ("", headers.leg)
     if not own:
-        event.call_id = headers.leg
-        event.linked_ids = [
-            other for other in (headers.usable("CC-Agent-UUID"), headers.usable("Unique-ID")) if other
-        ] or None
+        event.call_id, event.linked_ids = headers.leg, None
     event.queue, number = queue_names(headers.text("CC-Queue"))
     if number:
         event.callee = number

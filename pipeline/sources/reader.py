@@ -15,20 +15,23 @@ from pipeline.errors import USAGE, Problem
 from pipeline.sources.grouping import group
 from pipeline.sources.pcap import records
 from pipeline.sources.registry import source
-from pipeline.sources.source import Decoder
+from pipeline.sources.source import DEFAULTS, Decoder, Options
 from schemas.call import document
 from schemas.event import Event
 
 _BATCH: Final = 2_000  # values decoded at a time
 
 
-def fold_file(name: str, file: str, *, expired: bool, output: TextIO, errors: TextIO) -> int:
+def fold_file(
+    name: str, file: str, *, expired: bool, output: TextIO, errors: TextIO, options: Options = DEFAULTS
+) -> int:
     """Fold the raw events of dialect `name` in `file` ("-": standard input) and write one call document a line.
 
-    `expired` closes calls that are open at the end. Returns how many values were no events; each is told on
+    `expired` closes calls that are open at the end; `options` say what the values do not, such as the zone. Returns
+    how many values were no events; each is told on
     `errors` with the number of its line (of its packet, for a capture) and the reason.
     """
-    decoder = source(name)
+    decoder = source(name, options)
     rejected = 0
 
     def wrong(place: int, reason: str) -> None:

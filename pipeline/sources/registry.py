@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from importlib import import_module
-from inspect import signature
-from typing import Final
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.errors import USAGE, Problem
-from pipeline.sources.source import Decoded, Decoder, RawDecoder
+from pipeline.sources.source import DEFAULTS, Decoded, Decoder, Options, RawDecoder
 
-_MODULES: Final = {
+
+class _Decode(Protocol):
+    """`decode` of a dialect's module."""
+
+    def __call__(self, values: Sequence[bytes], options: Options, *, now_ms: int | None) -> Decoded: ...
+
+
+# Name → the module that has its `decode`.
+SOURCES: Final[dict[str, str]] = {
     "canonical": "pipeline.sources.canonical",
     "sip": "pipeline.sources.sip_events",
     "freeswitch": "pipeline.sources.freeswitch",
@@ -19,41 +28,46 @@ _MODULES: Final = {
 }
 
 
-def _lazily(module: str) -> Decoder:
-    def decode(values: Sequence[bytes]) -> Decoded:
-        decoder: Decoder = import_module(module).decode
-        return decoder(values)
+def source(name: str, options: Options = DEFAULTS) -> Decoder:
+    """The decoder of a dialect, with what it cannot know from its values.
+
+    Raises Problem when there is no dialect, or no time zone, of that name.
+    """
+    if name not in SOURCES:
+        raise Problem(f"Unknown source {name!r}.", hint=f"Known sources: {', '.join(SOURCES)}.", code=USAGE)
+    for zone in {options.zone, *options.zones.values()}:
+        _check(zone)
+
+    def decode(values: Sequence[bytes], *, now_ms: int | None = None) -> Decoded:
+        return _decode(name)(values, options, now_ms=now_ms)
 
     return decode
 
 
-SOURCES: Final[dict[str, Decoder]] = {name: _lazily(module) for name, module in _MODULES.items()}
-
-
-def source(name: str) -> Decoder:
-    """The decoder of a dialect.
-
-    Raises Problem when there is none of that name.
-    """
-    decoder = SOURCES.get(name)
-    if decoder is None:
-        raise Problem(f"Unknown source {name!r}.", hint=f"Known sources: {', '.join(SOURCES)}.", code=USAGE)
-    return decoder
-
-
-def raw_decoder(name: str, zone: str) -> RawDecoder:
+def raw_decoder(name: str, options: Options = DEFAULTS) -> RawDecoder:
     """The decoder of a source whose values are given their tenant when they are decoded.
 
-    `zone` (IANA) is that of the nodes, for dialects with local times. Raises Problem when there is no source of
-    that name.
+    Raises Problem when there is no source, or no time zone, of that name.
     """
-    source(name)
-    loaded: list[Callable[..., Decoded]] = []
+    source(name, options)
+    of_tenant = cache(lambda tenant: replace(options, tenant=tenant))
 
     def decode(values: Sequence[bytes], /, *, tenant: str, now_ms: int | None) -> Decoded:
-        if not loaded:
-            found: Callable[..., Decoded] = import_module(_MODULES[name]).decode
-            loaded.append(partial(found, zone=zone) if "zone" in signature(found).parameters else found)
-        return loaded[0](values, tenant=tenant, now_ms=now_ms)
+        return _decode(name)(values, of_tenant(tenant), now_ms=now_ms)
 
     return decode
+
+
+@cache
+def _decode(name: str) -> _Decode:
+    found: _Decode = import_module(SOURCES[name]).decode
+    return found
+
+
+def _check(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Problem(
+            f"Unknown time zone {zone!r}.", hint="Write an IANA name, such as Europe/Paris.", code=USAGE
+        ) from error

@@ -15,17 +15,15 @@ from typing import Final
 from pipeline.sources import hep, hep_json, sip
 from pipeline.sources.hep import Packet
 from pipeline.sources.sip_values import anonymous, bounded, party, user_domain
-from pipeline.sources.source import Decoded, Rejected
+from pipeline.sources.source import DEFAULTS, FUTURE_MS, Decoded, Options, Rejected
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
-
-FUTURE_MS: Final = 86_400_000  # a clock may be wrong by a day, not by more
 
 # Methods that are part of a call. The others (REGISTER, OPTIONS, SUBSCRIBE, PUBLISH, MESSAGE, …) are none of ours.
 _IN_CALLS: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "REFER", "UPDATE", "NOTIFY", "PRACK", "INFO"})
 _HOLD: Final = frozenset({"sendonly", "inactive"})
 
 
-def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | None = None) -> Decoded:
+def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int | None = None) -> Decoded:
     """Decode a batch of HEP version 3 packets (or their JSON forms). Never raises.
 
     A packet gives one event or, when it belongs to no call (other payload types, REGISTER, OPTIONS,
@@ -35,7 +33,7 @@ def decode(values: Sequence[bytes], *, tenant: str = "default", now_ms: int | No
     latest = None if now_ms is None else now_ms + FUTURE_MS
     for index, value in enumerate(values):
         try:
-            event = _event(value, tenant, latest)
+            event = _event(value, options.tenant, latest)
         except (hep.Malformed, sip.Malformed) as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue

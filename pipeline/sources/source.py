@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from schemas.event import Event
+
+LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later than any call, whatever a clock says
+FUTURE_MS: Final = 86_400_000  # how far the clock of a node may run ahead
+
+
+class Malformed(ValueError):
+    """A value cannot be understood; the text names the field, what was there and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +35,46 @@ class Decoded:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-# Decoders are pure and keep no state between batches: what needs several messages to be
-# understood is understood by the fold, which sees all events of a call.
-Decoder = Callable[[Sequence[bytes]], Decoded]
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a dialect cannot know from its values.
+
+    `tenant`: whose calls they are. `zone`: IANA zone of local times that are written without one; `zones` gives it
+    for nodes by their names. `node`: names the node where values do not. `sip_ids`: calls of several nodes in a row are
+    one where a SIP Call-ID or an X- header says so; each call then costs the worker a look-up.
+    """
+
+    tenant: str = "default"
+    zone: str = "UTC"
+    zones: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+    sip_ids: bool = False
+
+    def zone_of(self, node: str) -> str:
+        """The zone of a node's local times."""
+        return self.zones.get(node, self.zone)
+
+
+DEFAULTS: Final = Options()
+
+
+class Decoder(Protocol):
+    """Decodes a batch. Never raises for a value.
+
+    Decoders are pure and keep no state between batches: what needs several messages to be understood is
+    understood by the fold, which sees all events of a call. With `now_ms`, ms since the epoch, a time more than a day
+    after it is rejected.
+    """
+
+    def __call__(self, values: Sequence[bytes], *, now_ms: int | None = None) -> Decoded: ...
 
 
 class RawDecoder(Protocol):
     """A decoder of a source other than the canonical one: its values do not say whose they are."""
 
-    def __call__(self, values: Sequence[bytes], /, *, tenant: str, now_ms: int | None) -> Decoded:
-        """Decode a batch. Never raises for a value. With `now_ms`, a time far after it is rejected."""
-        ...
+    def __call__(self, values: Sequence[bytes], /, *, tenant: str, now_ms: int | None) -> Decoded: ...
+
+
+def latest(now_ms: int | None) -> int:
+    """The latest time that an event may bear, ms."""
+    return LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)

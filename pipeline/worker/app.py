@@ -16,6 +16,7 @@ from faust.types import TP
 from pipeline.kafka import raw_topics
 from pipeline.settings import Settings
 from pipeline.sources.registry import SOURCES, raw_decoder
+from pipeline.sources.source import Options
 from pipeline.worker import metrics, transport
 from pipeline.worker.batch import Chunk
 from pipeline.worker.publisher import Publisher
@@ -42,10 +43,9 @@ class Service:
         self.publisher = Publisher(settings, partitions)
         self.store = Store(settings, self.publisher)
         self.worker = Worker(settings, self.store, self._acknowledge)
+        options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
         self.raw = {
-            topic: RawSource(
-                name, raw_decoder(name, settings.zone), settings, self.store, self.publisher, self._acknowledge
-            )
+            topic: RawSource(name, raw_decoder(name, options), settings, self.store, self.publisher, self._acknowledge)
             for name, topic in raw_topics(settings).items()
             if name in SOURCES
         }

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
+from pipeline.errors import Problem
 from pipeline.sources.asterisk import decode
 from pipeline.sources.asterisk_time import born, instant
 from pipeline.sources.grouping import group
+from pipeline.sources.registry import source
+from pipeline.sources.source import Options
 from schemas.event import Event
 from tests.sources import mutation, scenario
 
@@ -35,7 +38,7 @@ def test_ids_of_two_servers_stay_apart() -> None:
     assert (first.call_id, first.leg_id, first.node) == ("pbx1-1773136800.1", "pbx1-1773136800.1", "pbx1")
     assert second.call_id == "pbx2-1773136800.1"
     assert first.event_id != second.event_id
-    assert decode([told("Hold")], node="pbx3").events[0].call_id == "pbx3-1773136800.1"
+    assert decode([told("Hold")], Options(node="pbx3")).events[0].call_id == "pbx3-1773136800.1"
 
 
 def test_the_same_event_has_the_same_id() -> None:
@@ -96,14 +99,21 @@ def test_a_trunk_is_told_from_a_phone() -> None:
 def test_a_value_may_name_its_own_zone() -> None:
     row = {"EventName": "CHAN_END", "UniqueID": "1773136800.1", "EventTime": "2026-03-10 11:00:00"}
     assert one(json.dumps(row | {"zone": "Europe/Paris"}).encode()).at == MS - 250
-    assert decode([json.dumps(row).encode()], zone="Europe/Paris").events[0].at == MS - 250
+    assert decode([json.dumps(row).encode()], Options(zone="Europe/Paris")).events[0].at == MS - 250
     decoded = decode([json.dumps(row | {"zone": "Mars/Olympus"}).encode()])
     assert decoded.rejected[0].reason.startswith("/zone: 'Mars/Olympus' is no IANA time zone; write one")
 
 
+def test_a_zone_of_a_node() -> None:
+    row = {"EventName": "CHAN_START", "EventTime": "2026-03-10 11:00:00", "UniqueID": "9.1", "SystemName": "paris"}
+    options = Options(zone="UTC", zones={"paris": "Europe/Paris"})
+    away = decode([json.dumps(row).encode(), json.dumps(row | {"SystemName": "rome"}).encode()], options)
+    assert [event.at for event in away.events] == [1_773_136_800_000, 1_773_140_400_000]
+
+
 def test_a_zone_that_does_not_exist_is_an_error_of_the_setting() -> None:
-    with pytest.raises(KeyError):
-        decode([], zone="Mars/Olympus")
+    with pytest.raises(Problem, match="Unknown time zone 'Mars/Olympus'"):
+        source("asterisk", Options(zones={"pbx": "Mars/Olympus"}))
 
 
 def test_ari_events_make_a_call() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.sources.freeswitch import decode
+from pipeline.sources.source import Options
 from schemas.event import Event, Party
 from tests.sources import mutation, scenario
 
@@ -77,7 +78,9 @@ def test_a_document_tells_the_whole_leg() -> None:
     assert (call.caller_number, call.status, call.end_reason) == ("1001", "answered", "caller_disconnected")
     assert (call.answered_at, call.talk_ms, call.hold_ms) == (AT // 1000 + 4000, 60_500, 5_000)
     assert call.rang_at is None
-    assert decoded.events[0].linked_ids == sorted([PHONE, "k3@phone"])
+    assert not any(event.linked_ids for event in decoded.events)
+    in_a_row = decode([json.dumps(document()).encode()], Options(sip_ids=True))
+    assert in_a_row.events[0].linked_ids == ["k3@phone"]
 
 
 def test_a_document_of_before_2017_has_an_object_for_its_call_flow() -> None:
@@ -129,24 +132,44 @@ def test_the_sequence_is_a_number() -> None:
     ]
 
 
-def test_every_id_goes_along() -> None:
-    event = one(
-        told(
-            "CHANNEL_BRIDGE",
-            **{
-                "Other-Leg-Unique-ID": PHONE,
-                "variable_signal_bond": "bond",
-                "variable_bridge_uuid": "bridge",
-                "variable_sip_call_id": "sip",
-                "variable_call_uuid": "wrong",
-                "variable_originated_legs": ["x;Outbound Call;1", "y;Outbound Call;2"],
-                "Bridge-A-Unique-ID": LEG,
-                "Bridge-B-Unique-ID": PHONE,
-            },
-        )
-    )
-    assert (event.call_id, event.peer_leg_id) == (LEG, PHONE)
-    assert event.linked_ids == sorted([PHONE, "bond", "bridge", "sip", "wrong", "x", "y"])
+def bridge(**headers: str | list[str]) -> Event:
+    return one(told("CHANNEL_BRIDGE", **{"Bridge-A-Unique-ID": LEG, "Bridge-B-Unique-ID": PHONE} | headers))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Other-Type": "originatee", "Other-Leg-Unique-ID": PHONE},
+        {"variable_originated_legs": ["x;Outbound Call;1", f"{PHONE};Outbound Call;2"]},
+        {"variable_cc_side": "member", "variable_cc_agent_uuid": PHONE},
+        {"Call-Direction": "outbound", "variable_originator": PHONE, "Channel-Call-UUID": PHONE},
+    ],
+)
+def test_a_usual_call_needs_no_other_id(headers: dict[str, Any]) -> None:
+    event = bridge(**headers)
+    assert event.peer_leg_id == PHONE
+    assert event.linked_ids is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "call_id", "linked"),
+    [
+        ({"variable_originated_legs": "x;Outbound Call;1"}, LEG, [PHONE]),  # it hears a leg of another call
+        ({"Call-Direction": "outbound", "Channel-Call-UUID": "w", "variable_originator": PHONE}, "w", [PHONE]),
+        ({"Call-Direction": "outbound", "variable_originator": "x", "Channel-Call-UUID": "x"}, "x", [LEG, PHONE]),
+        ({"Channel-Call-UUID": "w", "Other-Type": "originatee", "Other-Leg-Unique-ID": PHONE}, "w", [LEG]),
+    ],
+)
+def test_an_event_that_tells_of_two_calls_joins_them(headers: dict[str, Any], call_id: str, linked: list[str]) -> None:
+    event = bridge(**headers)
+    assert (event.call_id, event.linked_ids) == (call_id, sorted(linked))
+
+
+def test_nodes_in_a_row_are_joined_where_that_is_asked_for() -> None:
+    headers = {"variable_sip_call_id": "k1@carrier_b2b-1", "variable_sip_h_X-CID": "k0", "Caller-Channel-Name": "x"}
+    created = told("CHANNEL_CREATE", **headers)
+    assert decode([created]).events[0].linked_ids is None
+    assert decode([created], Options(sip_ids=True)).events[0].linked_ids == ["k0", "k1@carrier"]
 
 
 @pytest.mark.parametrize(

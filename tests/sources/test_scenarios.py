@@ -10,7 +10,7 @@ import pytest
 from pipeline.calls.fold import fold
 from pipeline.sources import asterisk, freeswitch
 from pipeline.sources.grouping import group
-from pipeline.sources.source import Decoded
+from pipeline.sources.source import Decoded, Options
 from schemas.call import Call
 from tests.sources import scenario
 
@@ -29,7 +29,7 @@ ITEM_INSTANTS = {"at": "at", "joined": "joined_at", "left": "left_at"}
 def decode(dialect: str, told: dict[str, Any], values: list[bytes]) -> Decoded:
     if dialect == "freeswitch":
         return freeswitch.decode(values)
-    return asterisk.decode(values, zone=told.get("zone", "UTC"))
+    return asterisk.decode(values, Options(zone=told.get("zone", "UTC")))
 
 
 def calls(dialect: str, told: dict[str, Any], values: list[bytes]) -> list[Call]:

@@ -32,7 +32,7 @@ def scenarios(dialect: str) -> tuple[list[Message], list[Event]]:
         values = told["values"]
         if zone != "UTC":
             values = [json.dumps({**json.loads(value), "zone": zone}).encode() for value in values]
-        decode = registry.raw_decoder(dialect, "UTC")
+        decode = registry.raw_decoder(dialect)
         events += decode(values, tenant=name, now_ms=None).events
         messages += [(f"{name}-{place % 3}".encode(), value, name) for place, value in enumerate(values)]
     return messages, events
