@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-_EPOCH_2018_MS = 1_514_764_800_000
+SNOWFLAKE_EPOCH_MS = 1_514_764_800_000  # 2018-01-01
 
 
 class CallLog(msgspec.Struct, gc=False):
@@ -157,7 +157,7 @@ def rfc3339(ms: int | None) -> str | None:
 def snowflake(ms: int, salt: int) -> int:
     """Time-ordered id: ms since 2018-01-01 << 22, the low 22 bits from `salt` (a hash, so that the
     same call gets the same id wherever it is folded)."""
-    return (ms - _EPOCH_2018_MS) << 22 | (salt & 0x3FFFFF)
+    return (ms - SNOWFLAKE_EPOCH_MS) << 22 | (salt & 0x3FFFFF)
 
 
 def call_snowflake(tenant: str, call_id: str, started_at: int) -> int:
@@ -167,7 +167,7 @@ def call_snowflake(tenant: str, call_id: str, started_at: int) -> int:
 
 def snowflake_ms(id_: int) -> int:
     """The millisecond since the epoch that a snowflake was made from."""
-    return (id_ >> 22) + _EPOCH_2018_MS
+    return (id_ >> 22) + SNOWFLAKE_EPOCH_MS
 
 
 def log_document(log: CallLog) -> dict[str, Any]:

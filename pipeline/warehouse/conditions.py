@@ -37,8 +37,8 @@ _OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "l
 class Bindings:
     """The bound parameters of one query."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self.values: dict[str, Any] = dict(values or {})
 
     def bind(self, value: Any, type_: str) -> str:
         """The placeholder of `value` as ClickHouse type `type_`."""

@@ -14,6 +14,7 @@ from pipeline.warehouse import columns
 from pipeline.warehouse.clauses import (
     CALL_LOGS,
     CALLS,
+    CLOSED_CALLS,
     EARLIEST_MS,
     NEWEST_FIRST,
     Order,
@@ -21,16 +22,23 @@ from pipeline.warehouse.clauses import (
     Source,
     between,
     matching,
+    moment,
     ordering,
     past,
     selection,
 )
 from pipeline.warehouse.conditions import Bindings
+from pipeline.warehouse.counts import counted, place
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.instants import instant
-from pipeline.warehouse.paging import DAY_MS, stretches, window
+from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import Call, CallLog, snowflake_ms
+
+# Sources whose rows all have ended.
+_ENDED: Final = (CLOSED_CALLS, CALL_LOGS)
+# Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
+_NARROW_MS: Final = 2 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +62,67 @@ async def page(
 ) -> Page:
     """Rows `skip` to `skip + top` of those that match, and how many match.
 
-    Counts by day first. Ordered by time, the page is then read from the days it lies in, so a page
-    deep inside costs what the first one costs. Raises BadExpression, and what `Reader.rows` raises.
+    Ordered by time, the page is read from the days it lies in, so a page deep inside costs what the
+    first one costs. Where much has to be looked through, the keys are found first, and whole rows read
+    of one page only. Raises BadExpression, and what `Reader.rows` raises.
     """
     order = order or NEWEST_FIRST
     bindings = Bindings()
     which = matching(tenant, source, where, bindings)
-    counts = await reader.rows(
-        f"{source.name}_count",
-        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {which} GROUP BY day",
-        bindings.values,
-    )
-    days = [(int(row["day"]), int(row["n"])) for row in counts]
-    count = sum(rows for _, rows in days)
-    if skip >= count or top == 0:
-        return Page(count, [])
-    if order[0].column.sql == "started_at":
-        place = window(days, skip, top, ascending=not order[0].descending)
-        assert place is not None  # skip < count
-        which += " AND " + between(place.first_ms, place.end_ms, bindings)
-        skip = place.skip
-    rows = await reader.rows(
+    question = await counted(reader, source, which, bindings)
+    if skip >= question.total or top == 0:
+        return Page(question.total, [])
+    column, descending = order[0].column.sql, order[0].descending
+    if column == "started_at":
+        lies = await place(reader, question, skip, top, ascending=not descending)
+        if lies is not None:
+            which += f" AND {between(lies.first_ms, lies.end_ms, bindings)}"
+            skip = lies.skip
+            if lies.end_ms - lies.first_ms <= _NARROW_MS:
+                return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
+    elif column == "ended_at" and descending and source in _ENDED:
+        # Nothing ends before it starts: as many as are wanted end after the day on which the last of
+        # as many starts.
+        lies = await place(reader, question, 0, skip + top, ascending=False)
+        if lies is not None:
+            which += f" AND ended_at >= {moment(lies.first_ms, bindings)}"
+    which = await _narrowed(reader, source, which, bindings, order, skip, top)
+    return Page(question.total, await _rows(reader, source, selected, which, bindings, order, 0, top))
+
+
+async def _rows(
+    reader: Reader,
+    source: Source,
+    selected: Sequence[Column],
+    which: str,
+    bindings: Bindings,
+    order: Sequence[Order],
+    skip: int,
+    top: int,
+) -> list[Row]:
+    return await reader.rows(
         f"{source.name}_page",
         f"SELECT {selection(selected)} {which} ORDER BY {ordering(order)}"
         f" LIMIT {bindings.bind(top, 'UInt32')} OFFSET {bindings.bind(skip, 'UInt64')}",
         bindings.values,
     )
-    return Page(count, rows)
+
+
+async def _narrowed(
+    reader: Reader, source: Source, which: str, bindings: Bindings, order: Sequence[Order], skip: int, top: int
+) -> str:
+    """`which`, narrowed to the keys of the rows from `skip` to `skip + top`."""
+    page = Bindings(bindings.values)
+    keys = await reader.rows(
+        f"{source.name}_keys",
+        f"SELECT toUnixTimestamp64Milli(started_at) AS at, id {which} ORDER BY {ordering(order)}"
+        f" LIMIT {page.bind(top, 'UInt32')} OFFSET {page.bind(skip, 'UInt64')}"
+        " SETTINGS optimize_read_in_order = 0",  # in order, a rare match is looked for by one thread
+        page.values,
+    )
+    times = bindings.bind([int(key["at"]) for key in keys], "Array(Int64)")
+    ids = bindings.bind([int(key["id"]) for key in keys], "Array(UInt64)")
+    return f"{which} AND id IN {ids} AND started_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times}), 'UTC'))"
 
 
 async def older(

@@ -49,6 +49,45 @@ async def test_pages_equal_the_whole(reader: Reader, many: list[Call], top: int,
         assert [row["call_id"] for row in found.rows] == expected[skip : skip + top]
 
 
+@pytest.mark.parametrize("name", ["ended_at", "caller_number"])
+@pytest.mark.parametrize("descending", [False, True])
+async def test_pages_in_another_order(reader: Reader, many: list[Call], name: str, descending: bool) -> None:
+    # `many` is newest first, and sorting keeps that order among equals
+    expected = sorted(many, key=lambda made: getattr(made, name), reverse=descending)
+    for source in (CALLS, CLOSED_CALLS):
+        for skip in (0, 3, 99, 195, 200):
+            order = (Order(CALL[name], descending=descending),)
+            found = await page(reader, "many", source, SELECTED, order=order, skip=skip, top=7)
+            assert found.count == 200
+            assert [row["call_id"] for row in found.rows] == [made.call_id for made in expected[skip : skip + 7]]
+
+
+async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> None:
+    """A month is counted again when something was written to it, and only then."""
+    asked: list[str] = []
+
+    async def look() -> tuple[int, list[str], list[str]]:
+        asked.clear()
+        found = await page(reader, "counted", CLOSED_CALLS, SELECTED, skip=0, top=10)
+        return found.count, [row["call_id"] for row in found.rows], sorted(name for name in asked if "count" in name)
+
+    old = NOON - 90 * 24 * 60 * MINUTE
+    write(client, [stored_call("counted", "old", old), stored_call("counted", "new", NOON)])
+    reader._observe = lambda name, _: asked.append(name)
+    try:
+        assert await look() == (2, ["new", "old"], ["closed_calls_count"])
+        assert await look() == (2, ["new", "old"], [])
+        late = stored_call("counted", "late", old + MINUTE)
+        write(client, [late])
+        assert await look() == (3, ["new", "late", "old"], ["closed_calls_count"])
+        write_calls(client, [retired_call("counted", (late.started_at, late.id), "late", 99)])
+        assert (await look())[:2] == (2, ["new", "old"])
+        client.command("OPTIMIZE TABLE call_rows FINAL")
+        assert (await look())[:2] == (2, ["new", "old"])
+    finally:
+        reader._observe = None
+
+
 async def test_pages_of_a_filter(reader: Reader, many: list[Call]) -> None:
     where = Compare("eq", CALL["caller_number"], Literal("103"))
     expected = [made.call_id for made in many if made.caller_number == "103"]

@@ -1,0 +1,134 @@
+"""How many rows match, month by month and day by day, so that a page is read from where it lies.
+
+A month that was counted is counted again only when its parts have changed: a merge, an insert or a
+mutation gives parts new names. So a list of two years of calls costs the count of this month.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from pipeline.warehouse.clauses import Source, between
+from pipeline.warehouse.conditions import Bindings
+from pipeline.warehouse.paging import DAY_MS, Window, window
+from pipeline.warehouse.reader import QueryFailed, Reader
+
+_QUESTIONS: Final = 256  # of so many questions the counts are remembered
+
+
+@dataclass(slots=True)
+class Month:
+    """What was counted of a month while its parts were these."""
+
+    parts: int
+    rows: int
+    days: list[tuple[int, int]] | None = None  # (day since 1970, rows), when somebody asked
+
+
+@dataclass(slots=True)
+class Question:
+    """FROM and WHERE with the values bound in it, and what was counted for it."""
+
+    source: Source
+    which: str
+    values: Mapping[str, Any]
+    months: dict[str, Month] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Rows that match."""
+        return sum(month.rows for month in self.months.values())
+
+
+_asked: WeakKeyDictionary[Reader, OrderedDict[str, Question]] = WeakKeyDictionary()
+
+
+async def counted(reader: Reader, source: Source, which: str, bindings: Bindings) -> Question:
+    """Count the rows of `which`: FROM and WHERE of live rows, as `clauses.matching` makes it. Raises what
+    `Reader.rows` raises."""
+    known = _asked.setdefault(reader, OrderedDict())
+    values = dict(bindings.values)
+    key = f"{which}\0{values!r}"
+    question = known.setdefault(key, Question(source, which, values))
+    known.move_to_end(key)
+    while len(known) > _QUESTIONS:
+        known.popitem(last=False)
+    parts = await _parts(reader, source)  # first: what arrives while we count makes us count again
+    if not parts:
+        question.months = await _months(reader, question, which, values, {})
+        return question
+    changed = [
+        name for name, made in parts.items() if name not in question.months or question.months[name].parts != made
+    ]
+    if changed:
+        bindings = Bindings(values)
+        within = f"{which} AND _partition_id IN {bindings.bind(changed, 'Array(String)')}"
+        found = await _months(reader, question, within, bindings.values, parts)
+        question.months |= {name: Month(parts[name], 0) for name in changed} | found
+    for gone in question.months.keys() - parts.keys():
+        del question.months[gone]
+    return question
+
+
+async def place(reader: Reader, question: Question, skip: int, top: int, *, ascending: bool) -> Window | None:
+    """The days that hold rows `skip` to `skip + top` of what was counted; None when there are no such rows."""
+    passed = skipped = 0
+    days: list[tuple[int, int]] = []
+    for name, month in sorted(question.months.items(), reverse=not ascending):
+        if passed + month.rows <= skip:
+            skipped += month.rows
+        elif passed < skip + top:
+            if month.days is None:
+                month.days = await _days(reader, question, name)
+            days += month.days
+        passed += month.rows
+    return window(days, skip - skipped, top, ascending=ascending)
+
+
+async def _parts(reader: Reader, source: Source) -> dict[str, int]:
+    """Month → fingerprint of its parts. None where ClickHouse does not tell: another server has the
+    parts, or the user may not see them."""
+    bindings = Bindings()
+    try:
+        rows = await reader.rows(
+            "parts",
+            "SELECT partition_id, groupBitXor(cityHash64(name)) AS made FROM system.parts WHERE active"
+            f" AND database = currentDatabase() AND table = {bindings.bind(source.table, 'String')}"
+            " GROUP BY partition_id",
+            bindings.values,
+            by_key=True,
+        )
+    except QueryFailed:
+        return {}
+    return {row["partition_id"]: int(row["made"]) for row in rows}
+
+
+async def _months(
+    reader: Reader, question: Question, which: str, values: Mapping[str, Any], parts: Mapping[str, int]
+) -> dict[str, Month]:
+    rows = await reader.rows(
+        f"{question.source.name}_count", f"SELECT _partition_id AS month, count() AS n {which} GROUP BY month", values
+    )
+    return {row["month"]: Month(parts.get(row["month"], 0), int(row["n"])) for row in rows}
+
+
+async def _days(reader: Reader, question: Question, month: str) -> list[tuple[int, int]]:
+    first = dt.datetime(int(month[:4]), int(month[4:]), 1, tzinfo=dt.UTC)
+    begin, end = first, (first + dt.timedelta(days=32)).replace(day=1)
+    bindings = Bindings(question.values)
+    rows = await reader.rows(
+        f"{question.source.name}_days",
+        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {question.which}"
+        f" AND {between(_ms(begin), _ms(end), bindings)} GROUP BY day",
+        bindings.values,
+    )
+    return [(int(row["day"]), int(row["n"])) for row in rows]
+
+
+def _ms(at: dt.datetime) -> int:
+    return int(at.timestamp() * 1000)
