@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
 from pipeline.warehouse.commands import users
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from pipeline.settings import Settings
 
 app = typer.Typer(
     name="cdr",
@@ -63,6 +68,13 @@ def migrate(
         set_retention(client, calls_days=chosen.retention_days, archive_days=chosen.archive_retention_days)
 
 
+def _routers(settings: Settings) -> list[APIRouter]:
+    """Routes of the parts above the query service, which it serves with its own."""
+    from pipeline.ingest import routes as ingest
+
+    return [ingest.router(settings)]
+
+
 @app.command()
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on; CDR_API_HOST when left out.")] = "",
@@ -75,7 +87,8 @@ def api(
     from pipeline.settings import settings
 
     chosen: dict[str, str | int] = {"api_host": host} if host else {}
-    serve(settings().model_copy(update=chosen | ({} if port is None else {"api_port": port})))
+    served = settings().model_copy(update=chosen | ({} if port is None else {"api_port": port}))
+    serve(served, _routers(served))
 
 
 @app.command()
@@ -136,7 +149,7 @@ def openapi() -> None:
     from pipeline.query.app import create_app
     from pipeline.settings import settings
 
-    print_json(create_app(settings()).openapi())
+    print_json(create_app(settings(), _routers(settings())).openapi())
 
 
 @app.command()

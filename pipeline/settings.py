@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     # Files
     files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")
 
+    # HTTP ingest, part of the query service
+    ingest_max_mb: int = Field(8, ge=1, le=1024, description="Largest body of POST /ingest.")
+    ingest_max_events: int = Field(10_000, ge=1, description="Most events in one body of POST /ingest.")
+    ingest_waiting_mb: int = Field(64, ge=1, description="Memory for what came by HTTP and waits for Kafka.")
+
     # HEP listener
     hep_host: str = Field("0.0.0.0")
     hep_port: int = Field(9060, ge=0, le=65535)

@@ -232,6 +232,7 @@ class Supervisor:
         return {
             "api": f"http://{HOST}:{self.map.api}",
             "docs": f"http://{HOST}:{self.map.api}/docs",
+            "ingest": f"http://{HOST}:{self.map.api}/ingest",
             "metrics": f"http://{HOST}:{self.map.metrics}/metrics",
             "hep": f"udp+tcp://{self.settings.hep_host}:{self.map.hep}",
             "kafka": f"{HOST}:{self.map.broker}",

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -216,17 +217,22 @@ async def test_a_port_in_use_says_what_to_do() -> None:
             await Listener(Outbox("sip", 1)).listen("127.0.0.1", port)
 
 
-async def consume(broker: BrokerServer, topic: str, number: int) -> list[tuple[bytes, bytes]]:
+async def consume_records(broker: BrokerServer, topic: str, number: int) -> list[Any]:
     """So many records of a topic."""
-    got: list[tuple[bytes, bytes]] = []
+    got: list[Any] = []
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
         async with asyncio.timeout(60):
             while len(got) < number:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
-                    got += [(record.key, record.value) for record in records]
+                    got += records
     return got
+
+
+async def consume(broker: BrokerServer, topic: str, number: int) -> list[tuple[bytes, bytes]]:
+    """Keys and values of so many records of a topic."""
+    return [(record.key, record.value) for record in await consume_records(broker, topic, number)]
 
 
 def environment(broker: BrokerServer, topic: str) -> dict[str, str]:
