@@ -50,7 +50,8 @@ def values(body: bytes, content_type: str) -> list[Value]:
     A line that is no JSON is a value all the same, for whoever decodes it to say what is wrong. Raises Unreadable.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind.startswith("application/x-www-form"):
+    # curl calls all that it posts a form, also JSON
+    if kind.startswith("application/x-www-form") and body.lstrip()[:1] not in (b"{", b"["):
         body = _form(body, "base64" in kind)
     elif body[:4] == b"cdr=":  # mod_json_cdr with a content type of somebody's own
         body = _form(body, False)

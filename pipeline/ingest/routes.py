@@ -22,6 +22,7 @@ from pipeline.query.auth import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
 from pipeline.sources.registry import SOURCES, raw_decoder
+from pipeline.sources.source import Options
 
 log = structlog.get_logger("cdr.ingest")
 
@@ -101,7 +102,8 @@ def router(settings: Settings) -> APIRouter:
     topics = {CANONICAL: settings.events_topic} | {
         name: topic for name, topic in raw_topics(settings).items() if name in KNOWN
     }
-    decoders = {name: raw_decoder(name, settings.zone) for name in topics if name != CANONICAL}
+    options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
+    decoders = {name: raw_decoder(name, options) for name in topics if name != CANONICAL}
     senders: list[Sender] = []
     counted = Counter(
         "cdr_ingest_events", "Values that came by HTTP, by source and what became of them", ["source", "state"],
