@@ -95,3 +95,9 @@ def q850_name(cause: int) -> str:
     """The name of a cause; "" when Q.850 has none."""
     row = _Q850.get(cause)
     return row["name"] if row else ""
+
+
+def q850_token(cause: int) -> str:
+    """FreeSWITCH's name of a cause; "" when it has none."""
+    row = _Q850.get(cause)
+    return row["token"] if row else ""

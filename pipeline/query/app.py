@@ -14,7 +14,7 @@ from starlette.responses import Response
 from pipeline import __version__
 from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
-from pipeline.query import calls, directory, documents, health, portsip
+from pipeline.query import calls, commpeak, directory, documents, health, portsip, yeastar
 from pipeline.query.auth import Gate
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
@@ -58,6 +58,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate
+    app.state.settings = settings
     app.state.directories = Directories(reader)
     app.state.editor = Editor(settings.clickhouse, settings.database)
     document: dict[str, object] = {}
@@ -68,7 +69,16 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for router in (portsip.router, calls.router, directory.router, health.router, *routers, documents.router):
+    for router in (
+        portsip.router,
+        commpeak.router,  # behind PortSIP's, whose paths are of one segment
+        yeastar.router,
+        calls.router,
+        directory.router,
+        health.router,
+        *routers,
+        documents.router,
+    ):
         app.include_router(router)
     app.add_exception_handler(RequestProblem, _refused)
     app.add_exception_handler(BadExpression, _refused)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.responses import Response
 
 STATIC: Final = Path(str(resources.files("pipeline.query"))) / "static"
@@ -39,6 +40,28 @@ def parameter(name: str, schema: dict[str, Any], description: str, example: Any)
         "schema": schema,
         "description": description,
         "example": example,
+    }
+
+
+def json_body_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """A JSON request body of an OpenAPI operation, for `openapi_extra`: bodies are read by hand."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return whole(parts[value["$ref"].rpartition("/")[2]])
+        return {name: whole(each) for name, each in value.items()}
+
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": whole(schema), "example": example}},
+        }
     }
 
 

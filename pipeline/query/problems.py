@@ -1,12 +1,13 @@
 """What goes wrong with a request, in each surface's own form.
 
-Under `/api` PortSIP's body {"errors": [{"code", "message", "detail"}]}; elsewhere RFC 9457
-problem details.
+Under `/api` PortSIP's body {"errors": [{"code", "message", "detail"}]}; other vendors' forms where they
+say so; elsewhere RFC 9457 problem details.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -72,8 +73,20 @@ def shortened(value: str) -> str:
     return value if len(value) <= 80 else value[:77] + "…"
 
 
+Form = Callable[[RequestProblem, str], Response]
+_FORMS: Final[list[tuple[re.Pattern[str], Form]]] = []
+
+
+def speaks(paths: str, form: Form) -> None:
+    """Problems at paths that begin like this pattern are said in a surface's own form."""
+    _FORMS.append((re.compile(paths), form))
+
+
 def response(problem: RequestProblem, path: str, request_id: str) -> Response:
     """The problem in the form of the surface that `path` belongs to."""
+    for paths, form in _FORMS:
+        if paths.match(path):
+            return form(problem, path)
     if path == "/api" or path.startswith("/api/"):
         return Response(orjson.dumps(_portsip(problem)), problem.status, problem.headers, media_type="application/json")
     body = {

@@ -42,6 +42,11 @@ def call_row(call: Call) -> list[Any]:
         if at is not None:
             values[index] = at / 1000
     detail = {name: value for name in _NESTED if (value := getattr(call, name))}
+    for log in call.logs:  # what questions about calls need of their targets
+        if log.kind == "conference":
+            detail.setdefault("conferences", []).append([log.number, log.answered_at, log.ended_at])
+        elif log.kind == "outside" and call.direction == "inbound_outbound":
+            detail.setdefault("outward_trunk", log.trunk)
     del values[_FIRST_NESTED : _LOGS + 1]
     values += (orjson.dumps(detail).decode(), 0)
     return values
