@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
     # Query service
     api_host: str = Field("127.0.0.1")
     api_port: int = Field(8000, ge=0, le=65535)
+    portsip_blanks: Literal["omit", "empty"] = Field(
+        "omit",
+        description="An unknown end_reason, reroute_reason or outbound_caller_id under /api: omit is valid by "
+        "PortSIP's schema, empty sends an empty text as its servers do.",
+    )
 
     # Files
     files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")

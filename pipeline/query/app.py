@@ -14,7 +14,18 @@ from starlette.responses import Response
 from pipeline import __version__
 from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
-from pipeline.query import calls, commpeak, directory, documents, health, portsip, yeastar
+from pipeline.query import (
+    calls,
+    commpeak,
+    directory,
+    documents,
+    health,
+    portsip,
+    portsip_login,
+    portsip_sessions,
+    portsip_sync,
+    yeastar,
+)
 from pipeline.query.auth import Gate
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
@@ -55,6 +66,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.state.settings = settings
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate
@@ -70,7 +82,10 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
 
     app.openapi = openapi  # type: ignore[method-assign]
     for router in (
+        portsip_login.router,
         portsip.router,
+        portsip_sessions.router,
+        portsip_sync.router,
         commpeak.router,  # behind PortSIP's, whose paths are of one segment
         yeastar.router,
         calls.router,

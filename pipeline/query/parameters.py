@@ -18,9 +18,15 @@ _MOST_PARAMETERS: Final = 100
 
 
 def parse(
-    query: bytes, known: Collection[str], *, repeatable: Collection[str] = (), dollar: bool = False
+    query: bytes,
+    known: Collection[str],
+    *,
+    repeatable: Collection[str] = (),
+    dollar: bool = False,
+    ignore_others: bool = False,
 ) -> Parameters:
-    """The parameters of a raw query string. With `dollar`, `$top` is another spelling of `top`."""
+    """The parameters of a raw query string. With `dollar`, `$top` is another spelling of `top`. Names that are not
+    `known` are refused, or left out with `ignore_others`."""
     found: dict[str, list[str]] = {}
     parts = [part for part in query.split(b"&") if part]
     if len(parts) > _MOST_PARAMETERS:
@@ -29,6 +35,8 @@ def parse(
         raw_name, _, raw_value = part.partition(b"=")
         name = _text(raw_name, "query string")
         name = name[1:] if dollar and name.startswith("$") else name
+        if name not in known and ignore_others:
+            continue
         if name not in known:
             raise invalid(name[:80] or "query string", None, f"is no parameter here; there are {', '.join(known)}")
         values = found.setdefault(name, [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import orjson
@@ -9,9 +11,9 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.query import portsip_models as models
-from pipeline.query.auth import DOCUMENTED, Authenticated
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import Parameters, parse
+from pipeline.query.parameters import parse
 from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
 from pipeline.query.portsip_rows import (
     CALL_LOG_COLUMNS,
@@ -25,17 +27,20 @@ from pipeline.query.portsip_rows import (
     parse_id,
     priced_items,
     target_item,
+    without_blanks,
 )
 from pipeline.query.problems import not_found
-from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS
-from pipeline.warehouse.expressions import All
-from pipeline.warehouse.queries import call, call_log, logs_of, page
+from pipeline.query.visible import visible_calls, visible_logs
+from pipeline.settings import Settings
+from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS, Source
+from pipeline.warehouse.expressions import All, Column, Node
+from pipeline.warehouse.queries import Page, call, call_log, logs_of, page
 from pipeline.warehouse.reader import Reader
 
 _OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")
 _DEEPEST_SKIP: Final = 10**12
 
-_LIST_PARAMETERS: Final = [
+LIST_PARAMETERS: Final = [
     parameter(
         "filter",
         {"type": "string", "maxLength": 8192},
@@ -59,16 +64,31 @@ _LIST_PARAMETERS: Final = [
     parameter("top", {"type": "integer", "minimum": 1, "maximum": 100, "default": 100}, "How many items.", 100),
     parameter("count", {"type": "boolean", "default": True}, "Taken for completeness: `count` is always there.", True),
 ]
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": models.PortsipErrors, "description": "A parameter cannot be understood."},
     401: {"model": models.PortsipErrors, "description": "No valid token."},
+    403: {"model": models.PortsipErrors, "description": "The token may not do this."},
     503: {"model": models.PortsipErrors, "description": "The warehouse is away; see Retry-After."},
 }
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": models.PortsipErrors, "description": "No such id."}}
+UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": models.PortsipErrors, "description": "No such id."}}
 
 Id = Annotated[str, Path(description="Id as lists show it; base64 of it is understood too.")]
 
-router = APIRouter(prefix="/api", tags=["PortSIP"], responses=_REFUSALS, dependencies=[DOCUMENTED])
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list shows, and how it may be asked."""
+
+    source: Source
+    columns: tuple[Column, ...]
+    properties: Mapping[str, Column]
+    searched: tuple[Column, ...]
+
+
+_CDRS: Final = Listing(CLOSED_CALLS, CDR_COLUMNS, CDR_PROPERTIES, CDR_SEARCHED)
+_CALL_LOGS: Final = Listing(CALL_LOGS, CALL_LOG_COLUMNS, CALL_LOG_PROPERTIES, CALL_LOG_SEARCHED)
+
+router = APIRouter(prefix="/api", tags=["PortSIP"], responses=REFUSALS, dependencies=[DOCUMENTED])
 
 
 @router.get(
@@ -76,28 +96,26 @@ router = APIRouter(prefix="/api", tags=["PortSIP"], responses=_REFUSALS, depende
     operation_id="list_cdrs",
     summary="List CDRs",
     response_model=models.CdrPage,
-    openapi_extra={"parameters": _LIST_PARAMETERS},
+    openapi_extra={"parameters": LIST_PARAMETERS},
 )
 async def list_cdrs(request: Request, caller: Authenticated) -> Response:
     """Finished calls, newest first. Calls in progress come when they have ended."""
-    options = _options(request)
-    where = All(
-        (
-            parse_filter(options.text("filter"), CDR_PROPERTIES),
-            parse_search(options.text("search"), CDR_SEARCHED),
-        )
-    )
-    found = await page(
-        _reader(request),
-        caller.tenant,
-        CLOSED_CALLS,
-        CDR_COLUMNS,
-        where,
-        parse_orderby(options.text("orderby"), CDR_PROPERTIES),
-        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
-        top=options.whole("top", 100, 1, 100),
-    )
-    return _json({"count": found.count, "items": [cdr_item(row) for row in found.rows]})
+    found = await listed(request, caller, _CDRS, visible_calls(caller))
+    return answer(request, {"count": found.count, "items": [cdr_item(row) for row in found.rows]})
+
+
+@router.get(
+    "/user/cdrs",
+    operation_id="list_own_cdrs",
+    summary="List one's own CDRs",
+    response_model=models.CdrPage,
+    openapi_extra={"parameters": LIST_PARAMETERS},
+)
+async def list_own_cdrs(request: Request, caller: Authenticated) -> Response:
+    """Finished calls that the caller's extension made or was a target of. Of a caller without an extension,
+    all that it sees."""
+    found = await listed(request, caller, _CDRS, visible_calls(own(caller)))
+    return answer(request, {"count": found.count, "items": [cdr_item(row) for row in found.rows]})
 
 
 @router.get(
@@ -105,16 +123,17 @@ async def list_cdrs(request: Request, caller: Authenticated) -> Response:
     operation_id="get_cdr",
     summary="The targets of a call",
     response_model=models.CdrDetail,
-    responses=_UNKNOWN,
+    responses=UNKNOWN,
 )
 async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     """Every target of a finished call, tried or reached, with cost and billed account."""
     _no_options(request)
-    row = await call(_reader(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS)
+    where = visible_calls(caller)
+    row = await call(reader_of(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS, where)
     if row is None:
         raise not_found(f"There is no finished call with the id {id[:80]!r}.")
-    logs = await logs_of(_reader(request), caller.tenant, row)
-    return _json({"items": [target_item(item) for item in priced_items(row, logs)]})
+    logs = await logs_of(reader_of(request), caller.tenant, row)
+    return answer(request, {"items": [target_item(item) for item in priced_items(row, logs)]})
 
 
 @router.get(
@@ -122,28 +141,12 @@ async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     operation_id="list_call_logs",
     summary="List call logs",
     response_model=models.CallLogPage,
-    openapi_extra={"parameters": _LIST_PARAMETERS},
+    openapi_extra={"parameters": LIST_PARAMETERS},
 )
 async def list_call_logs(request: Request, caller: Authenticated) -> Response:
     """One item a target of a call, newest first."""
-    options = _options(request)
-    where = All(
-        (
-            parse_filter(options.text("filter"), CALL_LOG_PROPERTIES),
-            parse_search(options.text("search"), CALL_LOG_SEARCHED),
-        )
-    )
-    found = await page(
-        _reader(request),
-        caller.tenant,
-        CALL_LOGS,
-        CALL_LOG_COLUMNS,
-        where,
-        parse_orderby(options.text("orderby"), CALL_LOG_PROPERTIES),
-        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
-        top=options.whole("top", 100, 1, 100),
-    )
-    return _json({"count": found.count, "items": [call_log_item(row) for row in found.rows]})
+    found = await listed(request, caller, _CALL_LOGS, visible_logs(caller))
+    return answer(request, {"count": found.count, "items": [call_log_item(row) for row in found.rows]})
 
 
 @router.get(
@@ -151,38 +154,68 @@ async def list_call_logs(request: Request, caller: Authenticated) -> Response:
     operation_id="get_call_log",
     summary="One call log",
     response_model=models.CallLogDetail,
-    responses=_UNKNOWN,
+    responses=UNKNOWN,
 )
 async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Response:
     """One target of a call, with cost and billed account."""
     _no_options(request)
-    log = await call_log(_reader(request), caller.tenant, parse_id(id, "Call log"))
-    row = log and await call(_reader(request), caller.tenant, log["session_id"])
+    reader = reader_of(request)
+    log = await call_log(reader, caller.tenant, parse_id(id, "Call log"), visible_logs(caller))
+    row = log and await call(reader, caller.tenant, log["session_id"])
     if not log or not row:
         raise not_found(f"There is no call log with the id {id[:80]!r}.")
-    logs = await logs_of(_reader(request), caller.tenant, row)
+    logs = await logs_of(reader, caller.tenant, row)
     wanted = str(log["id"])
     item = next((item for item in priced_items(row, logs) if item["id"] == wanted), None)
     if item is None:  # corrected between the queries: its row has just been retired
         raise not_found(f"There is no call log with the id {id[:80]!r} any more.")
-    return _json(item)
+    return answer(request, item)
 
 
-def _options(request: Request) -> Parameters:
+async def listed(request: Request, caller: Caller, listing: Listing, visible: Node) -> Page:
+    """The page of a list that the request asks for, of what is visible."""
     options = parse(request.scope["query_string"], _OPTIONS, dollar=True)
     options.truth("count", True)  # PortSIP's lists always carry count; false is understood and changes nothing
-    return options
+    where = All(
+        (
+            visible,
+            parse_filter(options.text("filter"), listing.properties),
+            parse_search(options.text("search"), listing.searched),
+        )
+    )
+    return await page(
+        reader_of(request),
+        caller.tenant,
+        listing.source,
+        listing.columns,
+        where,
+        parse_orderby(options.text("orderby"), listing.properties),
+        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
+        top=options.whole("top", 100, 1, 100),
+    )
+
+
+def own(caller: Caller) -> Caller:
+    """The caller as one that sees own calls only, if there is an extension that they are of."""
+    return replace(caller, role="user") if caller.extension else caller
+
+
+def reader_of(request: Request) -> Reader:
+    """The service's reader."""
+    reader: Reader = request.app.state.reader
+    return reader
+
+
+def answer(request: Request, body: dict[str, Any], status: int = 200) -> Response:
+    """The body as JSON, in its `items` nothing that the vendor's schema does not allow."""
+    settings: Settings = request.app.state.settings
+    if settings.portsip_blanks == "omit":
+        body = without_blanks(body)
+    return Response(
+        orjson.dumps(body), status_code=status, media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 def _no_options(request: Request) -> None:
     if request.scope["query_string"]:
         parse(request.scope["query_string"], ())
-
-
-def _reader(request: Request) -> Reader:
-    reader: Reader = request.app.state.reader
-    return reader
-
-
-def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})

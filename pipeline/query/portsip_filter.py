@@ -32,6 +32,7 @@ from pipeline.warehouse.expressions import (
     Not,
     Operand,
 )
+from pipeline.warehouse.instants import instant
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -46,6 +47,7 @@ _BARE: Final = re.compile(r"[+-]?\d[\w.:+-]*|[+-]\d+", re.ASCII)
 _COMPARISONS: Final = ("eq", "ne", "gt", "ge", "lt", "le")
 _MOST_TOKENS = 1000
 _DEEPEST = 50
+_LONGEST_SPAN_MS: Final = (5 * 365 + 2) * 86_400_000  # with the leap days that five years may have
 
 Properties = Mapping[str, Column]
 
@@ -54,7 +56,26 @@ def parse_filter(text: str | None, properties: Properties) -> Node:
     """The tree of a `filter`; everything when there is none. 400 naming what cannot be understood."""
     if text is None or not text.strip():
         return EVERYTHING
-    return _Filter(text, properties).whole()
+    node = _Filter(text, properties).whole()
+    _check_span(node)
+    return node
+
+
+def _check_span(node: Node) -> None:
+    """400 for a filter that names a first and a last start more than five years apart (vendor page
+    "Release notes": queries are limited to 5 years)."""
+    first: list[int] = []
+    last: list[int] = []
+    for part in node.parts if isinstance(node, All) else (node,):
+        if not (isinstance(part, Compare) and isinstance(part.left, Column) and isinstance(part.right, Literal)):
+            continue
+        if part.left.sql == "started_at" and part.right.text and part.operator in ("gt", "ge", "lt", "le"):
+            try:
+                (first if part.operator in ("gt", "ge") else last).append(instant(part.right.text))
+            except ValueError:  # said with more words when the condition is made
+                return
+    if first and last and min(last) - max(first) > _LONGEST_SPAN_MS:
+        raise invalid("filter", None, "spans more than 5 years of started_at; ask for at most 5 years at once")
 
 
 def parse_orderby(text: str | None, properties: Properties) -> tuple[Order, ...]:
@@ -78,7 +99,7 @@ def parse_orderby(text: str | None, properties: Properties) -> tuple[Order, ...]
 def parse_search(text: str | None, columns: tuple[Column, ...]) -> Node:
     """`101 or 102`, `alice 101`, `"alice smith"`: words found in any of `columns`, whatever their case.
     `or` binds weaker than `and`, and words side by side mean `and`."""
-    if text is None:
+    if text is None or not text.strip():
         return EVERYTHING
     words = re.findall(r'"([^"]*)"|(\S+)', text)
     if len(words) > _DEEPEST:

@@ -20,7 +20,6 @@ _EndReason = Literal[
     "REFERRED",
     "REDIRECTED",
     "CANCELLED",
-    "",
 ]
 _RerouteReason = Literal[
     "TRANSFER",
@@ -39,7 +38,6 @@ _RerouteReason = Literal[
     "FORWARDING_AWAY",
     "FORWARDING_NIGHT_MODE",
     "DISA",
-    "",
 ]
 
 
@@ -47,26 +45,40 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _absent(schema: dict[str, Any]) -> None:
+    """A field that is there or not, but never null."""
+    schema.pop("default", None)
+
+
+def _perhaps(description: str, example: str, **limits: int) -> Any:
+    """A field that is left out when unknown."""
+    return Field(default=None, description=description, examples=[example], json_schema_extra=_absent, **limits)  # type: ignore[call-overload]
+
+
 class Target(_Shape):
     """What calls and call logs have in common."""
 
-    caller: str = Field(description="Number of the caller.", examples=["101"])
-    caller_domain: str = Field(description="SIP domain of the caller.", examples=["pbx.example.com"])
-    caller_display_name: str = Field(description="Display name of the caller.", examples=["Alice"])
-    callee: str = Field(description="Number called: of a call, the first target.", examples=["+441632960123"])
-    callee_domain: str = Field(description="SIP domain of the callee.", examples=["pbx.example.com"])
-    callee_display_name: str = Field(description="Display name of the callee.", examples=["Bob"])
+    caller: str = Field(max_length=256, description="Number of the caller.", examples=["101"])
+    caller_domain: str = Field(max_length=1024, description="SIP domain of the caller.", examples=["pbx.example.com"])
+    caller_display_name: str = Field(max_length=1024, description="Display name of the caller.", examples=["Alice"])
+    callee: str = Field(
+        max_length=256, description="Number called: of a call, the first target.", examples=["+441632960123"]
+    )
+    callee_domain: str = Field(max_length=1024, description="SIP domain of the callee.", examples=["pbx.example.com"])
+    callee_display_name: str = Field(max_length=1024, description="Display name of the callee.", examples=["Bob"])
     started_at: str = Field(description="Start, RFC 3339 UTC.", examples=[_TIME])
     rang_at: str = Field(description="First ringing; empty when it never rang.", examples=["2024-08-20T06:01:00.120Z"])
     answered_at: str = Field(description="Answer; empty when there was none.", examples=["2024-08-20T06:01:01.965Z"])
     ended_at: str = Field(description="End.", examples=["2024-08-20T06:01:36.159Z"])
     call_id: str = Field(description="Id that all events of the call share.", examples=["a84b4c76e66710@pbx"])
     direction: _Direction = Field(description="Seen from the PBX.", examples=["OUTBOUND_CALL"])
-    end_reason: _EndReason = Field(description="Why it ended; empty when unknown.", examples=["CALLER_DISCONNECTED"])
-    reroute_reason: _RerouteReason = Field(description="Why the call went on; empty when it did not.", examples=[""])
+    end_reason: _EndReason = _perhaps("Why it ended; left out when unknown.", "CALLER_DISCONNECTED")
+    reroute_reason: _RerouteReason = _perhaps("Why the call went on; left out when it did not.", "TRANSFER")
     status_code: int = Field(description="SIP status of what went wrong; 0 when nothing did.", examples=[0])
     destination: str = Field(description="Last target reached.", examples=["+441632960123"])
-    outbound_caller_id: str = Field(description="Number shown to the outside.", examples=["+441632960000"])
+    outbound_caller_id: str = _perhaps(
+        "Number shown to the outside; left out when there is none.", "+441632960000", min_length=1, max_length=64
+    )
     did_cid: str = Field(description="Number dialled from outside.", examples=[""])
     trunk: str = Field(description="Trunk that carried it.", examples=["carrier-a"])
     duration: int = Field(description="Answer to end, whole seconds.", examples=[35])
@@ -131,3 +143,62 @@ class PortsipErrors(_Shape):
     """PortSIP's error body."""
 
     errors: list[PortsipError]
+
+
+class Login(_Shape):
+    """Tokens of a login."""
+
+    access_token: str = Field(description="Send it as Authorization: Bearer.", examples=["cdrs_…"])
+    expires_in: int = Field(description="Seconds that the access token is good for.", examples=[1800])
+    refresh_token: str = Field(description="For new tokens; good once, for a day.", examples=["cdrs_…"])
+    token_type: Literal["Bearer"] = Field(examples=["Bearer"])
+
+
+class Nothing(_Shape):
+    """An empty object."""
+
+
+class SessionCall(_Shape):
+    """What a session is doing with one target."""
+
+    caller: str = Field(description="Number of the caller.", examples=["101"])
+    caller_display_name: str = Field(description="Display name of the caller.", examples=["Alice"])
+    callee: str = Field(description="Number of the target.", examples=["201"])
+    trunk: str = Field(description="Trunk that carries it.", examples=["carrier-a"])
+    started_at: str = Field(description="When the target was first tried, RFC 3339 UTC.", examples=[_TIME])
+    talking_time: int = Field(ge=0, description="Whole seconds since the target answered; 0 before.", examples=[12])
+
+
+class Session(_Shape):
+    """A call in progress."""
+
+    id: str = Field(description="Id of the call.", examples=[_ID])
+    calls: list[SessionCall] = Field(description="The targets it is at.")
+
+
+class SessionPage(_Shape):
+    """Calls in progress, and how many match on all pages."""
+
+    count: int = Field(ge=0, description="How many calls match.", examples=[1])
+    items: list[Session]
+
+
+class SyncToken(_Shape):
+    """Where a client of the change feed stands."""
+
+    token: str = Field(description="For the next diff.", examples=["cdrd_…"])
+
+
+class Change(_Shape):
+    """A call that came, changed or went."""
+
+    id: str = Field(description="Id of the call.", examples=[_ID])
+    change_type: Literal["CREATED", "UPDATED", "DELETED"] = Field(description="What happened.", examples=["CREATED"])
+    items: list[PricedTarget] = Field(description="Its targets as they are now; none of a call that went.")
+
+
+class Diff(_Shape):
+    """What changed since the token was given, oldest first, and the token for the next time."""
+
+    token: str = Field(description="For the next diff. The old one stays good: a lost answer can be asked again.")
+    items: list[Change] = Field(description="At most 500; ask again until there are none.")

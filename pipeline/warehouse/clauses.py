@@ -24,6 +24,8 @@ class Source:
 
 CALLS: Final = Source("calls", "call_rows", "1")
 CLOSED_CALLS: Final = Source("closed_calls", "call_rows", "state = 'closed'")
+# Rows that say no more than that a call is open (no event was folded yet) show nothing of it.
+OPEN_CALLS: Final = Source("open_calls", "call_rows", "state = 'open' AND events > 0")
 # Targets that the call has left; an open call's present target is not history yet.
 CALL_LOGS: Final = Source("call_logs", "call_log_rows", "isNotNull(ended_at)")
 # One row a visit to a queue, as JSON in `visit`; a call that never queued has none.

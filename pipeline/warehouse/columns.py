@@ -17,10 +17,10 @@ _SECONDS = (
     " - intDiv(toUnixTimestamp64Milli(assumeNotNull(answered_at)), 1000)))"
 )
 # The SIP status of something that went wrong; 0 when nothing did. 1xx and 2xx are no errors (RFC 3261, 21).
-_ERROR = "if(sip_status < 300, 0, sip_status)"
-# A call left its first target for the first reason that has a name.
-_FIRST_REASON = (
-    "arrayFirst(reason -> reason != '', arrayMap(reroute -> JSONExtractString(reroute, 'reason'),"
+_ERROR = "if(sip_status BETWEEN 100 AND 299, 0, sip_status)"
+# Why the call went on to where it ended: the last of its reroutes that has a name.
+_LAST_REASON = (
+    "arrayLast(reason -> reason != '', arrayMap(reroute -> JSONExtractString(reroute, 'reason'),"
     " JSONExtractArrayRaw(detail, 'reroutes')))"
 )
 
@@ -58,7 +58,7 @@ CALL: Final[Mapping[str, Column]] = _columns(
     *_texts("currency", "billed_account", "rate"),
     Column("seconds", _SECONDS, "number"),
     Column("error_status", _ERROR, "number"),
-    Column("reroute_reason", _FIRST_REASON),
+    Column("reroute_reason", _LAST_REASON),
 )
 
 QUEUE_VISIT: Final[Mapping[str, Column]] = dict(CALL) | _columns(

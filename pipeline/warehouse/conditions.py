@@ -179,7 +179,8 @@ def _text(column: Column) -> str:
 def _stored(column: Column, literal: Literal) -> str:
     if literal.text is None or literal.text == "":
         return ""
-    word = column.words.get(literal.text.upper(), column.words.get(literal.text))
+    words = {**column.aliases, **column.words}
+    word = words.get(literal.text.upper(), words.get(literal.text))
     if word is None:
         raise BadExpression(f"{column.name}: {_shown(literal)} is none of {', '.join(column.words)}")
     return word

@@ -15,13 +15,14 @@ class BadExpression(ValueError):
 @dataclass(frozen=True, slots=True)
 class Column:
     """Something a row has. `kind`: text, number, time or id. `words` maps the spelling outside to
-    the one stored, for enumerations."""
+    the one stored, for enumerations; `aliases` further spellings, understood but never shown."""
 
     name: str  # as the surface calls it, for messages
     sql: str
     kind: str = "text"
     nullable: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

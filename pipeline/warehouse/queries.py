@@ -174,14 +174,16 @@ async def older(
     return rows
 
 
-async def call(reader: Reader, tenant: str, call_id: int, source: Source = CALLS) -> Row | None:
-    """The whole row of one call by its id, None when the tenant has none such."""
-    return await _one(reader, tenant, source, _CALL_FIELDS, call_id)
+async def call(
+    reader: Reader, tenant: str, call_id: int, source: Source = CALLS, where: Node = EVERYTHING
+) -> Row | None:
+    """The whole row of one call by its id, None when the tenant has none such that matches."""
+    return await _one(reader, tenant, source, _CALL_FIELDS, call_id, where)
 
 
-async def call_log(reader: Reader, tenant: str, log_id: int) -> Row | None:
-    """The whole row of one call log by its id, None when the tenant has none such."""
-    return await _one(reader, tenant, CALL_LOGS, (*CallLog.__struct_fields__, *_DERIVED), log_id)
+async def call_log(reader: Reader, tenant: str, log_id: int, where: Node = EVERYTHING) -> Row | None:
+    """The whole row of one call log by its id, None when the tenant has none such that matches."""
+    return await _one(reader, tenant, CALL_LOGS, (*CallLog.__struct_fields__, *_DERIVED), log_id, where)
 
 
 async def logs_of(reader: Reader, tenant: str, row: Row) -> list[Row]:
@@ -191,13 +193,49 @@ async def logs_of(reader: Reader, tenant: str, row: Row) -> list[Row]:
     end = max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"]), begin)
     return await reader.rows(
         "call_logs_of_call",
-        f"SELECT {', '.join(CallLog.__struct_fields__)}, {selection(_derived_log())}"
-        f" FROM call_log_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
         f" AND {between(begin, end + 1, bindings)} AND session_id = {bindings.bind(row['id'], 'UInt64')}"
         " ORDER BY position, started_at, id",
         bindings.values,
         by_key=True,
     )
+
+
+async def calls_of(
+    reader: Reader, tenant: str, ids: Sequence[int], source: Source = CALLS, where: Node = EVERYTHING
+) -> list[Row]:
+    """The whole rows of the calls with these ids that there are and that match."""
+    if not ids:
+        return []
+    bindings = Bindings()
+    return await reader.rows(
+        f"{source.name}_some",
+        f"SELECT {_whole_call()} {matching(tenant, source, where, bindings)} AND {_made_at(ids, bindings)}"
+        f" AND id IN {bindings.bind(list(ids), 'Array(UInt64)')}",
+        bindings.values,
+        by_key=True,
+    )
+
+
+async def logs_of_calls(reader: Reader, tenant: str, rows: Sequence[Row]) -> dict[int, list[Row]]:
+    """The call logs of many calls, by the id of the call, each in their order."""
+    found: dict[int, list[Row]] = {int(row["id"]): [] for row in rows}
+    if not rows:
+        return found
+    bindings = Bindings()
+    begin = min(instant(row["started_at"]) for row in rows)
+    end = max(max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"])) for row in rows)
+    logs = await reader.rows(
+        "call_logs_of_calls",
+        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f" AND {between(begin, end + 1, bindings)} AND session_id IN {bindings.bind(list(found), 'Array(UInt64)')}"
+        " ORDER BY session_id, position, started_at, id",
+        bindings.values,
+        by_key=True,
+    )
+    for log in logs:
+        found[int(log["session_id"])].append(log)
+    return found
 
 
 _DERIVED: Final = ("seconds", "error_status")
@@ -211,11 +249,23 @@ _CALL_FIELDS: Final = (
 )  # fmt: skip
 
 
-def _derived_log() -> list[Column]:
-    return [columns.CALL_LOG[name] for name in _DERIVED]
+_SELECT_LOGS: Final = (
+    f"SELECT {', '.join(CallLog.__struct_fields__)}, {selection([columns.CALL_LOG[name] for name in _DERIVED])}"
+    " FROM call_log_rows FINAL"
+)
 
 
-async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str], id_: int) -> Row | None:
+def _whole_call() -> str:
+    return selection([columns.CALL.get(name, Column(name, name)) for name in _CALL_FIELDS])
+
+
+def _made_at(ids: Sequence[int], bindings: Bindings) -> str:
+    """The primary key's part of a search by ids: an id holds the time it was made from."""
+    moments = bindings.bind(sorted({snowflake_ms(id_) for id_ in ids}), "Array(Int64)")
+    return f"started_at IN arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {moments})"
+
+
+async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str], id_: int, where: Node) -> Row | None:
     """By the primary key: an id holds the time it was made from."""
     bindings = Bindings()
     table = columns.CALL if source.table == "call_rows" else columns.CALL_LOG
@@ -223,7 +273,7 @@ async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str]
     rows = await reader.rows(
         f"{source.name}_one",
         f"SELECT {selection([table.get(name, Column(name, name)) for name in names])}"
-        f" {matching(tenant, source, EVERYTHING, bindings)} AND {between(at, at + 1, bindings)}"
+        f" {matching(tenant, source, where, bindings)} AND {between(at, at + 1, bindings)}"
         f" AND id = {bindings.bind(id_, 'UInt64')} LIMIT 1",
         bindings.values,
         by_key=True,

@@ -71,7 +71,10 @@ def test_every_field_of_portsips_shapes_has_an_example(document: dict[str, Any])
 
 
 # What gives credentials out asks for none.
-LOGINS = {"/openapi/v1.0/get_token", "/openapi/v1.0/refresh_token", "/rest/auth/"}
+LOGINS = {
+    *("/api/login/oauth/token", "/api/login/oauth/revoke", "/rest/auth/"),
+    *("/openapi/v1.0/get_token", "/openapi/v1.0/refresh_token"),
+}
 
 
 def test_what_shows_calls_asks_for_a_token(document: dict[str, Any]) -> None:

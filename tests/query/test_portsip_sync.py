@@ -1,0 +1,208 @@
+"""The change feed under late updates, retired rows, rows written twice and answers that were lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from pipeline.query import portsip_models as models
+from pipeline.query import portsip_sync
+from pipeline.warehouse import changes, sync_tokens
+from pipeline.warehouse.rows import call_key, retired_call
+from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.writer import write_calls
+from schemas.call import Call
+from tests.query.conftest import Warehouse
+from tests.query.stored_calls import MINUTE, NOON, stored_call, write
+
+pytestmark = pytest.mark.embedded
+
+Told = list[tuple[str, str]]
+
+
+class Follower:
+    """A client of the change feed that keeps what it was told."""
+
+    def __init__(self, client: httpx.AsyncClient, token: str) -> None:
+        self.client = client
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.token = ""
+        self.has: dict[str, Any] = {}
+
+    async def begin(self, query: str = "") -> None:
+        answer = await self.client.post(f"/api/user/cdrs/sync_tokens{query}", headers=self.headers)
+        assert answer.status_code == 201, answer.text
+        self.token = answer.json()["token"]
+
+    async def diff(self) -> Told:
+        """What changed, as (id, kind), in one diff."""
+        answer = await self.client.post(f"/api/user/cdrs/sync_tokens/{self.token}/diff", headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        models.Diff.model_validate(body)
+        self.token = body["token"]
+        for item in body["items"]:
+            assert (item["change_type"] == "CREATED") == (item["id"] not in self.has), item
+            if item["change_type"] == "DELETED":
+                assert item["items"] == []
+                del self.has[item["id"]]
+            else:
+                self.has[item["id"]] = item["items"]
+        return [(item["id"], item["change_type"]) for item in body["items"]]
+
+    async def everything(self) -> Told:
+        told: Told = []
+        while more := await self.diff():
+            told += more
+        return told
+
+
+@pytest.fixture
+async def follower(anonymous: httpx.AsyncClient, warehouse: Warehouse) -> Follower:
+    """A follower of a tenant of the test's own."""
+    tenant = f"sync-{time.monotonic_ns()}"
+    made = Follower(anonymous, create_token(warehouse.client, tenant, "t"))
+    made.tenant = tenant  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.fixture(params=[500, 1])
+def page_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(portsip_sync, "_MOST", request.param)
+    yield request.param
+
+
+def version(call: Call, number: int, **values: Any) -> Call:
+    return msgspec.structs.replace(call, version=number, **values)
+
+
+async def test_a_life_of_calls(follower: Follower, warehouse: Warehouse, page_size: int) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    first, second, third = (stored_call(tenant, name, NOON + n * MINUTE) for n, name in enumerate("abc"))
+    ids = [str(call.id) for call in (first, second, third)]
+    write(warehouse.client, [first, second])
+    await follower.begin()
+    assert sorted(await follower.everything()) == sorted((id_, "CREATED") for id_ in ids[:2])
+    assert await follower.everything() == []
+
+    write(warehouse.client, [version(first, 5, end_reason="replaced"), third])  # late knowledge, and a new call
+    assert sorted(await follower.everything()) == sorted([(ids[0], "UPDATED"), (ids[2], "CREATED")])
+
+    write(warehouse.client, [third, version(first, 5, end_reason="replaced")])  # written again after a crash
+    assert await follower.everything() == []
+
+    moved = stored_call(tenant, "a", NOON - 5_000)  # an earlier start: another id
+    moved = version(moved, 6)
+    write_calls(warehouse.client, [retired_call(tenant, call_key(first), "a", 6)])
+    write(warehouse.client, [moved])
+    assert sorted(await follower.everything()) == sorted([(ids[0], "DELETED"), (str(moved.id), "CREATED")])
+    listed = await follower.client.get("/api/cdrs", headers=follower.headers)
+    assert {item["id"] for item in listed.json()["items"]} == set(follower.has)
+
+
+async def test_what_came_and_went_between_two_diffs_is_not_told(follower: Follower, warehouse: Warehouse) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    call = stored_call(tenant, "short", NOON)
+    await follower.begin()
+    write(warehouse.client, [call])
+    write_calls(warehouse.client, [retired_call(tenant, call_key(call), "short", 5)])
+    assert await follower.everything() == []
+
+
+async def test_calls_in_progress_are_told_when_they_end(follower: Follower, warehouse: Warehouse) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    call = stored_call(tenant, "goes on", NOON)
+    await follower.begin()
+    write(warehouse.client, [version(call, 3, state="open", ended_at=None)])
+    assert await follower.everything() == []
+    write(warehouse.client, [call])
+    assert await follower.everything() == [(str(call.id), "CREATED")]
+    assert follower.has[str(call.id)][0]["callee"] == "201"
+
+
+async def test_an_answer_that_was_lost_can_be_asked_again(follower: Follower, warehouse: Warehouse) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    await follower.begin()
+    before = follower.token
+    write(warehouse.client, [stored_call(tenant, "lost", NOON)])
+    told = await follower.diff()
+    follower.token, follower.has = before, {}
+    assert await follower.diff() == told != []
+
+
+async def test_only_from_a_day_on(follower: Follower, warehouse: Warehouse) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    early, late = stored_call(tenant, "early", NOON - 1), stored_call(tenant, "late", NOON)
+    write(warehouse.client, [early, late])
+    await follower.begin("?date_from=2024-08-20T12:00:00Z")
+    assert await follower.everything() == [(str(late.id), "CREATED")]
+    for wrong in ("?date_from=yesterday", "?since=2024-08-20", "?date_from=2024-08-20&date_from=2024-08-20"):
+        answer = await follower.client.post(f"/api/user/cdrs/sync_tokens{wrong}", headers=follower.headers)
+        assert answer.status_code == 400
+
+
+async def test_many_changes_of_one_insert_come_in_pages(
+    follower: Follower, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    monkeypatch.setattr(portsip_sync, "_MOST", 7)
+    calls = [stored_call(tenant, f"many {n}", NOON + n) for n in range(30)]
+    write(warehouse.client, calls)
+    write(warehouse.client, [version(call, 5) for call in calls[:15]])  # between begin and end of the first round
+    await follower.begin()
+    told = await follower.everything()
+    assert sorted(told) == sorted((str(call.id), "CREATED") for call in calls)
+
+
+async def test_a_quiet_feed_keeps_its_token(
+    follower: Follower, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_OVERLAP_MS", -1)  # nothing is still on its way
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    write(warehouse.client, [stored_call(tenant, "x", NOON)])
+    await follower.begin()
+    await follower.everything()
+    token = follower.token
+    assert await follower.diff() == []
+    assert follower.token == token
+
+
+async def test_a_user_follows_own_calls(follower: Follower, anonymous: httpx.AsyncClient, warehouse: Warehouse) -> None:
+    tenant: str = follower.tenant  # type: ignore[attr-defined]
+    mine = stored_call(tenant, "mine", NOON, logs=[{"number": "300"}])
+    others = stored_call(tenant, "others", NOON + MINUTE)
+    write(warehouse.client, [mine, others])
+    token = create_token(warehouse.client, tenant, "300", role="user", extension="300")
+    user = Follower(anonymous, token)
+    await user.begin()
+    assert await user.everything() == [(str(mine.id), "CREATED")]
+    write(warehouse.client, [version(mine, 5), version(others, 5)])
+    assert await user.everything() == [(str(mine.id), "UPDATED")]
+    write_calls(warehouse.client, [retired_call(tenant, call_key(call), call.call_id, 6) for call in (mine, others)])
+    assert await user.everything() == [(str(mine.id), "DELETED")]
+    await follower.begin()
+    user.token = follower.token  # somebody else's place
+    answer = await anonymous.post(f"/api/user/cdrs/sync_tokens/{user.token}/diff", headers=user.headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("token", ["cdrd_" + "A" * 43, "x", "'", "%00", "%FF", "x" * 5_000])
+async def test_unknown_tokens(client: httpx.AsyncClient, token: str) -> None:
+    answer = await client.post(f"/api/user/cdrs/sync_tokens/{token}/diff")
+    assert answer.status_code == 403
+    models.PortsipErrors.model_validate(answer.json())
+
+
+async def test_tokens_of_other_tenants_and_old_ones(
+    follower: Follower, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await follower.begin()
+    path = f"/api/user/cdrs/sync_tokens/{follower.token}/diff"
+    assert (await client.post(path)).status_code == 403
+    monkeypatch.setattr(sync_tokens, "LIFE_S", -1)
+    assert (await client.post(path, headers=follower.headers)).status_code == 403
