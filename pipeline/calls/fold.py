@@ -26,6 +26,7 @@ from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
 from pipeline.calls.skew import straighten
+from pipeline.calls.summaries import is_summed_up, summed_up
 from pipeline.calls.talk import assign, bridges
 from pipeline.calls.targets import of_caller, of_leg, order
 from schemas.call import Call
@@ -59,6 +60,8 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
         if event.sip is not None:
             facts = distinct([*dialogs([e for e in facts if e.sip is not None]), *(e for e in facts if e.sip is None)])
             break
+    if is_summed_up(facts):
+        facts = summed_up(facts)
     if speaks_of_channels(facts):
         facts = as_legs(facts)
     course = _course(_story(facts), expired)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
 from pipeline.sources.asterisk_parties import called, parties
-from pipeline.sources.asterisk_time import instant
+from pipeline.sources.instants import instant
 from pipeline.sources.source import Malformed
 from schemas.event import EARLIEST_MS, Event, Facts
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from pipeline.sources.asterisk_time import instant
+from pipeline.sources.instants import instant
 from pipeline.sources.source import Malformed, Options
 from schemas.event import EARLIEST_MS, Event, Party
 

@@ -25,6 +25,8 @@ SOURCES: Final[dict[str, str]] = {
     "sip": "pipeline.sources.sip_events",
     "freeswitch": "pipeline.sources.freeswitch",
     "asterisk": "pipeline.sources.asterisk",
+    "kamailio": "pipeline.sources.kamailio",
+    "opensips": "pipeline.sources.kamailio",
 }
 
 

@@ -10,8 +10,8 @@ import pytest
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
 from pipeline.sources.asterisk import decode
-from pipeline.sources.asterisk_time import born, instant
 from pipeline.sources.grouping import group
+from pipeline.sources.instants import born, instant
 from pipeline.sources.registry import source
 from pipeline.sources.source import Options
 from schemas.event import Event

@@ -1,8 +1,9 @@
-"""Asterisk's ways to write an instant → ms since the epoch, UTC.
+"""The ways in which PBXs write an instant → ms since the epoch, UTC.
 
-CEL over AMI writes local time without a zone, whole seconds (`cel_manager`, whatever cel.conf says); the other CEL
-back-ends write `sec.usec` or their own `dateformat`; AMI writes `sec.usec` in `Timestamp` (manager.conf,
-`timestampevents = yes`); ARI writes ISO 8601 with an offset.
+Asterisk: CEL over AMI writes local time without a zone, whole seconds (`cel_manager`, whatever cel.conf says); the
+other CEL back-ends write `sec.usec` or their own `dateformat`; AMI writes `sec.usec` in `Timestamp` (manager.conf,
+`timestampevents = yes`); ARI writes ISO 8601 with an offset. Kamailio writes `sec`, `sec.mmm` or local time by
+`time_format`; PortSIP seconds as text; Yeastar local time.
 """
 
 from __future__ import annotations
