@@ -133,7 +133,9 @@ def _write_caller(writer: Writer, read: Side, followed: Mapping[str, Continued])
     session = read.session
     leg, node = read.caller_leg, session.first.node
     asked = requested(session)
-    writer.write("started", session.started, leg, node, caller=caller(session), callee=asked, role="caller")
+    first = session.first
+    told = {"direction": first.direction, "trunk": first.trunk, "did": first.did}
+    writer.write("started", session.started, leg, node, caller=caller(session), callee=asked, role="caller", **told)
     for type_, when in (("progress", progressed(session)), ("rang", rang(session))):
         if when is not None:
             writer.write(type_, when, leg, node)

@@ -26,7 +26,7 @@ from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
 from pipeline.calls.skew import straighten
-from pipeline.calls.summaries import is_summed_up, summed_up
+from pipeline.calls.summaries import definite, has_definite
 from pipeline.calls.talk import assign, bridges
 from pipeline.calls.targets import of_caller, of_leg, order
 from schemas.call import Call
@@ -60,8 +60,8 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
         if event.sip is not None:
             facts = distinct([*dialogs([e for e in facts if e.sip is not None]), *(e for e in facts if e.sip is None)])
             break
-    if is_summed_up(facts):
-        facts = summed_up(facts)
+    if has_definite(facts):
+        facts = definite(facts)
     if speaks_of_channels(facts):
         facts = as_legs(facts)
     course = _course(_story(facts), expired)
@@ -82,8 +82,9 @@ def _story(facts: list[Event]) -> Story:
     """The story; what names no leg is told of the caller's."""
     story = read(facts)
     if "" in story.legs and len(story.legs) > 1:
-        named = {leg_id: leg for leg_id, leg in story.legs.items() if leg_id}
-        story = read(facts, caller_leg(named).id)
+        caller = caller_leg({leg_id: leg for leg_id, leg in story.legs.items() if leg_id})
+        if caller.role != "target":  # else only targets have names, and the caller's leg has none
+            story = read(facts, caller.id)
     return story
 
 

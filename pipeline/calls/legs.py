@@ -32,6 +32,7 @@ class Leg(msgspec.Struct, gc=False):
     ended: int | None = None
     start_reason: str = ""
     answer_source: str = ""  # reason of the event that said so
+    end_source: str = ""
     answered_by: str = ""
     caller: Party = NOBODY
     callee: Party = NOBODY
@@ -94,8 +95,10 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
                 leg.answer_source = event.reason
                 leg.answered_by = event.answered_by
         elif kind == "ended":
-            if leg.ended is None:
+            # Of ends that are remembered, row by row, the last counts; one that was seen goes before them.
+            if leg.ended is None or leg.end_source == HANGUP_RECORD:
                 leg.ended = at
+                leg.end_source = event.reason
             _read_end(leg, event)
         elif _read_rest(story, leg, event, at):
             continue

@@ -1,8 +1,8 @@
-"""Calls that a PBX sums up at their end: its record takes the place of what it told of the targets while they rang.
+"""Two accounts of one call, where a PBX gives both: the better one takes the other's place.
 
-PBXs whose live events do not say which attempt they mean (PortSIP names the destination only) send a record of the whole
-call in the end. Their decoder gives live events of targets the reason `live`, and the record's first event, of type `data`,
-the reason `call_record`.
+PortSIP's live events do not say which attempt they mean, and sum up the whole call in the end; Yeastar's records of a
+call name no channels, its live events do. A decoder gives events of targets that have a better account the reason
+`provisional`, and adds to the better account one event of type `data` with the reason `definite`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Final
 
 from schemas.event import Event
 
-LIVE: Final = "live"
-CALL_RECORD: Final = "call_record"
+PROVISIONAL: Final = "provisional"
+DEFINITE: Final = "definite"
 
 
-def is_summed_up(events: Iterable[Event]) -> bool:
-    """Whether the record of the whole call has come."""
-    return any(event.reason == CALL_RECORD and event.type == "data" for event in events)
+def has_definite(events: Iterable[Event]) -> bool:
+    """Whether the better account has come."""
+    return any(event.reason == DEFINITE and event.type == "data" for event in events)
 
 
-def summed_up(events: list[Event]) -> list[Event]:
-    """The events without what the record tells better."""
-    return [event for event in events if event.reason != LIVE]
+def definite(events: list[Event]) -> list[Event]:
+    """The events without what is told better."""
+    return [event for event in events if event.reason != PROVISIONAL]

@@ -193,7 +193,7 @@ def _ended(leg: Leg, at: int, mark: str) -> Event:
         event.q850_cause, event.cause_from = cause, "reason_header"
     by = record.text("hung_up_by", "hangup_by", "by", "release_party").lower()
     if by in ("caller", "callee", "system"):
-        event.hung_up_by = by
+        event.hung_up_by = by  # type: ignore[assignment]
     elif by in ("timeout", "proxy", "server"):
         event.hung_up_by = "system"
     return event

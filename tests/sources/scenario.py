@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,7 +38,7 @@ def load(dialect: str, name: str) -> dict[str, Any]:
     if start.tzinfo is None:
         start = start.replace(tzinfo=dt.UTC)
     scenario["t0_ms"] = round(start.timestamp() * 1000)
-    write = _freeswitch if dialect == "freeswitch" else _asterisk
+    write = WRITERS[dialect]
     scenario["values"] = [json.dumps(event).encode() for event in write(scenario, name)]
     return scenario
 
@@ -157,3 +158,87 @@ def _columns(row: dict[str, Any], epoch: str) -> dict[str, Any]:
         "SystemName": "node",
     }
     return {names_[key]: value for key, value in row.items() if key in names_} | {"eventtime": epoch}
+
+
+def _plain(
+    scenario: dict[str, Any], write: Callable[[float, str, dict[str, Any]], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Events with the fields of their leg, if they name one, and their own."""
+    events: list[dict[str, Any]] = []
+    for line in scenario["events"]:
+        at, name, *rest = line
+        fields: dict[str, Any] = {}
+        for item in rest:
+            if isinstance(item, dict):
+                fields |= item
+            elif item != "lost":
+                fields |= scenario["legs"][item]
+        if "lost" not in rest:
+            events.append(write(at, str(name), fields))
+    return events
+
+
+def _kamailio(scenario: dict[str, Any], _name: str) -> list[dict[str, Any]]:
+    """Rows of acc_json with `time_mode` 2, and what scripts send at dialog routes."""
+    start = scenario["t0_ms"] / 1000
+
+    def seconds(value: Any) -> Any:
+        return f"{start + value:.3f}" if isinstance(value, float) else value
+
+    def write(at: float, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        filled = {key: seconds(value) for key, value in fields.items()}
+        if name == "CDR":
+            return filled
+        if name.startswith("CGR"):
+            return {"event": name, **filled}
+        if ":" in name:
+            return {"event": name, "time": seconds(float(at)), **filled}
+        if name.startswith("E_"):
+            params = {"time": round(start + at), **filled}
+            return {"jsonrpc": "2.0", "method": name, "params": params}
+        return {"time": start + at, "method": name, **filled, "sip_code": str(filled.get("sip_code", 200))}
+
+    return _plain(scenario, write)
+
+
+def _portsip(scenario: dict[str, Any], _name: str) -> list[dict[str, Any]]:
+    """Live events of PortSIP: whole seconds as text."""
+    start = scenario["t0_ms"] // 1000
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [filled(inner) for inner in value]
+        return str(start + int(value)) if isinstance(value, float) else value
+
+    def write(at: float, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"event_type": name, "time": str(start + int(at)), **filled(fields)}
+
+    return _plain(scenario, write)
+
+
+def _yeastar(scenario: dict[str, Any], _name: str) -> list[dict[str, Any]]:
+    """Reports of Yeastar: the message as text, records in the PBX's local time, states when they were received."""
+    start, zone = scenario["t0_ms"], ZoneInfo(scenario.get("zone", "UTC"))
+
+    def write(at: float, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        message = {
+            key: dt.datetime.fromtimestamp(start / 1000 + value, zone).strftime("%Y-%m-%d %H:%M:%S")
+            if isinstance(value, float)
+            else value
+            for key, value in fields.items()
+        }
+        received = {"received_at": start + round(at * 1000)} if name == "30011" else {}
+        return {"type": int(name), "sn": "3631A2124", "msg": json.dumps(message), **received}
+
+    return _plain(scenario, write)
+
+
+WRITERS = {
+    "freeswitch": _freeswitch,
+    "asterisk": _asterisk,
+    "kamailio": _kamailio,
+    "portsip": _portsip,
+    "yeastar": _yeastar,
+}

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.sources import asterisk, freeswitch
 from pipeline.sources.grouping import group
+from pipeline.sources.registry import source
 from pipeline.sources.source import Decoded, Options
 from schemas.call import Call
 from tests.sources import scenario
 
-ALL = [(dialect, name) for dialect in ("freeswitch", "asterisk") for name in scenario.names(dialect)]
+ALL = [(dialect, name) for dialect in scenario.WRITERS for name in scenario.names(dialect)]
 INSTANTS = {
     "started": "started_at",
     "progress": "progress_at",
@@ -27,9 +27,7 @@ ITEM_INSTANTS = {"at": "at", "joined": "joined_at", "left": "left_at"}
 
 
 def decode(dialect: str, told: dict[str, Any], values: list[bytes]) -> Decoded:
-    if dialect == "freeswitch":
-        return freeswitch.decode(values)
-    return asterisk.decode(values, Options(zone=told.get("zone", "UTC")))
+    return source(dialect, Options(zone=told.get("zone", "UTC"), sip_ids=True))(values)
 
 
 def calls(dialect: str, told: dict[str, Any], values: list[bytes]) -> list[Call]:
