@@ -1,0 +1,1 @@
+"""Reports: definitions, runs, files, mail."""
