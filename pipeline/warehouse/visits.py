@@ -1,0 +1,116 @@
+"""Calls in queues and ring groups: relations to count over, as SQL with every value bound.
+
+A stay in a queue is an item of `queue_visits` of its call; a try of an agent is a call log of kind
+queue_agent, which belongs to the stay that began last before it. Seconds are whole: the instants are
+cut to their second before they are subtracted, as PortSIP does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.warehouse.clauses import CLOSED_CALLS, matching, moment
+from pipeline.warehouse.conditions import Bindings
+from pipeline.warehouse.expressions import EVERYTHING, Node
+
+# A call belongs to the time in which it ended; it may have begun so much earlier.
+LONGEST_CALL_MS: Final = 7 * 86_400_000
+_VISIT: Final = (
+    "Array(Tuple(queue String, number String, joined_at Int64, left_at Nullable(Int64), reason String,"
+    " answered_by String, agents Array(Tuple(agent String, attempts UInt32, answered UInt32))))"
+)
+_REROUTE: Final = "Array(Tuple(at Int64, kind String, `from` String, `to` String))"
+
+
+def seconds(first: str, end: str) -> str:
+    """Whole seconds between two instants, 0 when one is missing or they are the wrong way round."""
+    begun, over = (f"intDiv(toUnixTimestamp64Milli({name}), 1000)" for name in (first, end))
+    return f"toInt64(greatest(ifNull({over} - {begun}, 0), 0))"
+
+
+# Of a call log: ringing (started to answered or ended) and talking (answered to ended).
+RING_S: Final = seconds("started_at", "ifNull(answered_at, ended_at)")
+TALK_S: Final = seconds("answered_at", "ended_at")
+
+
+def ended_within(first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """Of calls: ended at or after the first and before the end. The bound on the start is for the primary key."""
+    first, end = moment(first_ms, bindings), moment(end_ms, bindings)
+    earliest = moment(first_ms - LONGEST_CALL_MS, bindings)
+    return f"started_at >= {earliest} AND started_at < {end} AND ended_at >= {first} AND ended_at < {end}"
+
+
+def calls_ended(tenant: str, first_ms: int, end_ms: int, bindings: Bindings, where: Node = EVERYTHING) -> str:
+    """FROM and WHERE of finished calls that ended in the time."""
+    return f"{matching(tenant, CLOSED_CALLS, where, bindings)} AND {ended_within(first_ms, end_ms, bindings)}"
+
+
+def visits(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """SELECT of one row a stay in a queue, of calls that ended in the time: session, started_ms, at (joined) and
+    left_at in ms, queue, queue_name, caller_number, caller_name, wait_s, served, reason, answered_by, agents."""
+    return (
+        "SELECT id AS session, toUnixTimestamp64Milli(started_at) AS started_ms, caller_number, caller_name,"
+        " visit.joined_at AS at, ifNull(visit.left_at, toUnixTimestamp64Milli(assumeNotNull(ended_at))) AS left_at,"
+        " if(visit.number = '', visit.queue, visit.number) AS queue, visit.queue AS queue_name,"
+        " greatest(intDiv(left_at, 1000) - intDiv(at, 1000), 0) AS wait_s,"
+        " visit.reason = 'answered' AS served, visit.reason AS reason, visit.answered_by AS answered_by,"
+        " visit.agents AS agents"
+        f" FROM (SELECT id, started_at, ended_at, caller_number, caller_name,"
+        f" arrayJoin(JSONExtract(queue_visits, '{_VISIT}')) AS visit"
+        f" {calls_ended(tenant, first_ms, end_ms, bindings)} AND queue_visits != '')"
+    )
+
+
+def agent_tries(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """SELECT of one row a try of a queue agent, each with the stay it belongs to (`visits`): agent, agent_name, ring_s,
+    talk_s, reached, and the stay's columns."""
+    return (
+        "SELECT tries.agent AS agent, tries.agent_name AS agent_name, tries.ring_s AS ring_s, tries.talk_s AS talk_s,"
+        " tries.reached AS reached, stays.queue AS queue, stays.served AS served, stays.wait_s AS wait_s"
+        f" FROM ({_tries(tenant, first_ms, end_ms, ('queue_agent',), bindings)}) AS tries"
+        f" ASOF INNER JOIN ({visits(tenant, first_ms, end_ms, bindings)}) AS stays"
+        " ON tries.session = stays.session AND tries.at >= stays.at"
+    )
+
+
+def _tries(tenant: str, first_ms: int, end_ms: int, kinds: Sequence[str], bindings: Bindings) -> str:
+    """Call logs of these kinds that may belong to calls that ended in the time."""
+    return (
+        "SELECT session_id AS session, toUnixTimestamp64Milli(started_at) AS at, kind, number AS agent,"
+        f" name AS agent_name, {RING_S} AS ring_s, {TALK_S} AS talk_s, outcome = 'answered' AS reached"
+        f" FROM call_log_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f" AND started_at >= {moment(first_ms - LONGEST_CALL_MS, bindings)} AND started_at < {moment(end_ms, bindings)}"
+        f" AND kind IN {bindings.bind(list(kinds), 'Array(String)')}"
+    )
+
+
+def group_calls(tenant: str, first_ms: int, end_ms: int, known: Sequence[str], bindings: Bindings) -> str:
+    """SELECT of one row a call that a ring group had, of calls that ended in the time: session, grp, asked (whether
+    the group was what the caller asked for). `known`: numbers of ring groups that the directory tells of.
+
+    A group is told by the call's reroute to its member, or as what was asked for when its members rang in vain.
+    """
+    listed = bindings.bind(list(known), "Array(String)")
+    rang = (
+        f"SELECT session FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member',), bindings)}) GROUP BY session"
+    )
+    return (
+        f"SELECT id AS session, requested, arrayJoin(arrayDistinct(arrayMap(item -> item.`from`, arrayFilter("
+        f"item -> item.kind = 'ring_group' AND item.`from` != '', JSONExtract(reroutes, '{_REROUTE}'))))) AS grp"
+        f" {calls_ended(tenant, first_ms, end_ms, bindings)} AND position(reroutes, '\"ring_group\"') > 0"
+        f" UNION ALL SELECT id, requested, requested {calls_ended(tenant, first_ms, end_ms, bindings)}"
+        f" AND requested != '' AND position(reroutes, '\"ring_group\"') = 0"
+        f" AND (requested IN {listed} OR id IN ({rang}))"
+    )
+
+
+def member_tries(tenant: str, first_ms: int, end_ms: int, known: Sequence[str], bindings: Bindings) -> str:
+    """SELECT of one row a try of a member of a ring group: grp, agent, agent_name, reached."""
+    return (
+        "SELECT calls.grp AS grp, tries.agent AS agent, tries.agent_name AS agent_name, tries.reached AS reached"
+        f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'extension'), bindings)}) AS tries"
+        f" INNER JOIN ({group_calls(tenant, first_ms, end_ms, known, bindings)}) AS calls"
+        " ON tries.session = calls.session"
+        " WHERE tries.kind = 'ring_group_member' OR calls.requested = calls.grp"
+    )
