@@ -14,8 +14,8 @@ from pipeline.reports.plots import Plot
 from pipeline.reports.ranges import Span, local_time
 
 # kind of a cell → what its value is:
-# text: str · quantity: a number with its unit · count: int · seconds: plain seconds · duration: seconds shown HH:MM:SS ·
-# percent: 0..1 · money: decimal as text · time: ms since the epoch · decimal: float shown with two digits.
+# text: str · quantity: a number with its unit · count: int · seconds: plain seconds · duration: seconds shown HH:MM:SS
+# · percent: 0..1 · money: decimal as text · time: ms since the epoch · decimal: float shown with two digits.
 # None is an empty cell everywhere.
 KINDS: Final = ("text", "quantity", "count", "seconds", "duration", "percent", "money", "time", "decimal")
 

@@ -1,0 +1,288 @@
+"""Report definitions and runs in ClickHouse. A change is a new version of the row; the last one counts.
+
+Definitions are written by the service, runs by the workers, so neither overwrites the other's news. What is
+destroyed gets the highest version: nothing that is still under way brings it back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+from zlib import crc32
+
+import orjson
+
+from pipeline.reports.definition import Definition
+from pipeline.warehouse.clauses import Order
+from pipeline.warehouse.conditions import Bindings, condition
+from pipeline.warehouse.expressions import EVERYTHING, Column, Node
+from pipeline.warehouse.instants import instant
+from pipeline.warehouse.reader import Reader, Row
+from schemas.call import rfc3339, snowflake
+
+_GONE: Final = 2**63
+RUN_RUNNING, RUN_DONE, RUN_FAILED = "running", "done", "failed"
+MAIL_WAITING, MAIL_SENDING, MAIL_SENT, MAIL_FAILED = "waiting", "sending", "sent", "failed"
+_TIMES: Final = frozenset(
+    {"started_at", "ended_at", "requested_at", "due_at", "first_at", "end_at", "completed_at", "mail_at"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a definition. Times in ms."""
+
+    tenant: str
+    id: int
+    report_id: int
+    due_at: int
+    state: str
+    reason: str = ""
+    attempts: int = 0
+    name: str = ""
+    type: str = ""
+    format: str = "HTML"
+    first_at: int | None = None
+    end_at: int | None = None
+    completed_at: int | None = None
+    file_name: str = ""
+    file_size: int = 0
+    path: str = ""
+    secret: str = ""
+    email: str = ""
+    mail: str = ""
+    mail_at: int | None = None
+    mail_tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page, and how many there are on all pages."""
+
+    count: int
+    rows: list[Row]
+
+
+def run_id(report_id: int, due_ms: int) -> int:
+    """The id of a run: the same for the same definition and due time, whoever runs it and how often."""
+    return snowflake(due_ms, crc32(str(report_id).encode()))
+
+
+def new_id(now_ms: int) -> int:
+    """The id of a new definition."""
+    return snowflake(now_ms, secrets.randbits(22))
+
+
+# What became of the newest run of each definition of a tenant, and what follows from it for the definition.
+_STATES: Final = (
+    "SELECT report_id, argMax(state, due_at) AS last_state, argMax(reason, due_at) AS last_reason,"
+    " argMax(mail, due_at) AS last_mail, max(due_at) AS last_due"
+    " FROM report_run_rows FINAL WHERE {0} GROUP BY report_id"
+)
+_STATUS: Final = (
+    "multiIf(last_state = 'running' OR (cron_expr = '' AND last_due < requested_at), 'RUNNING',"
+    " last_state = 'failed' OR last_mail = 'failed', 'ABORTED', 'SCHEDULED')"
+)
+DEFINITION: Final[Mapping[str, Column]] = {
+    column.name: column
+    for column in (
+        Column("id", "id", "id"),
+        *(Column(name, name) for name in ("name", "type", "cron_expr", "status", "email", "format", "range")),
+    )
+}
+COMPLETED: Final[Mapping[str, Column]] = {
+    column.name: column
+    for column in (
+        Column("id", "id", "id"),
+        *(Column(name, name) for name in ("name", "type", "format", "file_name")),
+        Column("completed_at", "completed_at", "time", nullable=True),
+        Column("file_size", "file_size", "number"),
+    )
+}
+
+
+def _definitions(tenant: str, bindings: Bindings) -> str:
+    whose = f"tenant = {bindings.bind(tenant, 'String')}"
+    return (
+        f"SELECT r.*, {_STATUS} AS status, if(status = 'ABORTED', last_reason, '') AS reason"
+        f" FROM (SELECT * FROM report_rows FINAL WHERE {whose} AND deleted = 0) AS r"
+        f" LEFT JOIN ({_STATES.format(whose)}) AS s ON r.id = s.report_id"
+    )
+
+
+class ReportStore:
+    """Definitions and runs, over the process's reader."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    # -- definitions ---------------------------------------------------------------------------------------
+
+    async def save(self, definition: Definition, *, deleted: bool = False) -> None:
+        """Write a definition, or take it out."""
+        row = asdict(definition) | {
+            "filter": orjson.dumps(definition.filter).decode(),
+            "deleted": int(deleted),
+            "version": _GONE if deleted else time.time_ns(),
+        }
+        await self._reader.insert("report_rows", [_written(row)])
+
+    async def definition(self, tenant: str, id_: int) -> tuple[Definition, str, str] | None:
+        """A definition with its status and the reason of an ABORTED one; None when there is none."""
+        bindings = Bindings()
+        sql = f"SELECT * FROM ({_definitions(tenant, bindings)}) WHERE id = {bindings.bind(id_, 'UInt64')}"
+        rows = await self._reader.rows("report", sql, bindings.values, by_key=True)
+        return (_definition(rows[0]), rows[0]["status"], rows[0]["reason"]) if rows else None
+
+    async def definitions(
+        self,
+        tenant: str,
+        types: Sequence[str],
+        where: Node = EVERYTHING,
+        order: Sequence[Order] = (),
+        *,
+        skip: int = 0,
+        top: int = 100,
+    ) -> Listed:
+        """Definitions of these types that match, with `status` and `reason`; newest first unless ordered."""
+        bindings = Bindings()
+        return await self._page("reports", _definitions(tenant, bindings), types, where, order, skip, top, bindings)
+
+    async def scheduled(self) -> list[Row]:
+        """Every definition of every tenant, with last_due: for the scheduler."""
+        return await self._reader.rows(
+            "reports_due",
+            "SELECT r.*, last_due FROM (SELECT * FROM report_rows FINAL WHERE deleted = 0) AS r"
+            " LEFT JOIN (SELECT report_id, max(due_at) AS last_due FROM report_run_rows FINAL"
+            " WHERE state IN ('done', 'failed') GROUP BY report_id) AS s ON r.id = s.report_id"
+            " WHERE r.cron_expr != '' OR last_due < r.requested_at",
+            {},
+        )
+
+    # -- runs ----------------------------------------------------------------------------------------------
+
+    async def write_run(self, run: Run, *, destroyed: bool = False) -> None:
+        """Write what is known of a run now."""
+        row = asdict(run) | {"destroyed": int(destroyed), "version": _GONE if destroyed else time.time_ns()}
+        await self._reader.insert("report_run_rows", [_written(row)])
+
+    async def run(self, tenant: str, id_: int) -> tuple[Run, bool] | None:
+        """A run, and whether it was destroyed."""
+        rows = await self._reader.rows(
+            "report_run",
+            "SELECT * FROM report_run_rows FINAL WHERE tenant = {tenant:String} AND id = {id:UInt64}",
+            {"tenant": tenant, "id": id_},
+            by_key=True,
+        )
+        return (_run(rows[0]), bool(rows[0]["destroyed"])) if rows else None
+
+    async def runs_by_id(self, id_: int) -> list[Run]:
+        """The live completed runs with this id, of whichever tenant: what a download link names."""
+        rows = await self._reader.rows(
+            "report_blob",
+            "SELECT * FROM report_run_rows FINAL WHERE id = {id:UInt64} AND destroyed = 0 AND state = 'done'",
+            {"id": id_},
+            by_key=True,
+        )
+        return [_run(row) for row in rows]
+
+    async def completed(
+        self,
+        tenant: str,
+        types: Sequence[str],
+        where: Node = EVERYTHING,
+        order: Sequence[Order] = (),
+        *,
+        skip: int = 0,
+        top: int = 100,
+    ) -> Listed:
+        """Runs of these types with a file, newest first unless ordered."""
+        bindings = Bindings()
+        sql = (
+            f"SELECT * FROM report_run_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')}"
+            " AND destroyed = 0 AND state = 'done'"
+        )
+        return await self._page("completed_reports", sql, types, where, order, skip, top, bindings)
+
+    async def unsent(self, now_ms: int) -> list[Run]:
+        """Runs whose mail is due to be tried again."""
+        rows = await self._reader.rows(
+            "reports_unsent",
+            "SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND state = 'done' AND mail = 'waiting'"
+            " AND mail_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')",
+            {"now": now_ms},
+        )
+        return [_run(row) for row in rows]
+
+    async def expired(self, before_ms: int) -> list[Run]:
+        """Runs that were completed before an instant, or failed."""
+        rows = await self._reader.rows(
+            "reports_expired",
+            "SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND state IN ('done', 'failed')"
+            " AND ifNull(completed_at, due_at) < fromUnixTimestamp64Milli({before:Int64}, 'UTC') LIMIT 1000",
+            {"before": before_ms},
+        )
+        return [_run(row) for row in rows]
+
+    async def _page(
+        self,
+        what: str,
+        select: str,
+        types: Sequence[str],
+        where: Node,
+        order: Sequence[Order],
+        skip: int,
+        top: int,
+        bindings: Bindings,
+    ) -> Listed:
+        which = (
+            f"FROM ({select}) WHERE type IN {bindings.bind(list(types), 'Array(String)')}"
+            f" AND {condition(where, bindings)}"
+        )
+        counted = await self._reader.rows(f"{what}_count", f"SELECT count() AS n {which}", bindings.values, by_key=True)
+        if int(counted[0]["n"]) <= skip:
+            return Listed(int(counted[0]["n"]), [])
+        by = ", ".join([*(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}" for key in order), "id DESC"])
+        rows = await self._reader.rows(
+            what,
+            f"SELECT * {which} ORDER BY {by} LIMIT {bindings.bind(top, 'UInt32')}"
+            f" OFFSET {bindings.bind(skip, 'UInt64')}",
+            bindings.values,
+            by_key=True,
+        )
+        return Listed(int(counted[0]["n"]), rows)
+
+
+def as_definition(row: Row) -> Definition:
+    """A row as its definition."""
+    return _definition(row)
+
+
+def as_run(row: Row) -> Run:
+    """A row as its run."""
+    return _run(row)
+
+
+def failed(run: Run, reason: str) -> Run:
+    """The run, over without a file."""
+    return replace(run, state=RUN_FAILED, reason=reason[:1000])
+
+
+def _definition(row: Row) -> Definition:
+    values = {name: _read(name, row[name]) for name in Definition.__dataclass_fields__}
+    return Definition(**values | {"filter": orjson.loads(row["filter"] or "{}")})
+
+
+def _run(row: Row) -> Run:
+    return Run(**{name: _read(name, row[name]) for name in Run.__dataclass_fields__})
+
+
+def _read(name: str, value: Any) -> Any:
+    return instant(value) if name in _TIMES and value is not None else value
+
+
+def _written(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rfc3339(value) if name in _TIMES else value for name, value in row.items()}
