@@ -56,6 +56,7 @@ def topics(settings: Settings) -> list[Topic]:
         # A document of mod_json_cdr with a long call flow is larger than brokers take by themselves.
         *(Topic(name, settings.partitions, large) for name in raw_topics(settings).values()),
         Topic(settings.cdrs_topic, settings.partitions, large),
+        Topic(settings.reports_topic, settings.partitions, week),
         Topic(settings.dead_letters_topic, 1, {**large, "retention.ms": str(30 * DAY_MS)}),
     ]
 

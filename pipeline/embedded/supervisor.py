@@ -157,6 +157,7 @@ class Supervisor:
             "CDR_KAFKA": f"{HOST}:{ports.broker}",
             "CDR_CLICKHOUSE": clickhouse.url_of(self.data / "clickhouse", HOST, ports.clickhouse),
             "CDR_DATABASE": self.settings.database,
+            "CDR_DATA": str(self.data),
             "CDR_API_PORT": str(ports.api),
             "CDR_METRICS_PORT": str(ports.metrics),
             "CDR_HEP_PORT": str(ports.hep),

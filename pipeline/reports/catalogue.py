@@ -113,3 +113,5 @@ PORTSIP: Final[Mapping[str, Kind]] = {
     )
 }
 PORTSIP_FILTERS: Final = {type_: kind.filter for type_, kind in PORTSIP.items()}
+# Every report there is; ours have names in lower case.
+ALL: Final[Mapping[str, Kind]] = {**PORTSIP}

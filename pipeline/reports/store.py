@@ -82,8 +82,9 @@ _STATES: Final = (
     " argMax(mail, due_at) AS last_mail, max(due_at) AS last_due"
     " FROM report_run_rows FINAL WHERE {0} GROUP BY report_id"
 )
+# Runs from before the last change say nothing of the definition as it is now.
 _STATUS: Final = (
-    "multiIf(last_state = 'running' OR (cron_expr = '' AND last_due < requested_at), 'RUNNING',"
+    "multiIf(last_due < requested_at, if(cron_expr = '', 'RUNNING', 'SCHEDULED'), last_state = 'running', 'RUNNING',"
     " last_state = 'failed' OR last_mail = 'failed', 'ABORTED', 'SCHEDULED')"
 )
 DEFINITION: Final[Mapping[str, Column]] = {
