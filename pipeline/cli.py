@@ -44,10 +44,11 @@ def version(output: OutputOption = Output.table) -> None:
 @app.command()
 def worker() -> None:
     """Run a worker until Ctrl-C or SIGTERM: events from Kafka in, calls to ClickHouse out."""
+    from pipeline.reports.jobs import ReportJobs
     from pipeline.settings import settings
     from pipeline.worker.main import run
 
-    run(settings())
+    run(settings(), beside=[ReportJobs(settings())])
 
 
 @app.command()
@@ -71,8 +72,9 @@ def migrate(
 def _routers(settings: Settings) -> list[APIRouter]:
     """Routes of the parts above the query service, which it serves with its own."""
     from pipeline.ingest import routes as ingest
+    from pipeline.reports import routes as reports
 
-    return [ingest.router(settings)]
+    return [ingest.router(settings), reports.router(settings)]
 
 
 @app.command()

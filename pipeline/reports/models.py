@@ -23,9 +23,7 @@ ReportType = Literal[
     "RING_GROUP_STATISTICS",
 ]
 _Format = Literal["CSV", "HTML"]
-_Range = Literal[
-    "TODAY", "YESTERDAY", "LAST_WEEK", "LAST_SEVEN_DAYS", "LAST_MONTH", "LAST_THIRTY_DAYS", "CUSTOM"
-]
+_Range = Literal["TODAY", "YESTERDAY", "LAST_WEEK", "LAST_SEVEN_DAYS", "LAST_MONTH", "LAST_THIRTY_DAYS", "CUSTOM"]
 _Status = Literal["RUNNING", "SCHEDULED", "ABORTED"]
 
 
@@ -101,7 +99,9 @@ class CompletedCallReport(_Shape):
     completed_at: str = Field(description="When it was made, RFC 3339.", examples=[_TIME])
     file_name: str = Field(description="Name of the file.", examples=["Calls_of_the_week_2024-08-12_2024-08-18.html"])
     file_size: int = Field(ge=0, description="Bytes.", examples=[48213])
-    file_url: str = Field(description="Path to fetch it from, without a token, for some days.", examples=["/api/blobs/x"])
+    file_url: str = Field(
+        description="Path to fetch it from, without a token, for some days.", examples=["/api/blobs/x"]
+    )
 
 
 class CompletedCallReportPage(_Shape):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 import faust
 import structlog
@@ -22,7 +24,14 @@ log = structlog.get_logger()
 KAFKA_WAIT_S = 120.0
 
 
-def run(settings: Settings) -> None:
+class Beside(Protocol):
+    """What runs in the worker's process beside the fold, in a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def run(settings: Settings, beside: Sequence[Beside] = ()) -> None:
     """Work until SIGTERM. Raises `Problem` when it cannot start."""
     logs.configure(settings.log_level)
     uvloop.install()
@@ -38,9 +47,13 @@ def run(settings: Settings) -> None:
     worker = faust.Worker(
         service.app, loop=loop, loglevel=settings.log_level.upper(), redirect_stdouts=False, override_logging=False
     )
+    for part in beside:
+        part.start()
     try:
         worker.execute_from_commandline()
     finally:
+        for part in beside:
+            part.stop()
         server.shutdown()
 
 

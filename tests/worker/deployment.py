@@ -154,6 +154,7 @@ class Deployment:
             **{f"CDR_{source.upper()}_TOPIC": f"{name}-{source}" for source in kafka.raw_topics(Settings())},
             "CDR_CDRS_TOPIC": f"{name}-cdrs",
             "CDR_DEAD_LETTERS_TOPIC": f"{name}-dead",
+            "CDR_REPORTS_TOPIC": f"{name}-reports",
             "CDR_PARTITIONS": str(partitions),
             "CDR_SESSION_TIMEOUT_S": "6",
             "CDR_REBALANCE_TIMEOUT_S": "6",

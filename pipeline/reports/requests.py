@@ -1,0 +1,58 @@
+"""What both surfaces of reports take from a request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from pipeline.query.auth import Authenticated, Caller
+from pipeline.query.parameters import parse
+from pipeline.query.problems import RequestProblem, invalid
+from pipeline.reports.store import ReportStore
+
+_LARGEST: Final = 1 << 20
+
+
+async def body_of(request: Request) -> Any:
+    """The JSON that a request carries; 400 when it is none."""
+    held = bytearray()
+    async for part in request.stream():
+        held += part
+        if len(held) > _LARGEST:
+            raise RequestProblem(413, "invalid", "The body is larger than 1 MB; a report is far smaller.", field="body")
+    try:
+        return orjson.loads(held)
+    except ValueError as error:
+        raise invalid("body", None, f"is no JSON ({error}); send one object") from None
+
+
+def no_options(request: Request) -> None:
+    """400 for a query string where none is understood."""
+    if request.scope["query_string"]:
+        parse(request.scope["query_string"], ())
+
+
+async def manager(caller: Authenticated) -> Caller:
+    """Whoever may see reports: they are about calls of everybody."""
+    if not caller.sees_all:
+        raise RequestProblem(403, "forbidden", "Reports are about everybody's calls; a user sees only its own.")
+    return caller
+
+
+def writer(caller: Caller) -> Caller:
+    """The caller, when it may make reports; 403 otherwise."""
+    if not caller.may("reports:write"):
+        raise RequestProblem(403, "forbidden", "The token lacks the scope reports:write; make one that has it.")
+    return caller
+
+
+def store_of(request: Request) -> ReportStore:
+    return ReportStore(request.app.state.reader)
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """JSON that nobody keeps."""
+    return Response(orjson.dumps(body), status, media_type="application/json", headers={"Cache-Control": "no-store"})
