@@ -10,6 +10,7 @@ RATE ?= 1
 RUN ?=
 TESTS ?= tests
 PYTEST ?=
+JOBS ?= 3
 BENCH ?=
 ARGS ?=
 
@@ -30,8 +31,8 @@ check: setup ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-pytest: setup kafka-parts sip-parts ## the tests with their real parts (TESTS=path, PYTEST=options)
-	$(BIN)/python -m pytest $(TESTS) --durations=10 $(PYTEST)
+pytest: setup kafka-parts sip-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
+	$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST)
 
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
 	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)

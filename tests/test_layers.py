@@ -1,0 +1,73 @@
+"""Imports run downwards only: each part knows those above it in this list, and no other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Lowest first; parts of one line do not know each other.
+LAYERS = (
+    ("schemas",),
+    ("pipeline.errors", "pipeline.settings"),
+    ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files"),
+    ("pipeline.calls",),
+    ("pipeline.sources",),
+    ("pipeline.warehouse",),
+    ("pipeline.directory",),
+    ("pipeline.rating",),
+    ("pipeline.worker", "pipeline.traffic"),
+    ("pipeline.query",),
+    ("pipeline.ingest", "pipeline.reports"),
+    ("pipeline.embedded",),
+    ("pipeline.cli",),
+)
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+
+
+def part_of(module: str) -> str:
+    """The part that a module belongs to."""
+    first, _, rest = module.partition(".")
+    return "schemas" if first == "schemas" else f"pipeline.{rest.partition('.')[0]}"
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and module of each import of ours in the file, those inside functions too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"pipeline.{name.name}" for name in node.names] if node.module == "pipeline" else [node.module]
+        for name in names:
+            if name.partition(".")[0] in ("schemas", "pipeline") and name not in ("pipeline", "pipeline.__version__"):
+                yield node.lineno, name
+
+
+FILES = sorted(path for folder in ("schemas", "pipeline") for path in (ROOT / folder).rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    """The file's name as a module."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_part_has_its_layer() -> None:
+    assert {part_of(module_of(file)) for file in FILES} - {"pipeline.__init__"} <= set(LAYER)
+
+
+@pytest.mark.parametrize("part", sorted(LAYER))
+def test_imports_run_downwards(part: str) -> None:
+    wrong = []
+    for file in FILES:
+        if part_of(module_of(file)) != part:
+            continue
+        for line, name in imports(file):
+            other = part_of(name)
+            if other != part and LAYER[other] >= LAYER[part]:
+                wrong.append(f"{file.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
