@@ -38,11 +38,12 @@ def part_of(module: str) -> str:
 def imports(file: Path) -> Iterator[tuple[int, str]]:
     """Line and module of each import of ours in the file, those inside functions too."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [f"pipeline.{name.name}" for name in node.names] if node.module == "pipeline" else [node.module]
+        else:
+            continue
         for name in names:
             if name.partition(".")[0] in ("schemas", "pipeline") and name not in ("pipeline", "pipeline.__version__"):
                 yield node.lineno, name
