@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     smtp_from: str = Field("Call reports <reports@localhost>", description="Sender of mails.")
     smtp_timeout_s: float = Field(30.0, gt=0)
 
+    ipcortex_days: Literal["forward", "back"] = Field(
+        "forward", description="ipcortex reports of several days: from `day` onwards, or up to it."
+    )
+    ipcortex_lock: bool = Field(False, description="A second ipcortex report at the same time is told to retry.")
+
     # HEP listener
     hep_host: str = Field("0.0.0.0")
     hep_port: int = Field(9060, ge=0, le=65535)

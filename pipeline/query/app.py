@@ -20,6 +20,7 @@ from pipeline.query import (
     directory,
     documents,
     health,
+    ipcortex,
     portsip,
     portsip_login,
     portsip_sessions,
@@ -67,10 +68,12 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.ipcortex_busy = set()
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate
     app.state.settings = settings
+    app.state.ipcortex_busy = set()
     app.state.directories = Directories(reader)
     app.state.editor = Editor(settings.clickhouse, settings.database)
     document: dict[str, object] = {}
@@ -87,6 +90,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         portsip_sessions.router,
         portsip_sync.router,
         commpeak.router,  # behind PortSIP's, whose paths are of one segment
+        ipcortex.router,
         yeastar.router,
         calls.router,
         directory.router,

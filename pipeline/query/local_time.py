@@ -21,6 +21,14 @@ _SECOND: Final = dt.timedelta(seconds=1)
 _EARLIEST_MS, _LATEST_MS = -2_208_816_000_000, 10_413_600_000_000
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of a name that the directory has checked; UTC should this machine not know it."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
 def first_ms(wall: dt.datetime, zone: ZoneInfo) -> int:
     """The first instant, ms since the epoch, at which clocks in `zone` show `wall` or later. Raises
     OverflowError at the ends of the calendar."""

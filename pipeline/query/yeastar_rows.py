@@ -9,9 +9,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.directory.model import Directory
-from pipeline.query.local_time import wall_of
+from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
-from pipeline.query.yeastar_times import shown_time, zone_of
+from pipeline.query.yeastar_times import shown_time
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.dispositions import DISPOSITION, HEARD_S, RING_S, TOTAL_S
 from pipeline.warehouse.expressions import Column

@@ -9,7 +9,6 @@ import datetime as dt
 import re
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pipeline.directory.model import Display
 
@@ -46,14 +45,6 @@ def shown_time(at: dt.datetime, display: Display) -> str:
     if is_twelve_hours(display):
         return f"{date} {at.hour % 12 or 12:02d}:{at.minute:02d}:{at.second:02d} {'PM' if at.hour >= 12 else 'AM'}"
     return f"{date} {at.hour:02d}:{at.minute:02d}:{at.second:02d}"
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """The zone of a name that the directory has checked; UTC should this machine not know it."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 @lru_cache(maxsize=64)

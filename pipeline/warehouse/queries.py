@@ -6,7 +6,7 @@ Rows come as dicts of columns: times RFC 3339 text or None, ids as numbers.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -291,3 +291,36 @@ async def _span(reader: Reader, tenant: str, source: Source) -> tuple[int, int] 
         bindings.values,
     )
     return (int(rows[0]["oldest"]), int(rows[0]["newest"]) + 1) if rows[0]["n"] else None
+
+
+async def oldest_first(
+    reader: Reader,
+    tenant: str,
+    source: Source,
+    selected: Sequence[Column],
+    where: Node = EVERYTHING,
+    *,
+    first_ms: int,
+    end_ms: int,
+    at_once: int = 20_000,
+) -> AsyncIterator[list[Row]]:
+    """All rows that match and started in [first_ms, end_ms), in the order of time, `at_once` of them at a
+    time. `selected` holds started_at and id."""
+    after: Place | None = None
+    while first_ms < end_ms:
+        bindings = Bindings()
+        sql = f"{matching(tenant, source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        if after is not None:  # the stretch already begins at this time
+            at = moment(after.started_at, bindings)
+            sql += f" AND (started_at > {at} OR (started_at = {at} AND id > {bindings.bind(after.id, 'UInt64')}))"
+        rows = await reader.rows(
+            f"{source.name}_all",
+            f"SELECT {selection(selected)} {sql} ORDER BY started_at, id LIMIT {bindings.bind(at_once, 'UInt32')}",
+            bindings.values,
+        )
+        if rows:
+            yield rows
+        if len(rows) < at_once:
+            return
+        after = Place(instant(rows[-1]["started_at"]), rows[-1]["id"])
+        first_ms = after.started_at

@@ -1,0 +1,184 @@
+"""ipcortex' call reports under `/rest`: log-in, received calls, dialled calls, costs, and both by company.
+
+Every answer is HTTP 200 with `result`. Days and months are the tenant's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import APIKeyCookie
+from starlette.responses import Response
+
+from pipeline.directory.store import Directories
+from pipeline.query import ipcortex_models as models
+from pipeline.query.auth import DOCUMENTED, Gate
+from pipeline.query.bodies import json_object
+from pipeline.query.documents import json_body_of
+from pipeline.query.ipcortex_errors import ipcortex_json, ipcortex_response
+from pipeline.query.ipcortex_login import COOKIE, SESSION_S, caller_of, log_in, user_of
+from pipeline.query.ipcortex_reports import Report, allcalls, incalls, outcalls, outsummary
+from pipeline.query.ipcortex_scope import scope_of
+from pipeline.query.local_time import zone_of
+from pipeline.query.problems import RequestProblem, speaks
+from pipeline.settings import Settings
+
+# tenant, first ms, end ms, who: order the calls of that time to be priced again
+Recalculate = Callable[[str, int, int, str], Awaitable[None]]
+
+_MONTH: Final = {"year": 2024, "month": 8}
+_DAY: Final = _MONTH | {"day": 20}
+_SESSION: Final = Depends(
+    APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="Cookie of /rest/auth/.")
+)
+
+router = APIRouter(prefix="/rest", tags=["ipcortex"])
+speaks("/rest/", ipcortex_response)
+
+
+def _asked(**scope: Any) -> dict[str, Any]:
+    return {"type": "cdr", "scope": scope}
+
+
+@router.post(
+    "/auth/",
+    operation_id="ipcortex_auth",
+    summary="Log in",
+    response_model=models.LoggedIn,
+    openapi_extra=json_body_of(
+        models.Login, {"auth": {"type": "auth", "username": "reporting", "password": "correct horse"}}
+    ),
+)
+async def auth(request: Request) -> Response:
+    """Sets the session cookie, for eight hours."""
+    caller = await log_in(request, await json_object(request))
+    gate: Gate = request.app.state.gate
+    session = await gate.issue(caller, "session", SESSION_S)
+    directory = await _directories(request).of(caller.tenant)
+    answer = ipcortex_json({"result": "success", "user": user_of(caller, directory, session)})
+    answer.set_cookie(
+        COOKIE,
+        session,
+        max_age=SESSION_S,
+        path="/rest",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+@router.post(
+    "/auth/logout",
+    operation_id="ipcortex_logout",
+    summary="Log out",
+    response_model=models.Envelope,
+    dependencies=[_SESSION],
+)
+async def logout(request: Request) -> Response:
+    """Ends the session of the cookie."""
+    gate: Gate = request.app.state.gate
+    if cookie := request.cookies.get(COOKIE):
+        await gate.end(cookie)
+    answer = ipcortex_json({"result": "success"})
+    answer.delete_cookie(COOKIE, path="/rest", httponly=True, samesite="strict")
+    return answer
+
+
+@router.post(
+    "/call/incalls",
+    operation_id="ipcortex_incalls",
+    summary="Received calls by extension",
+    response_model=models.InCalls,
+    openapi_extra=json_body_of(models.InRequest, _asked(**_DAY, company="default", extensions=["201"])),
+    dependencies=[DOCUMENTED, _SESSION],
+)
+async def in_calls(request: Request) -> Response:
+    """What the extensions of the companies received. A call within the company is here and in outcalls."""
+    return await _report(request, incalls)
+
+
+@router.post(
+    "/call/outcalls",
+    operation_id="ipcortex_outcalls",
+    summary="Dialled calls by device",
+    response_model=models.OutCalls,
+    openapi_extra=json_body_of(models.OutRequest, _asked(**_DAY, company=["default", "north"], keeviomerge=True)),
+    dependencies=[DOCUMENTED, _SESSION],
+)
+async def out_calls(request: Request) -> Response:
+    """What the devices of the companies dialled, with costs."""
+    return await _report(request, outcalls)
+
+
+@router.post(
+    "/call/outsummary",
+    operation_id="ipcortex_outsummary",
+    summary="Costs by company",
+    response_model=models.OutSummary,
+    openapi_extra=json_body_of(models.SummaryRequest, _asked(**_MONTH, detail=True)),
+    dependencies=[DOCUMENTED, _SESSION],
+)
+async def out_summary(request: Request) -> Response:
+    """What the calls of a month cost, by company and device."""
+    return await _report(request, outsummary, monthly=True)
+
+
+@router.post(
+    "/call/allcalls",
+    operation_id="ipcortex_allcalls",
+    summary="All calls by company",
+    response_model=models.AllCalls,
+    openapi_extra=json_body_of(models.AllRequest, _asked(**_DAY, days=7)),
+    dependencies=[DOCUMENTED, _SESSION],
+)
+async def all_calls(request: Request) -> Response:
+    """Received and dialled calls of all companies, without costs."""
+    return await _report(request, allcalls)
+
+
+async def _report(
+    request: Request, make: Callable[[Report], Awaitable[dict[str, Any]]], *, monthly: bool = False
+) -> Response:
+    body = await json_object(request)
+    caller = await caller_of(request, body)
+    settings: Settings = request.app.state.settings
+    directory = await _directories(request).of(caller.tenant)
+    back = settings.ipcortex_days == "back"
+    scope = scope_of(body, zone_of(directory.tenant.zone), back=back, monthly=monthly)
+    envelope: dict[str, Any] = {"result": "success"}
+    with _alone(request, caller.tenant, locking=settings.ipcortex_lock):
+        if scope.recalc:
+            envelope |= await _recalculate(request, caller.tenant, scope.first_ms, scope.end_ms, caller.name)
+        values = await make(Report(request.app.state.reader, caller, directory, scope))
+    return ipcortex_json(envelope | {"values": values})
+
+
+async def _recalculate(request: Request, tenant: str, first_ms: int, end_ms: int, by: str) -> dict[str, Any]:
+    """Order the calls to be priced again; says so when there is nobody to do it."""
+    recalculate: Recalculate | None = getattr(request.app.state, "recalculate", None)
+    if recalculate is None:
+        return {"message": "recalc: this service prices no calls; costs are those of the records."}
+    await recalculate(tenant, first_ms, end_ms, by)
+    return {}
+
+
+@contextmanager
+def _alone(request: Request, tenant: str, *, locking: bool) -> Iterator[None]:
+    """One report of a tenant at a time, when the service is set so: what clients of the vendor expect."""
+    busy: set[str] = request.app.state.ipcortex_busy
+    if locking and tenant in busy:
+        raise RequestProblem(200, "busy", "Another report holds the billing lock; try again in a moment.")
+    busy.add(tenant)
+    try:
+        yield
+    finally:
+        busy.discard(tenant)
+
+
+def _directories(request: Request) -> Directories:
+    directories: Directories = request.app.state.directories
+    return directories
