@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     # Query service
     api_host: str = Field("127.0.0.1")
     api_port: int = Field(8000, ge=0, le=65535)
+    api_rate: int = Field(60_000, ge=0, description="Requests a minute of one token or address; 0: any number.")
+    api_concurrent: int = Field(64, ge=1, description="Requests of one token under way; more are told to wait.")
+    api_streams: int = Field(4, ge=1, description="Long answers of one tenant under way: files and streams of calls.")
+    mask_numbers: bool = Field(False, description="Mask phone numbers for tokens without the scope numbers:clear.")
     portsip_blanks: Literal["omit", "empty"] = Field(
         "omit",
         description="An unknown end_reason, reroute_reason or outbound_caller_id under /api: omit is valid by "

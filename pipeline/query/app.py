@@ -15,12 +15,12 @@ from pipeline import __version__
 from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
 from pipeline.query import (
-    calls,
     commpeak,
     directory,
     documents,
     health,
     ipcortex,
+    own,
     portsip,
     portsip_login,
     portsip_sessions,
@@ -28,6 +28,7 @@ from pipeline.query import (
     yeastar,
 )
 from pipeline.query.auth import Gate
+from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
 from pipeline.settings import Settings
@@ -69,11 +70,10 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     )
     app.state.settings = settings
     app.state.ipcortex_busy = set()
+    app.state.turns = Turns(settings.api_streams)
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate
-    app.state.settings = settings
-    app.state.ipcortex_busy = set()
     app.state.directories = Directories(reader)
     app.state.editor = Editor(settings.clickhouse, settings.database)
     document: dict[str, object] = {}
@@ -92,7 +92,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         commpeak.router,  # behind PortSIP's, whose paths are of one segment
         ipcortex.router,
         yeastar.router,
-        calls.router,
+        *own.ROUTERS,
         directory.router,
         health.router,
         *routers,
@@ -104,6 +104,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Limits, rate=settings.api_rate, concurrent=settings.api_concurrent)
     app.add_middleware(Observation, observer=observer)
     return app
 
@@ -115,7 +116,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _away(request: Request, error: Exception) -> Response:
     log.warning("clickhouse", problem=str(error), request_id=request.scope["cdr.request_id"])
-    if isinstance(error, TooCostly):
+    if isinstance(error, TooCostly) and request.url.path.startswith("/v1/"):
+        problem = RequestProblem(
+            422, "too_costly", "The question takes too long or reads too much; narrow its time, filter or dimensions."
+        )
+    elif isinstance(error, TooCostly):
         problem = unavailable("The question takes too long to answer; narrow its time or filter, or try later.", 10)
     else:
         problem = unavailable("The warehouse does not answer now; try again in 2 seconds.")

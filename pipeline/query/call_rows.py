@@ -1,4 +1,4 @@
-"""Calls of a list: the call document without what only a whole call shows."""
+"""Items of lists as models: the call document without what only a whole call shows, and call logs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,17 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.reader import Row
-from schemas.call_model import CallDocument
+from pipeline.query.fields import CALL_FIELDS, LOG_FIELDS
+from schemas.call_model import CallDocument, CallLogDocument, PartyDocument, Snowflake
 
-_WHOLE_ONLY: Final = frozenset(
-    {"logs", "legs", "reroutes", "queue_visits", "recordings", "quality", "missed_by", "merged_call_ids"}
-)
-_PARTY: Final = ("number", "name", "domain", "extension")
-FIELDS: Final = tuple(name for name in CallDocument.model_fields if name not in _WHOLE_ONLY)
-# Texts that are stored empty where the document has null.
-_NEVER_NULL: Final = frozenset({"call_id", "tenant", "version", "state", "direction", "flags"})
-
-
-def _columns() -> tuple[Column, ...]:
-    names: list[str] = []
-    for name in FIELDS:
-        names += [f"{name}_{part}" for part in _PARTY] if name in ("caller", "callee") else [name]
-    return tuple(CALL.get(name, Column(name, name)) for name in names)
-
-
-COLUMNS: Final = _columns()
-
+_NEXT: Final[dict[str, Any]] = {
+    "next_cursor": (
+        str | None,
+        Field(description="Give it back as `cursor` for the next page; null on the last one.", examples=[None]),
+    ),
+    "count": (int, Field(default=0, description="How many match, on all pages; only when asked for.", examples=[42])),
+}
+FIELDS: Final = tuple(dict.fromkeys(path.partition(".")[0] for path, field in CALL_FIELDS.items() if field.shown))
 
 _SUMMARY: Final[dict[str, Any]] = {
     name: (field.annotation, field) for name, field in CallDocument.model_fields.items() if name in FIELDS
@@ -36,28 +24,24 @@ _SUMMARY: Final[dict[str, Any]] = {
 CallSummary: Any = create_model(
     "CallSummary", __doc__="One call of a list: the call document without its logs, legs and other parts.", **_SUMMARY
 )
-_PAGE: Final[dict[str, Any]] = {
-    "data": (list[CallSummary], Field(description="Calls, newest first.")),
-    "next_cursor": (
-        str | None,
-        Field(description="Give it back as `cursor` for the next page; null on the last one.", examples=[None]),
-    ),
+_CALLS: Final[dict[str, Any]] = {"data": (list[CallSummary], Field(description="Calls, newest first.")), **_NEXT}
+CallPage: Any = create_model("CallPage", __doc__="Calls, and where the next page begins.", **_CALLS)
+
+_CALLER: Final[dict[str, Any]] = {
+    name: (field.annotation, field) for name, field in PartyDocument.model_fields.items() if name != "extension"
 }
-CallPage: Any = create_model("CallPage", __doc__="Calls, and where the next page begins.", **_PAGE)
-
-
-def summary(row: Row) -> dict[str, Any]:
-    """A row as an item of a list."""
-    item: dict[str, Any] = {}
-    for name in FIELDS:
-        if name in ("caller", "callee"):
-            item[name] = {part: row[f"{name}_{part}"] for part in _PARTY}
-        elif name == "id":
-            item[name] = str(row["id"])
-        elif name in _NEVER_NULL:
-            item[name] = row[name]
-        elif name in ("sip_status", "q850_cause") or isinstance(row[name], str):
-            item[name] = row[name] or None
-        else:
-            item[name] = row[name]
-    return item
+LogCaller: Any = create_model("LogCaller", __doc__="Who called.", **_CALLER)
+_LOG: Final[dict[str, Any]] = {
+    "session_id": (Snowflake, Field(description="Id of its call.")),
+    "call_id": (str, Field(description="The id that all events of its call share.")),
+    "caller": (LogCaller, Field(description="Who called.")),
+    "direction": (str, Field(description="Direction of its call.", examples=["inbound"])),
+    **{
+        name: (str | None, Field(description=CallDocument.model_fields[name].description))
+        for name in ("did", "outbound_caller_id", "user_data")
+    },
+    "service_number": (str | None, Field(description="Queue or ring group that took the call.")),
+} | {name: (field.annotation, field) for name, field in CallLogDocument.model_fields.items() if name in LOG_FIELDS}
+CallLogItem: Any = create_model("CallLogItem", __doc__="One target of a call, with what its call has.", **_LOG)
+_LOGS: Final[dict[str, Any]] = {"data": (list[CallLogItem], Field(description="Call logs, newest first.")), **_NEXT}
+CallLogPage: Any = create_model("CallLogPage", __doc__="Call logs, and where the next page begins.", **_LOGS)

@@ -1,70 +1,49 @@
-"""Calls under `/v1`: lists with keyset cursors, and the call document."""
+"""Calls under `/v1`: lists, calls in progress, the call document, its timeline and its events."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, get_args
-from urllib.parse import quote
+import datetime as dt
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Authenticated
-from pipeline.query.call_rows import COLUMNS, CallPage, summary
-from pipeline.query.cursor import cursor_of, place_of
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.call_rows import CallPage
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import Parameters, parse
+from pipeline.query.fields import CALL_FIELDS, CALL_GROUPS, document_select, parameters_of
+from pipeline.query.formats import JSON, NDJSON, answer, format_of, unchanged
+from pipeline.query.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
+from pipeline.query.parameters import parse
 from pipeline.query.portsip_rows import parse_id
-from pipeline.query.problems import Problem, invalid, not_found
-from pipeline.warehouse.clauses import CALLS, Place
+from pipeline.query.problems import RequestProblem, not_found
+from pipeline.query.shown import shown
+from pipeline.query.timeline import Timeline, timeline
+from pipeline.query.v1 import directory_of, is_masked, look_of, reader_of, refusals
+from pipeline.query.visible import visible_calls
+from pipeline.warehouse.clauses import CALLS
 from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import All, Any_, Call, Compare, In, Literal, Node
-from pipeline.warehouse.instants import instant
-from pipeline.warehouse.queries import call, logs_of, older
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.events import events_of
+from pipeline.warehouse.expressions import All, Compare, Literal
+from pipeline.warehouse.listing import Listing, page_of
+from pipeline.warehouse.queries import call, logs_of
+from pipeline.warehouse.reader import Row
 from pipeline.warehouse.stored import as_call
 from schemas.call import document
 from schemas.call_model import CallDocument
-from schemas.words import Direction, State, Status
 
-_WORDS: Final = {"state": get_args(State), "status": get_args(Status), "direction": get_args(Direction)}
-_NUMBERS: Final = {"caller": ("caller_number",), "callee": ("callee_number",)} | {
-    "any_number": ("caller_number", "callee_number", "destination", "answered_by", "did")
+TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls)
+_EXAMPLE: Final = {
+    "filter": {"direction": "inbound", "or": [{"status": "abandoned"}, {"wait_ms": {"gt": 20000}}]},
+    "from": "2026-03-10T00:00:00Z",
+    "fields": ["id", "caller.number", "started_at", "wait_ms"],
 }
-_EXACT: Final = ("call_id", "trunk")
-_KNOWN: Final = ("from", "to", "limit", "cursor", *_WORDS, *_NUMBERS, *_EXACT)
-_TIME: Final = {"type": "string", "format": "date-time"}
+_MOST_ACTIVE: Final = 10_000
 
-_PARAMETERS: Final = [
-    parameter("from", _TIME, "Calls started at or after this time.", "2024-08-20T00:00:00Z"),
-    parameter("to", _TIME, "Calls started before this time.", "2024-08-21T00:00:00Z"),
-    parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Calls a page.", 100),
-    parameter("cursor", {"type": "string"}, "`next_cursor` of the page before, with the same filters.", ""),
-    *(
-        parameter(
-            name, {"type": "array", "items": {"type": "string", "enum": list(words)}}, "May be repeated.", [words[-1]]
-        )
-        for name, words in _WORDS.items()
-    ),
-    parameter("caller", {"type": "string"}, "Number of the caller; a final * stands for any rest.", "101"),
-    parameter("callee", {"type": "string"}, "Number first asked for; a final * stands for any rest.", "+4416*"),
-    parameter("any_number", {"type": "string"}, "Caller, callee, destination, answering target or DID.", "101"),
-    parameter("call_id", {"type": "string"}, "The id that all events of the call share.", "a84b4c76e66710@pbx"),
-    parameter("trunk", {"type": "string"}, "Trunk that carried it.", "carrier-a"),
-]
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": text, "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
-    for status, text in (
-        (400, "A parameter cannot be understood."),
-        (401, "No valid token."),
-        (503, "The warehouse is away; see Retry-After."),
-    )
-}
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: _REFUSALS[400] | {"description": "No such call."}}
+Id = Annotated[str, Path(description="Id of the call, as lists show it.", examples=["1407374883553280"])]
 
-Id = Annotated[str, Path(description="Id of the call, as lists show it.")]
-
-router = APIRouter(prefix="/v1", tags=["Calls"], responses=_REFUSALS, dependencies=[DOCUMENTED])
+router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependencies=[DOCUMENTED])
 
 
 @router.get(
@@ -72,36 +51,69 @@ router = APIRouter(prefix="/v1", tags=["Calls"], responses=_REFUSALS, dependenci
     operation_id="list_calls",
     summary="List calls",
     response_model=CallPage,
-    openapi_extra={"parameters": _PARAMETERS},
+    responses=refusals(406) | {200: {"content": other_forms()}},
+    openapi_extra={"parameters": documented(TABLE)},
 )
 async def list_calls(request: Request, caller: Authenticated) -> Response:
     """Calls, newest first, those in progress among them. Pages stay stable while calls arrive."""
-    options = parse(request.scope["query_string"], _KNOWN, repeatable=tuple(_WORDS))
-    limit = options.whole("limit", 100, 1, 1000)
-    question = options.fingerprint(("cursor", "limit"))
-    cursor = options.text("cursor")
-    begin, end = options.at("from"), options.at("to")
-    if begin is not None and end is not None and begin > end:
-        raise invalid("from", options.text("from"), f"is later than to {options.text('to')!r}; swap them")
-    rows = await older(
-        _reader(request),
+    return await listed(request, caller, TABLE, await asked(request, caller, TABLE))
+
+
+@router.post(
+    "/calls/search",
+    operation_id="search_calls",
+    summary="List calls by a JSON filter",
+    response_model=CallPage,
+    responses=refusals(406, 413) | {200: {"content": other_forms()}},
+    openapi_extra={"requestBody": documented_body(TABLE, _EXAMPLE)},
+)
+async def search_calls(request: Request, caller: Authenticated) -> Response:
+    """The same list, asked for in a body: for filters that are long, or made by a program."""
+    return await listed(request, caller, TABLE, await asked_in_body(request, caller, TABLE))
+
+
+@router.get(
+    "/calls/active",
+    operation_id="list_active_calls",
+    summary="Calls in progress",
+    response_model=CallPage,
+    openapi_extra={
+        "parameters": [
+            parameter("limit", {"type": "integer", "minimum": 1, "maximum": _MOST_ACTIVE}, "At most so many.", 1000)
+        ]
+    },
+)
+async def list_active_calls(request: Request, caller: Authenticated) -> Response:
+    """Calls that have not ended, newest first, at most two seconds old. `as_of` says when it was looked."""
+    options = parse(request.scope["query_string"], ("limit",))
+    look = await look_of(request, caller)
+    where = All((Compare("eq", CALL["state"], Literal("open")), visible_calls(caller)))
+    listing = Listing(
         caller.tenant,
         CALLS,
-        COLUMNS,
-        _where(options),
-        first_ms=begin,
-        end_ms=end,
-        after=place_of(cursor, question) if cursor else None,
-        limit=limit + 1,
+        document_select(TABLE.shown, look),
+        where,
+        parameters=parameters_of(look, caller.tenant),
     )
-    headers = {"Cache-Control": "no-store"}
-    following = None
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        following = cursor_of(Place(instant(last["started_at"]), last["id"]), question)
-        headers["Link"] = f'<{_next_url(request, following)}>; rel="next"'
-    body = {"data": [summary(row) for row in rows[:limit]], "next_cursor": following}
-    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+    as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    page = await page_of(reader_of(request), listing, options.whole("limit", 1000, 1, _MOST_ACTIVE))
+    body = b'{"as_of":"%s","data":[%s],"next_cursor":null}' % (as_of.encode(), b",".join(page.rows))
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def found_call(request: Request, caller: Caller, id_: str) -> Row:
+    """The row of a call that the caller sees; 404 otherwise."""
+    row = await call(reader_of(request), caller.tenant, parse_id(id_, "Call"), where=visible_calls(caller))
+    if row is None:
+        raise not_found(f"There is no call with the id {id_[:80]!r}.")
+    return row
+
+
+async def whole_call(request: Request, caller: Caller, row: Row) -> dict[str, Any]:
+    """The call document as the caller sees it."""
+    logs = await logs_of(reader_of(request), caller.tenant, row)
+    directory = await directory_of(request, caller)
+    return shown(document(as_call(row, logs)), directory, is_masked=is_masked(request, caller))
 
 
 @router.get(
@@ -109,50 +121,61 @@ async def list_calls(request: Request, caller: Authenticated) -> Response:
     operation_id="get_call",
     summary="The call document",
     response_model=CallDocument,
-    responses=_UNKNOWN,
+    responses=refusals(404),
 )
-async def get_call(
-    request: Request, caller: Authenticated, id: Annotated[str, Path(description="Id of the call.")]
-) -> Response:
-    """The whole call with its targets, reroutes and quality. The ETag is its version."""
+async def get_call(request: Request, caller: Authenticated, id: Id) -> Response:
+    """The whole call with its targets, reroutes and quality. The ETag is its version, and that of the directory
+    when names may come from there."""
     parse(request.scope["query_string"], ())
-    row = await call(_reader(request), caller.tenant, parse_id(id, "Call"))
-    if row is None:
-        raise not_found(f"There is no call with the id {id[:80]!r}.")
-    tag = f'"{row["version"]}"'
+    row = await found_call(request, caller, id)
+    names = (await directory_of(request, caller)).version
+    tag = f'"{row["version"]}"' if not names else f'"{row["version"]}-{names}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
+    if unchanged(request, tag):
         return Response(status_code=304, headers=headers)
-    logs = await logs_of(_reader(request), caller.tenant, row)
-    return Response(orjson.dumps(document(as_call(row, logs))), media_type="application/json", headers=headers)
+    body = orjson.dumps(await whole_call(request, caller, row))
+    return Response(body, media_type="application/json", headers=headers)
 
 
-def _where(options: Parameters) -> Node:
-    parts: list[Node] = []
-    for name, words in _WORDS.items():
-        if wanted := options.word(name, words):
-            parts.append(In(CALL[name], tuple(Literal(word) for word in wanted)))
-    for name, columns in _NUMBERS.items():
-        if number := options.text(name):
-            parts.append(Any_(tuple(_number(column, number) for column in columns)))
-    for name in _EXACT:
-        if text := options.text(name):
-            parts.append(Compare("eq", CALL[name], Literal(text)))
-    return All(tuple(parts))
+@router.get(
+    "/calls/{id}/timeline",
+    operation_id="get_call_timeline",
+    summary="What happened in a call",
+    response_model=Timeline,
+    responses=refusals(404),
+)
+async def get_call_timeline(request: Request, caller: Authenticated, id: Id) -> Response:
+    """Every moment of the call and of its targets, reroutes and queues, oldest first."""
+    parse(request.scope["query_string"], ())
+    row = await found_call(request, caller, id)
+    steps = timeline(await whole_call(request, caller, row))
+    return answer(request, orjson.dumps({"id": str(row["id"]), "data": steps}))
 
 
-def _number(column: str, number: str) -> Node:
-    if number.endswith("*"):
-        return Call("startswith", (CALL[column], Literal(number[:-1])))
-    return Compare("eq", CALL[column], Literal(number))
-
-
-def _next_url(request: Request, cursor: str) -> str:
-    kept = [part for part in request.scope["query_string"].decode("latin-1").split("&") if part]
-    kept = [quote(part, safe="=%&+*:@-._~!$'(),/?") for part in kept if part.partition("=")[0] != "cursor"]
-    return f"{request.url.path}?{'&'.join([*kept, 'cursor=' + cursor])}"
-
-
-def _reader(request: Request) -> Reader:
-    reader: Reader = request.app.state.reader
-    return reader
+@router.get(
+    "/calls/{id}/events",
+    operation_id="list_call_events",
+    summary="The raw events of a call",
+    responses=refusals(404, 406)
+    | {200: {"content": {"application/x-ndjson": {"schema": {"type": "string", "format": "binary"}}}}},
+    openapi_extra={
+        "parameters": [
+            parameter("format", {"type": "string", "enum": ["json", "ndjson"]}, "Form of the answer.", "json")
+        ]
+    },
+)
+async def list_call_events(request: Request, caller: Authenticated, id: Id) -> Response:
+    """The events of the call as the PBX sent them, oldest first: `event` when they are JSON, `raw` otherwise. Events
+    hold numbers in full, so a token that sees numbers masked sees none."""
+    options = parse(request.scope["query_string"], ("format",))
+    form = format_of(request, options, (JSON, NDJSON))
+    row = await found_call(request, caller, id)
+    if is_masked(request, caller):
+        raise RequestProblem(403, "forbidden", "Events hold numbers in full; the token lacks the scope numbers:clear.")
+    events = [
+        orjson.dumps(event)
+        for event in await events_of(reader_of(request), caller.tenant, [row["call_id"], *row["merged_call_ids"]])
+    ]
+    if form is NDJSON:
+        return answer(request, b"".join(event + b"\n" for event in events), form=form)
+    return answer(request, b'{"id":"%d","data":[%s]}' % (row["id"], b",".join(events)))

@@ -6,7 +6,7 @@ A misspelt filter that was ignored would show every call, so unknown names are r
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -70,6 +70,14 @@ class Parameters:
         """The value, None when the parameter is absent or empty."""
         values = self._found.get(name)
         return values[0] or None if values else None
+
+    def has(self, name: str) -> bool:
+        """Whether the parameter is there at all."""
+        return name in self._found
+
+    def all(self) -> Iterable[tuple[str, list[str]]]:
+        """Every parameter with its values."""
+        return self._found.items()
 
     def texts(self, name: str) -> list[str]:
         """The values of a repeatable parameter."""

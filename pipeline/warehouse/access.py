@@ -12,12 +12,14 @@ Role = Literal["admin", "manager", "user"]
 
 READ: Final = "cdr:read"
 ADMIN: Final = "admin"
+MASKED: Final = "numbers:masked"
 SCOPES: Final = {
     READ: "read calls",
     "cdr:ingest": "send events",
     "reports:write": "make and change reports",
     "directory:write": "change the directory",
     "numbers:clear": "see numbers in full where they are masked",
+    MASKED: "see numbers masked, whatever the setting",
     ADMIN: "everything",
 }
 # Of users that were given no scopes of their own.

@@ -58,6 +58,8 @@ FUNCTIONS: Final[Mapping[str, tuple[tuple[str, ...], str, _Render]]] = {
     "toupper": (("text",), "text", lambda a: f"upperUTF8({a})"),
     "trim": (("text",), "text", lambda a: f"trimBoth({a})"),
     "length": (("text",), "number", lambda a: f"lengthUTF8({a})"),
+    "has": (("list", "text"), "truth", lambda a, b: f"has({a}, {b})"),
+    "count": (("list",), "number", lambda a: f"length({a})"),
     "date": (("time",), "time", lambda a: f"toDateTime64(toStartOfDay({a}, 'UTC'), 3, 'UTC')"),
     "year": (("time",), "number", lambda a: f"toYear({a}, 'UTC')"),
     "month": (("time",), "number", lambda a: f"toMonth({a}, 'UTC')"),

@@ -1,0 +1,47 @@
+"""Call logs under `/v1`: the targets of calls, tried and perhaps reached."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from pipeline.query.auth import DOCUMENTED, Authenticated
+from pipeline.query.call_rows import CallLogPage
+from pipeline.query.fields import LOG_FIELDS, LOG_GROUPS
+from pipeline.query.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
+from pipeline.query.v1 import refusals
+from pipeline.query.visible import visible_logs
+from pipeline.warehouse.clauses import CALL_LOGS
+
+TABLE: Final = Table("call-logs", CALL_LOGS, LOG_FIELDS, LOG_GROUPS, visible_logs)
+_EXAMPLE: Final = {"filter": {"kind": "queue_agent", "outcome": ["no_answer", "rejected"]}, "limit": 50}
+
+router = APIRouter(prefix="/v1", tags=["Call logs"], responses=refusals(), dependencies=[DOCUMENTED])
+
+
+@router.get(
+    "/call-logs",
+    operation_id="list_logs",
+    summary="List call logs",
+    response_model=CallLogPage,
+    responses=refusals(406) | {200: {"content": other_forms()}},
+    openapi_extra={"parameters": documented(TABLE)},
+)
+async def list_call_logs(request: Request, caller: Authenticated) -> Response:
+    """Targets of calls that the call has left, newest first: an agent that rang, a queue, a voicemail box."""
+    return await listed(request, caller, TABLE, await asked(request, caller, TABLE))
+
+
+@router.post(
+    "/call-logs/search",
+    operation_id="search_logs",
+    summary="List call logs by a JSON filter",
+    response_model=CallLogPage,
+    responses=refusals(406, 413) | {200: {"content": other_forms()}},
+    openapi_extra={"requestBody": documented_body(TABLE, _EXAMPLE)},
+)
+async def search_call_logs(request: Request, caller: Authenticated) -> Response:
+    """The same list, asked for in a body."""
+    return await listed(request, caller, TABLE, await asked_in_body(request, caller, TABLE))

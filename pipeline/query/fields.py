@@ -1,0 +1,254 @@
+"""The fields of calls and call logs under /v1: how each is called, filtered and shown.
+
+Paths are those of the call document (`caller.number`). In files of rows (CSV, Parquet) a path becomes the
+column's name in the SQL views (`caller_number`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from pipeline.warehouse.columns import CALL, CALL_LOG
+from pipeline.warehouse.expressions import Column
+from schemas.words import CauseFrom, Direction, EndReason, HungUpBy, Outcome, RerouteReason, State, Status, TargetKind
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`kind`: text, word, number, decimal, time, id or list. `column` is what filters compare; `sql` what is
+    shown, an empty text or 0 as null when `nullable`. `is_number`: a phone number, which may be masked.
+    `named_by`: the column whose number the directory may have a newer name for."""
+
+    path: str
+    kind: str
+    column: Column
+    sql: str
+    nullable: bool = False
+    words: tuple[str, ...] = ()
+    is_number: bool = False
+    named_by: str = ""
+    shown: bool = True
+
+    @property
+    def flat(self) -> str:
+        """Its name as a column."""
+        return self.path.replace(".", "_")
+
+
+_LISTED: Final = ("flags", "missed_by", "merged_call_ids")
+
+
+def _text(path: str, sql: str = "", *, nullable: bool = True, number: bool = False, named_by: str = "") -> Field:
+    sql = sql or path.replace(".", "_")
+    return Field(path, "text", Column(path, sql), sql, nullable, is_number=number, named_by=named_by)
+
+
+def _word(path: str, words: object, *, nullable: bool = True) -> Field:
+    return Field(path, "word", Column(path, path), path, nullable, words=get_args(words))
+
+
+def _time(path: str) -> Field:
+    return Field(path, "time", Column(path, path, "time", nullable=True), path)
+
+
+def _number(path: str, *, zero_is_null: bool = False) -> Field:
+    return Field(path, "number", Column(path, path, "number", nullable=True), path, zero_is_null)
+
+
+def _id(path: str) -> Field:
+    return Field(path, "id", Column(path, path, "id"), f"toString({path})")
+
+
+def _list(path: str, *, shown: bool = True, number: bool = False) -> Field:
+    return Field(path, "list", Column(path, path, "list"), path, is_number=number, shown=shown)
+
+
+def _decimal(path: str) -> Field:
+    return Field(path, "decimal", Column(path, f"toDecimal128OrNull({path}, 18)", "number", True), path, True)
+
+
+def _hidden(field: Field) -> Field:
+    return Field(field.path, field.kind, field.column, field.sql, field.nullable, field.words, shown=False)
+
+
+def _party(side: str) -> tuple[Field, ...]:
+    return (
+        _text(f"{side}.number", nullable=False, number=True),
+        _text(f"{side}.name", nullable=False, named_by=f"{side}_extension"),
+        _text(f"{side}.domain", nullable=False),
+        _text(f"{side}.extension", nullable=False),
+    )
+
+
+def _table(*fields: Field) -> Mapping[str, Field]:
+    return {field.path: field for field in fields}
+
+
+CALL_FIELDS: Final = _table(
+    _id("id"),
+    _text("call_id", nullable=False),
+    _hidden(_text("tenant", nullable=False)),
+    Field("version", "number", Column("version", "version", "number"), "version"),
+    _word("state", State, nullable=False),
+    _word("direction", Direction, nullable=False),
+    _word("status", Status),
+    _word("end_reason", EndReason),
+    _word("hung_up_by", HungUpBy),
+    *_party("caller"),
+    *_party("callee"),
+    _text("requested", number=True),
+    _text("destination", number=True),
+    _text("answered_by", number=True),
+    *(_time(f"{name}_at") for name in ("started", "progress", "rang", "answered", "talk_started", "ended")),
+    *(_number(f"{name}_ms") for name in ("setup", "ring", "wait", "talk", "hold", "billable", "duration")),
+    _number("sip_status", zero_is_null=True),
+    _number("q850_cause", zero_is_null=True),
+    _word("cause_from", CauseFrom),
+    _text("did", number=True),
+    _text("trunk"),
+    _text("outbound_caller_id", number=True),
+    _text("user_data"),
+    _list("flags"),
+    _decimal("cost"),
+    _text("currency"),
+    _text("billed_account"),
+    _text("rate"),
+    _hidden(_text("service_number")),
+    _hidden(_text("reroute_reason", CALL["reroute_reason"].sql)),
+    _list("missed_by", shown=False, number=True),
+    _list("merged_call_ids", shown=False),
+)
+
+LOG_FIELDS: Final = _table(
+    _id("id"),
+    Field("session_id", "id", CALL_LOG["session_id"], "toString(session_id)"),
+    _text("call_id", nullable=False),
+    _word("kind", TargetKind, nullable=False),
+    _text("number", nullable=False, number=True),
+    _text("name", nullable=False, named_by="number"),
+    _text("leg_id"),
+    *(_time(f"{name}_at") for name in ("started", "rang", "answered", "ended")),
+    _number("ring_ms"),
+    _number("talk_ms"),
+    _word("outcome", Outcome),
+    _word("end_reason", EndReason),
+    _word("reroute_reason", RerouteReason),
+    _number("sip_status", zero_is_null=True),
+    _number("q850_cause", zero_is_null=True),
+    _text("trunk"),
+    _word("direction", Direction, nullable=False),
+    _text("caller.number", nullable=False, number=True),
+    _text("caller.name", nullable=False, named_by="caller_number"),
+    _text("caller.domain", nullable=False),
+    _text("did", number=True),
+    _text("outbound_caller_id", number=True),
+    _text("service_number"),
+    _text("user_data"),
+)
+
+# Names that stand for several fields: any of them may match.
+CALL_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "caller": ("caller.number",),
+    "callee": ("callee.number",),
+    "any_number": ("caller.number", "callee.number", "destination", "answered_by", "did"),
+    "any_name": ("caller.name", "callee.name"),
+}
+LOG_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "any_number": ("number", "caller.number", "did"),
+    "any_name": ("name", "caller.name"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a caller sees rows: phone numbers masked or not, names from the directory or as they were."""
+
+    masked: bool = False
+    named: bool = False
+
+
+# A number of seven digits or more keeps its first five, as far as eight remain, and its last four.
+def masked_sql(sql: str) -> str:
+    """The number as those see it who may not see it whole; extensions stay as they are."""
+    head = f"least(5, greatest(0, toInt32(length({sql})) - 8))"
+    hidden = f"repeat('*', toUInt32(greatest(0, toInt32(length({sql})) - 4 - {head})))"
+    return f"if(length({sql}) < 7, {sql}, concat(substring({sql}, 1, {head}), {hidden}, right({sql}, 4)))"
+
+
+def masked(number: str) -> str:
+    """The same in Python."""
+    if len(number.encode()) < 7:
+        return number
+    raw = number.encode()
+    head = min(5, max(0, len(raw) - 8))
+    return (raw[:head] + b"*" * (len(raw) - 4 - head) + raw[-4:]).decode(errors="replace")
+
+
+# (numbers, names) of the tenant's directory, as one constant; `names_tenant` is bound beside it.
+_NAMES: Final = (
+    "(SELECT (groupArray(key), groupArray(name)) FROM (SELECT key, JSONExtractString(body, 'name') AS name"
+    " FROM directory_rows FINAL WHERE tenant = {names_tenant:String} AND deleted = 0"
+    " AND kind IN ('extension', 'queue', 'ring_group') AND name != '' ORDER BY kind, key))"
+)
+
+
+def named_sql(sql: str, number: str) -> str:
+    """The directory's name of a number, or what is stored where it has none."""
+    return f"transform(toString({number}), {_NAMES}.1, {_NAMES}.2, toString({sql}))"
+
+
+def parameters_of(look: Look, tenant: str) -> dict[str, str]:
+    """What the SQL of this look has to be bound with."""
+    return {"names_tenant": tenant} if look.named else {}
+
+
+def value_sql(field: Field, look: Look) -> str:
+    """The field as it is shown."""
+    sql = field.sql
+    if field.named_by and look.named:
+        sql = named_sql(sql, field.named_by)
+    if field.is_number and look.masked:
+        sql = f"arrayMap(number -> {masked_sql('number')}, {sql})" if field.kind == "list" else masked_sql(sql)
+    if field.nullable:
+        sql = f"nullIf({sql}, {0 if field.kind == 'number' else repr('')})"
+    return sql
+
+
+def document_select(fields: Sequence[Field], look: Look) -> str:
+    """The fields as a JSON document has them: `caller.number` within `caller`."""
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for field in fields:
+        group, _, part = field.path.partition(".")
+        parts.setdefault(group, []).append((part, value_sql(field, look)))
+    found = []
+    for group, inner in parts.items():
+        if inner[0][0]:
+            kinds = ", ".join(f"{part} String" for part, _ in inner)
+            found.append(f"CAST(tuple({', '.join(sql for _, sql in inner)}), 'Tuple({kinds})') AS {group}")
+        else:
+            found.append(f"{inner[0][1]} AS {group}")
+    return ", ".join(found)
+
+
+def flat_select(fields: Sequence[Field], look: Look, *, safe: bool) -> str:
+    """The fields as columns. With `safe`, no text is taken for a formula by a spreadsheet: one that begins
+    like a formula gets an apostrophe in front (OWASP, CSV injection); +441632960123 is none."""
+    found = []
+    for field in fields:
+        sql = value_sql(field, look)
+        if safe and field.kind == "list":
+            sql = f"arrayStringConcat({sql}, ' ')"
+        if safe and field.kind in ("text", "list"):
+            sql = _harmless(f"toString({sql})")
+        elif field.kind == "word":
+            sql = f"CAST({sql}, 'Nullable(String)')"
+        found.append(f"{sql} AS {field.flat}")
+    return ", ".join(found)
+
+
+def _harmless(sql: str) -> str:
+    starts = f"match({sql}, '^\\\\s*[=@]|^[\\\\t\\\\r\\\\n]')"
+    sums = f"(match({sql}, '^\\\\s*[+-]') AND NOT match({sql}, '^[+-][0-9]*$'))"
+    return f"if({starts} OR {sums}, concat('\\'', {sql}), {sql})"

@@ -1,0 +1,305 @@
+"""Lists under /v1: what is asked, by query string or JSON, and the answer in the form that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from pipeline.query.auth import Caller
+from pipeline.query.cursor import cursor_of, place_of
+from pipeline.query.documents import parameter
+from pipeline.query.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
+from pipeline.query.filters import OPERATORS, Language
+from pipeline.query.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
+from pipeline.query.limits import Turns
+from pipeline.query.parameters import parse
+from pipeline.query.problems import invalid
+from pipeline.query.v1 import body_of, look_of, reader_of
+from pipeline.warehouse.clauses import Source
+from pipeline.warehouse.expressions import All, Column, Node
+from pipeline.warehouse.instants import instant
+from pipeline.warehouse.listing import Listing, count_of, page_of, stream_of
+
+MEMBERS: Final = ("filter", "from", "to", "fields", "sort", "limit", "cursor", "format", "count")
+_DEFAULT_LIMIT: Final = 100
+_MOST_A_PAGE: Final = 1000
+_MOST_ROWS: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What can be listed. `visible` says which rows a caller sees."""
+
+    name: str
+    source: Source
+    fields: Mapping[str, Field]
+    groups: Mapping[str, tuple[str, ...]]
+    visible: Callable[[Caller], Node]
+
+    def language(self, look: Look) -> Language:
+        """The filters of this table. Names are compared as they are shown."""
+        fields = {path: field for path, field in self.fields.items() if path != "tenant"}
+        return Language(fields, self.groups, lambda field: _compared(field, look))
+
+    @property
+    def shown(self) -> list[Field]:
+        return [field for field in self.fields.values() if field.shown]
+
+
+def _compared(field: Field, look: Look) -> Column:
+    if field.named_by and look.named:
+        return replace(field.column, sql=named_sql(field.column.sql, field.named_by))
+    return field.column
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A list that is asked for. `limit` is None for all rows; `kept` says what a cursor belongs to."""
+
+    where: Node
+    first_ms: int | None
+    end_ms: int | None
+    fields: tuple[Field, ...]
+    ascending: bool
+    limit: int | None
+    cursor: str | None
+    form: Format
+    counted: bool
+
+    @property
+    def kept(self) -> str:
+        return repr((self.where, self.first_ms, self.end_ms, self.ascending))
+
+
+async def asked(request: Request, caller: Caller, table: Table) -> Question:
+    """What the query string asks."""
+    look = await look_of(request, caller)
+    language = table.language(look)
+    options = parse(request.scope["query_string"], _Known(language), repeatable=language)
+    members = {name: options.text(name) for name in MEMBERS if name not in ("filter", "limit", "count")}
+    if options.has("fields"):
+        members["fields"] = options.text("fields") or ""
+    form = format_of(request, options)
+    limit = None
+    if options.has("limit") or form is JSON:
+        limit = options.whole("limit", _DEFAULT_LIMIT, 1, _most(form))
+    return _question(table, members, language.of_parameters(options), form, limit, options.truth("count", False))
+
+
+async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
+    """What the JSON body asks."""
+    parse(request.scope["query_string"], ())
+    look = await look_of(request, caller)
+    body = await body_of(request, MEMBERS)
+    for name in ("from", "to", "sort", "cursor", "format"):
+        if body.get(name) is not None and not isinstance(body[name], str):
+            raise invalid(name, None, "is no text")
+    form = named_format(body.get("format") or None, request)
+    limit = body.get("limit")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _most(form)):
+        raise invalid("limit", str(limit)[:40], f"is no whole number from 1 to {_most(form)}")
+    if limit is None and form is JSON:
+        limit = _DEFAULT_LIMIT
+    if not isinstance(body.get("count", False), bool):
+        raise invalid("count", None, "is neither true nor false")
+    where = table.language(look).of_json(body.get("filter") or {})
+    return _question(table, body, where, form, limit, body.get("count", False))
+
+
+def _most(form: Format) -> int:
+    return _MOST_A_PAGE if form is JSON else _MOST_ROWS
+
+
+class _Known:
+    """The parameters there are: options and filters."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def __contains__(self, name: object) -> bool:
+        return name in MEMBERS or name in self._language
+
+    def __iter__(self) -> Any:
+        return iter([*MEMBERS, *self._language])
+
+    def __len__(self) -> int:
+        return len(MEMBERS) + len(self._language)
+
+
+def _question(
+    table: Table, members: Mapping[str, Any], where: Node, form: Format, limit: int | None, counted: bool
+) -> Question:
+    begin, end = (_at(name, members.get(name)) for name in ("from", "to"))
+    if begin is not None and end is not None and begin > end:
+        raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
+    sort = members.get("sort") or "-started_at"
+    if sort not in ("started_at", "-started_at"):
+        raise invalid("sort", sort, "is neither -started_at (newest first) nor started_at")
+    fields = chosen_fields(table, members.get("fields"))
+    ascending = not sort.startswith("-")
+    return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted)
+
+
+def _at(name: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return instant(text)
+    except ValueError as error:
+        raise invalid(name, text, str(error)) from None
+
+
+def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
+    """The fields of these paths, a comma-separated text or a list; a group stands for all that is in it."""
+    if wanted is None:
+        return tuple(table.shown)
+    paths = wanted.split(",") if isinstance(wanted, str) else wanted
+    if not isinstance(paths, list) or len(paths) > 200 or not all(isinstance(path, str) for path in paths):
+        raise invalid("fields", None, "is no list of fields")
+    found: dict[str, Field] = {}
+    for path in paths:
+        path = path.strip()
+        inner = {path: table.fields[path]} if path in table.fields else {}
+        inner = inner or {name: field for name, field in table.fields.items() if name.startswith(f"{path}.")}
+        if not inner:
+            raise invalid("fields", path, f"is no field here; there are {', '.join(table.fields)}")
+        found |= inner
+    return tuple(found.values())
+
+
+def listing_of(caller: Caller, table: Table, question: Question, look: Look) -> Listing:
+    """The rows that are asked for, those that the caller sees, as the form shows them."""
+    if question.form in (JSON, NDJSON):
+        select = document_select(question.fields, look)
+    else:
+        select = flat_select(question.fields, look, safe=question.form is CSV)
+    return Listing(
+        caller.tenant,
+        table.source,
+        select,
+        All((question.where, table.visible(caller))),
+        question.first_ms,
+        question.end_ms,
+        place_of(question.cursor, question.kept) if question.cursor else None,
+        question.ascending,
+        parameters_of(look, caller.tenant),
+    )
+
+
+async def listed(request: Request, caller: Caller, table: Table, question: Question) -> Response:
+    """The answer: a page in JSON, or a file of rows as they come."""
+    reader, look = reader_of(request), await look_of(request, caller)
+    listing = listing_of(caller, table, question, look)
+    if question.form is not JSON:
+        turns: Turns = request.app.state.turns
+        pieces: AsyncIterator[bytes] = stream_of(reader, listing, question.form.written, question.limit)
+        return await streamed(turns.during(caller.tenant, pieces), question.form, table.name)
+    assert question.limit is not None
+    page = await page_of(reader, listing, question.limit)
+    headers, following = {}, None
+    if page.following is not None:
+        following = cursor_of(page.following, question.kept)
+        if request.method == "GET":
+            headers["Link"] = f'<{_next_url(request, following)}>; rel="next"'
+    count = b""
+    if question.counted:
+        count = b',"count":%d' % await count_of(reader, replace(listing, after=None))
+    body = b'{"data":[%s],"next_cursor":%s%s}' % (b",".join(page.rows), orjson.dumps(following), count)
+    return answer(request, body, headers)
+
+
+def _next_url(request: Request, cursor: str) -> str:
+    kept = [part for part in request.scope["query_string"].decode("latin-1").split("&") if part]
+    kept = [quote(part, safe="=%&+*:@-._~!$'(),/?[]") for part in kept if part.partition("=")[0] != "cursor"]
+    return f"{request.url.path}?{'&'.join([*kept, 'cursor=' + cursor])}"
+
+
+_TIME: Final = {"type": "string", "format": "date-time"}
+
+
+def documented(table: Table) -> list[dict[str, Any]]:
+    """The parameters of a list, for the OpenAPI document."""
+    examples: dict[str, Any] = {"id": "1407374883553280", "time": "2026-03-10T12:00:00Z", "number": 1000}
+    fields = []
+    for path, field in table.language(Look()).fields.items():
+        words = {"enum": list(field.words)} if field.words else {}
+        example = [field.words[0]] if field.words else [str(examples.get(field.kind, "…"))]
+        fields.append(
+            parameter(
+                path,
+                {"type": "array", "items": {"type": "string", **words}},
+                f"{path} is this; repeated: any of them. {path}[OPERATOR] compares: see the filter language.",
+                example,
+            )
+        )
+    groups = [
+        parameter(name, {"type": "string"}, f"Any of {', '.join(paths)}; a final * stands for any rest.", "101")
+        for name, paths in table.groups.items()
+    ]
+    return [
+        parameter("from", _TIME, "Started at or after this time.", "2026-03-10T00:00:00Z"),
+        parameter("to", _TIME, "Started before this time.", "2026-03-11T00:00:00Z"),
+        parameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS, "default": _DEFAULT_LIMIT},
+            f"Rows a page, at most {_MOST_A_PAGE} in JSON; other forms have all rows unless it is given.",
+            100,
+        ),
+        parameter("cursor", {"type": "string"}, "`next_cursor` of the page before, with the same filters.", ""),
+        parameter(
+            "sort", {"type": "string", "enum": ["-started_at", "started_at"]}, "Newest or oldest first.", "-started_at"
+        ),
+        parameter("fields", {"type": "string"}, "Only these, comma-separated; a group for all in it.", "id,started_at"),
+        parameter("format", {"type": "string", "enum": list(FORMATS)}, "Form of the answer, before Accept.", "json"),
+        parameter("count", {"type": "boolean", "default": False}, "Add `count`: how many match, on all pages.", False),
+        parameter(
+            "filter",
+            {"type": "string", "contentMediaType": "application/json"},
+            f"A filter as JSON, with and, or, not. Operators: {', '.join(OPERATORS)}.",
+            '{"or":[{"status":"busy"},{"talk_ms":{"gte":60000}}]}',
+        ),
+        *groups,
+        *fields,
+    ]
+
+
+def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
+    """The JSON body of the same question, for the OpenAPI document."""
+    return {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "filter": {"type": "object", "description": "Conditions by field, and, or, not."},
+                        "from": _TIME,
+                        "to": _TIME,
+                        "fields": {"type": "array", "items": {"type": "string", "enum": list(table.fields)}},
+                        "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
+                        "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS},
+                        "cursor": {"type": "string"},
+                        "format": {"type": "string", "enum": list(FORMATS)},
+                        "count": {"type": "boolean"},
+                    },
+                },
+                "example": example,
+            }
+        },
+    }
+
+
+def other_forms() -> dict[str, Any]:
+    """The other forms of an answer, for the OpenAPI document."""
+    return {
+        form.media_type.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+        for form in FORMATS.values()
+        if form is not JSON
+    }

@@ -1,0 +1,11 @@
+"""Our own surface, everything under /v1 that asks about calls."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from pipeline.query import call_logs, calls
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (calls.router, call_logs.router)

@@ -1,0 +1,91 @@
+"""What the routes under /v1 share: the reader, how the caller sees rows, bodies, and what may go wrong."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+
+from pipeline.directory.model import Directory
+from pipeline.directory.store import Directories
+from pipeline.query.auth import Caller
+from pipeline.query.fields import Look
+from pipeline.query.problems import Problem, RequestProblem, invalid
+from pipeline.settings import Settings
+from pipeline.warehouse.access import MASKED
+from pipeline.warehouse.reader import Reader
+
+# A JSON body with the largest filter there may be.
+LARGEST_BODY: Final = 1 << 20
+
+_PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+
+
+def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of problems, for the OpenAPI document."""
+    texts = {
+        400: "A parameter cannot be understood.",
+        401: "No valid token.",
+        403: "The token may not.",
+        404: "There is no such thing.",
+        406: "No form that Accept names.",
+        409: "It is not ready for that.",
+        413: "The body is too large.",
+        416: "No such part of the file.",
+        422: "The question costs too much; narrow it.",
+        429: "Too many requests; see Retry-After.",
+        503: "The warehouse is away; see Retry-After.",
+    }
+    return {
+        status: {"description": texts[status], "content": _PROBLEM} for status in (400, 401, 403, 422, 429, 503, *more)
+    }
+
+
+def reader_of(request: Request) -> Reader:
+    reader: Reader = request.app.state.reader
+    return reader
+
+
+async def directory_of(request: Request, caller: Caller) -> Directory:
+    """The directory of the caller's tenant."""
+    directories: Directories = request.app.state.directories
+    return await directories.of(caller.tenant)
+
+
+async def look_of(request: Request, caller: Caller) -> Look:
+    """How this caller sees rows."""
+    directory = await directory_of(request, caller)
+    return Look(is_masked(request, caller), bool(directory.extensions or directory.queues or directory.ring_groups))
+
+
+def is_masked(request: Request, caller: Caller) -> bool:
+    """Whether this caller sees phone numbers masked: asked for by the token, or by the setting for all that
+    lack the scope numbers:clear."""
+    settings: Settings = request.app.state.settings
+    if "numbers:clear" in caller.scopes:
+        return False
+    return MASKED in caller.scopes or (settings.mask_numbers and not caller.may("numbers:clear"))
+
+
+async def body_of(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON object in the body, with known members only; 413 when it is too large."""
+    length = request.headers.get("content-length", "")
+    body = b""
+    if not (length.isdigit() and int(length) > LARGEST_BODY):
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                break
+    if len(body) > LARGEST_BODY or (length.isdigit() and int(length) > LARGEST_BODY):
+        raise RequestProblem(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes; send less.")
+    try:
+        value = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise invalid("body", None, f"is no JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise invalid("body", None, "is no JSON object")
+    for name in value:
+        if name not in known:
+            raise invalid(name[:80], None, f"is no member here; there are {', '.join(known)}")
+    return value

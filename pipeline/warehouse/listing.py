@@ -1,0 +1,212 @@
+"""Lists of rows as ClickHouse writes them: pages by keyset, and whole answers piece by piece.
+
+Neither reads rows into objects: what comes is what is sent on. A list is ordered by started_at and id, newest
+or oldest first; rows that arrive meanwhile move no page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.warehouse.clauses import EARLIEST_MS, Place, Source, between, matching, moment
+from pipeline.warehouse.conditions import Bindings
+from pipeline.warehouse.expressions import EVERYTHING, Node
+from pipeline.warehouse.paging import DAY_MS, stretches
+from pipeline.warehouse.reader import Reader
+
+_LATEST_MS: Final = 10_413_700_000_000  # the year 2299
+# A whole answer is read in runs of days with about so many rows, so that no sort grows with the answer.
+_ROWS_A_RUN: Final = 20_000
+# An alias may be called as a column is: conditions mean the column.
+_SETTINGS: Final[Mapping[str, Any]] = {"prefer_column_name_to_alias": 1, "format_csv_null_representation": ""}
+# Formats that have a frame around all rows: one query, whatever its size.
+_FRAMED: Final = frozenset({"Parquet"})
+_HEADED: Final = {"CSVWithNames": "CSV"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which rows of whom, shown how. `select` is SQL of the program, its values in `parameters`, whose
+    names do not begin with p. Started in [first_ms, end_ms), past the place `after`."""
+
+    tenant: str
+    source: Source
+    select: str
+    where: Node = EVERYTHING
+    first_ms: int | None = None
+    end_ms: int | None = None
+    after: Place | None = None
+    ascending: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
+        """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
+        sql = f"{matching(self.tenant, self.source, self.where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        if self.after is None:
+            return sql
+        # the stretch already ends at this time: the scalar bound that the primary key uses
+        at, sign = moment(self.after.started_at, bindings), ">" if self.ascending else "<"
+        id_ = bindings.bind(self.after.id, "UInt64")
+        return f"{sql} AND (started_at {sign} {at} OR (started_at = {at} AND id {sign} {id_}))"
+
+    @property
+    def order(self) -> str:
+        way = "ASC" if self.ascending else "DESC"
+        return f"ORDER BY started_at {way}, id {way}"
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """The time that can hold rows: the window, narrowed by the place."""
+        first, end = self.first_ms, self.end_ms
+        if self.after is not None and self.ascending:
+            first = self.after.started_at if first is None else max(first, self.after.started_at)
+        elif self.after is not None:
+            end = self.after.started_at + 1 if end is None else min(end, self.after.started_at + 1)
+        return first, end
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A page: each row as a JSON object, and where the next page begins, None on the last one."""
+
+    rows: list[bytes]
+    following: Place | None
+
+
+async def page_of(reader: Reader, listing: Listing, limit: int) -> Lines:
+    """At most `limit` rows. Looks at a day first, which is where most pages lie, and further only when that is
+    not enough. Raises BadExpression, and what `Reader.rows` raises."""
+    lines = await _keyset(reader, listing, limit + 1)
+    following = None
+    if len(lines) > limit:
+        _, _, key = lines[limit - 1].rpartition(_KEY)
+        at, _, id_ = key.rstrip(b'"}').partition(b" ")
+        following = Place(int(at), int(id_))
+    return Lines([line.rpartition(_KEY)[0] + b"}" for line in lines[:limit]], following)
+
+
+_KEY: Final = b',"_key":"'
+_KEY_SQL: Final = "concat(toString(toUnixTimestamp64Milli(started_at)), ' ', toString(id)) AS _key"
+
+
+async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
+    async def stretch(begin: int, end: int | None, wanted: int) -> list[bytes]:
+        bindings = Bindings()
+        body = await reader.body(
+            f"{listing.source.name}_list",
+            f"SELECT {listing.select}, {_KEY_SQL} {listing.rows(bindings, begin, end)} {listing.order}"
+            f" LIMIT {bindings.bind(wanted, 'UInt32')}",
+            {**bindings.values, **listing.parameters},
+            "JSONEachRow",
+            _SETTINGS,
+        )
+        return body.splitlines()
+
+    first, end = listing.bounds()
+    if listing.ascending:
+        begin = first
+        if begin is None:
+            span = await _span(reader, listing)
+            if span is None:
+                return []
+            begin = span[0]
+        near = begin + DAY_MS
+        rows = await stretch(begin, near if end is None else min(near, end), limit)
+        if len(rows) >= limit or (end is not None and near >= end):
+            return rows
+        span = await _span(reader, listing)
+        last = max(near, span[1] if span else near) if end is None else end
+        for low, high in _upwards(near, last):
+            rows += await stretch(low, high, limit - len(rows))
+            if len(rows) >= limit:
+                break
+        return rows
+    near = max((int(time.time() * 1000) if end is None else end) - DAY_MS, EARLIEST_MS if first is None else first)
+    rows = await stretch(near, end, limit)  # without an end: calls of a clock that runs ahead come first
+    if len(rows) >= limit or (first is not None and near <= first):
+        return rows
+    span = await _span(reader, listing)
+    if span is None:
+        return rows
+    oldest = span[0] if first is None else max(span[0], first)
+    for low, high in stretches(oldest, min(near, span[1])):
+        rows += await stretch(low, high, limit - len(rows))
+        if len(rows) >= limit:
+            break
+    return rows
+
+
+def _upwards(first_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """The mirror image of `stretches`: oldest first, each wider than the one before."""
+    return [(-high, -low) for low, high in stretches(-end_ms, -first_ms)]
+
+
+async def _span(reader: Reader, listing: Listing) -> tuple[int, int] | None:
+    """The time that holds the tenant's rows, half-open."""
+    bindings = Bindings()
+    rows = await reader.rows(
+        f"{listing.source.name}_span",
+        "SELECT toUnixTimestamp64Milli(min(started_at)) AS oldest, toUnixTimestamp64Milli(max(started_at)) AS newest,"
+        f" count() AS n FROM {listing.source.table} WHERE tenant = {bindings.bind(listing.tenant, 'String')}",
+        bindings.values,
+    )
+    return (int(rows[0]["oldest"]), int(rows[0]["newest"]) + 1) if rows[0]["n"] else None
+
+
+async def count_of(reader: Reader, listing: Listing) -> int:
+    """How many rows there are, on all pages."""
+    return sum(rows for _, rows in await _days(reader, listing))
+
+
+async def _days(reader: Reader, listing: Listing) -> list[tuple[int, int]]:
+    """(day since 1970, rows) of each day that has any, in the order of the list."""
+    bindings = Bindings()
+    first, end = listing.bounds()
+    rows = await reader.rows(
+        f"{listing.source.name}_count",
+        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n"
+        f" {listing.rows(bindings, EARLIEST_MS if first is None else first, end)} GROUP BY day",
+        {**bindings.values, **listing.parameters},
+    )
+    return sorted(((int(row["day"]), int(row["n"])) for row in rows), reverse=not listing.ascending)
+
+
+def _runs(days: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Days together while they have few rows: (first day, last day, rows), in their order."""
+    found: list[tuple[int, int, int]] = []
+    for day, rows in days:
+        if found and found[-1][2] + rows <= _ROWS_A_RUN:
+            low, high, before = found[-1]
+            found[-1] = (min(low, day), max(high, day), before + rows)
+        else:
+            found.append((day, day, rows))
+    return found
+
+
+async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | None = None) -> AsyncIterator[bytes]:
+    """All rows in ClickHouse's format `form`, piece by piece, at most `limit` of them. Memory does not grow with
+    their number, here or (formats with a frame aside) in ClickHouse. Raises what `page_of` raises, also after
+    some pieces."""
+    first, end = listing.bounds()
+    begin, until = EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end
+    windows = [(begin, until, 0)]
+    if form not in _FRAMED:
+        runs = _runs(await _days(reader, listing))
+        windows = [(max(begin, low * DAY_MS), min(until, (high + 1) * DAY_MS), rows) for low, high, rows in runs]
+    for place, (low, high, rows) in enumerate(windows or [(begin, begin, 0)]):
+        bindings = Bindings()
+        tail = "" if limit is None else f" LIMIT {bindings.bind(limit, 'UInt64')}"
+        async for piece in reader.stream(
+            f"{listing.source.name}_stream",
+            f"SELECT {listing.select} {listing.rows(bindings, low, high)} {listing.order}{tail}",
+            {**bindings.values, **listing.parameters},
+            form if place == 0 else _HEADED.get(form, form),
+            _SETTINGS,
+        ):
+            yield piece
+        if limit is not None:
+            limit -= rows
+            if limit <= 0:
+                return
