@@ -48,12 +48,21 @@ class Question:
 _asked: WeakKeyDictionary[Reader, OrderedDict[str, Question]] = WeakKeyDictionary()
 
 
+def remembered(reader: Reader, which: str, bindings: Bindings) -> Question | None:
+    """What was counted for this question the last time, if anybody asked."""
+    return _asked.get(reader, OrderedDict()).get(_key(which, bindings.values))
+
+
+def _key(which: str, values: Mapping[str, Any]) -> str:
+    return f"{which}\0{values!r}"
+
+
 async def counted(reader: Reader, source: Source, which: str, bindings: Bindings) -> Question:
     """Count the rows of `which`: FROM and WHERE of live rows, as `clauses.matching` makes it. Raises what
     `Reader.rows` raises."""
     known = _asked.setdefault(reader, OrderedDict())
     values = dict(bindings.values)
-    key = f"{which}\0{values!r}"
+    key = _key(which, values)
     question = known.setdefault(key, Question(source, which, values))
     known.move_to_end(key)
     while len(known) > _QUESTIONS:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.warehouse import queries
 from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import Compare, Literal
@@ -38,6 +39,13 @@ def many(client: Any) -> list[Call]:
     return sorted(calls, key=lambda made: (made.started_at, made.id), reverse=True)
 
 
+@pytest.fixture(params=[0, 10_000], ids=["many", "few"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways in which a page is read: as of many rows, and as of few."""
+    monkeypatch.setattr(queries, "_FEW", request.param)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("ascending", [False, True])
 @pytest.mark.parametrize("top", [1, 7, 100])
 async def test_pages_equal_the_whole(reader: Reader, many: list[Call], top: int, ascending: bool) -> None:
@@ -49,6 +57,7 @@ async def test_pages_equal_the_whole(reader: Reader, many: list[Call], top: int,
         assert [row["call_id"] for row in found.rows] == expected[skip : skip + top]
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", ["ended_at", "caller_number"])
 @pytest.mark.parametrize("descending", [False, True])
 async def test_pages_in_another_order(reader: Reader, many: list[Call], name: str, descending: bool) -> None:
@@ -62,25 +71,27 @@ async def test_pages_in_another_order(reader: Reader, many: list[Call], name: st
             assert [row["call_id"] for row in found.rows] == [made.call_id for made in expected[skip : skip + 7]]
 
 
+@pytest.mark.usefixtures("way")
 async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> None:
     """A month is counted again when something was written to it, and only then."""
+    tenant = f"counted by {queries._FEW}"
     asked: list[str] = []
 
     async def look() -> tuple[int, list[str], list[str]]:
         asked.clear()
-        found = await page(reader, "counted", CLOSED_CALLS, SELECTED, skip=0, top=10)
+        found = await page(reader, tenant, CLOSED_CALLS, SELECTED, skip=0, top=10)
         return found.count, [row["call_id"] for row in found.rows], sorted(name for name in asked if "count" in name)
 
     old = NOON - 90 * 24 * 60 * MINUTE
-    write(client, [stored_call("counted", "old", old), stored_call("counted", "new", NOON)])
+    write(client, [stored_call(tenant, "old", old), stored_call(tenant, "new", NOON)])
     reader._observe = lambda name, _: asked.append(name)
     try:
         assert await look() == (2, ["new", "old"], ["closed_calls_count"])
         assert await look() == (2, ["new", "old"], [])
-        late = stored_call("counted", "late", old + MINUTE)
+        late = stored_call(tenant, "late", old + MINUTE)
         write(client, [late])
         assert await look() == (3, ["new", "late", "old"], ["closed_calls_count"])
-        write_calls(client, [retired_call("counted", (late.started_at, late.id), "late", 99)])
+        write_calls(client, [retired_call(tenant, (late.started_at, late.id), "late", 99)])
         assert (await look())[:2] == (2, ["new", "old"])
         client.command("OPTIMIZE TABLE call_rows FINAL")
         assert (await look())[:2] == (2, ["new", "old"])
@@ -88,6 +99,7 @@ async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> Non
         reader._observe = None
 
 
+@pytest.mark.usefixtures("way")
 async def test_pages_of_a_filter(reader: Reader, many: list[Call]) -> None:
     where = Compare("eq", CALL["caller_number"], Literal("103"))
     expected = [made.call_id for made in many if made.caller_number == "103"]
