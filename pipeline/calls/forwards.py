@@ -31,6 +31,7 @@ def complete(course: Course) -> None:
     by_number: dict[str, list[Target]] = {}
     for target in tried:
         by_number.setdefault(target.number, []).append(target)
+    _park(course)
     kept: list[Move] = []
     done: set[tuple[str, str]] = set()
     for move in course.moves:
@@ -45,6 +46,17 @@ def complete(course: Course) -> None:
             known.add(move.to)
         kept.append(move)
     course.moves = kept
+
+
+def _park(course: Course) -> None:
+    """A transfer to a parking place is the parking."""
+    places = [move for move in course.moves if move.kind == "park"]
+    for place in places:
+        for move in course.moves:
+            if move.transfer and move.to == place.to and abs(place.at - move.at) <= _AT_ONCE_MS:
+                place.source, place.by = place.source or move.source, place.by or move.by
+                course.moves = [other for other in course.moves if other is not move]
+                break
 
 
 def _is_forward(course: Course, move: Move, known: set[str]) -> bool:

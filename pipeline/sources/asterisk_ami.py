@@ -182,6 +182,7 @@ def _queue(type_: str, reason: str = "") -> Callable[[Fields], list[Event]]:
 def _parked(fields: Fields) -> list[Event]:
     event = _event(fields, "rerouted", "parkee")
     event.reason, event.to = "park", fields.number("parkingspace") or fields.number("parkinglot")
+    event.by = event.from_ = endpoint(fields.text("parkerdialstring"))
     return [event]
 
 

@@ -63,7 +63,7 @@ def cel(fields: Fields) -> list[Event]:
         return []
     fields.begin(name, "eventtime", "timestamp", unique_id=fields.text("uniqueid"))
     row = Row(fields)
-    if inner(row.channel):
+    if inner(row.channel) and handler is not _forward:
         return []
     return handler(row)
 
@@ -205,6 +205,8 @@ def _picked_up(row: Row) -> list[Event]:
 def _forward(row: Row) -> list[Event]:
     event = row.event("rerouted")
     event.reason, event.from_, event.to = "forward", endpoint(row.channel), endpoint(row.said("forward"))
+    if inner(row.channel):  # of a number that the dialplan called by a Local channel: told of the caller's leg
+        event.leg_id = event.call_id
     return [event]
 
 

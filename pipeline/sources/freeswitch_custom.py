@@ -33,7 +33,8 @@ def _conference(headers: Headers) -> list[Event]:
         return []
     headers.leg = headers.id_of("Unique-ID", "Caller-Unique-ID")
     event = headers.event(type_)
-    event.conference = clean(headers.text("Conference-Name"))
+    room, _, _ = (name := clean(headers.text("Conference-Name"))).partition("-")
+    event.conference = room if room.isdigit() else name  # the stock dialplan appends the domain
     return [event]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from pipeline.calls.fold import fold
+from pipeline.calls.fold import distinct, fold
 from pipeline.sources.grouping import group
 from pipeline.sources.registry import source
 from pipeline.sources.source import Decoded, Options
 from schemas.call import Call
+from schemas.event import Event
 from tests.sources import scenario
 
 ALL = [(dialect, name) for dialect in scenario.WRITERS for name in scenario.names(dialect)]
@@ -33,8 +35,11 @@ def decode(dialect: str, told: dict[str, Any], values: list[bytes]) -> Decoded:
 def calls(dialect: str, told: dict[str, Any], values: list[bytes]) -> list[Call]:
     decoded = decode(dialect, told, values)
     assert not decoded.rejected
-    expired = bool(told.get("expired"))
-    found = [fold(events, expired=expired) for events in group(decoded.events)]
+    return fold_all(told, decoded.events)
+
+
+def fold_all(told: dict[str, Any], events: list[Event]) -> list[Call]:
+    found = [fold(call, expired=bool(told.get("expired"))) for call in group(events)]
     return sorted(found, key=lambda call: (call.started_at, call.caller_number, call.call_id))
 
 
@@ -50,6 +55,53 @@ def test_a_scenario_gives_its_calls(dialect: str, name: str) -> None:
         values = told["values"] + chance.choices(told["values"], k=len(told["values"]))
         chance.shuffle(values)
         assert calls(dialect, told, values) == found
+    assert in_batches(dialect, told, values, chance) == found
+
+
+def in_batches(dialect: str, told: dict[str, Any], values: list[bytes], chance: random.Random) -> list[Call]:
+    """The calls as a worker comes to them: batch by batch, each id's distinct events kept."""
+    kept: dict[str, list[Event]] = {}
+    while values:
+        size = chance.randint(1, len(values))
+        for event in decode(dialect, told, values[:size]).events:
+            kept[event.call_id] = distinct([*kept.get(event.call_id, []), event])
+        values = values[size:]
+    return fold_all(told, [event for events in kept.values() for event in events])
+
+
+SAME = [name for name, times in Counter(name for _, name in ALL).items() if times > 1]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_story_gives_the_same_call_in_every_dialect(name: str) -> None:
+    """What telecom people would call the same: who was reached, how it ended, who missed it."""
+    found = {}
+    for dialect, other in ALL:
+        if other == name:
+            told = scenario.load(dialect, name)
+            found[dialect] = [essence(call) for call in calls(dialect, told, told["values"])]
+    first = next(iter(found.values()))
+    different = {dialect: each for dialect, each in found.items() if each != first}
+    assert not different, first
+
+
+def essence(call: Call) -> dict[str, Any]:
+    """The call with letters for numbers: the stories differ in those."""
+    letters: dict[str, str] = {}
+
+    def letter(number: str | None) -> str:
+        box, colon, told = (number or "").rpartition(":")
+        return box + colon + letters.setdefault(told, chr(97 + len(letters))) if told else ""
+
+    return {
+        "status": call.status,
+        "requested": letter(call.requested),
+        "logs": sorted((log.kind, letter(log.number), log.outcome) for log in call.logs),
+        "destination": letter(call.destination),
+        "answered_by": letter(call.answered_by),
+        "reroutes": [(item["kind"], letter(item["to"])) for item in call.reroutes],
+        "missed_by": sorted(map(letter, call.missed_by)),
+    }
 
 
 def shown(call: Call, expected: dict[str, Any], t0: int) -> dict[str, Any]:
