@@ -50,6 +50,8 @@ def _by_name() -> tuple[dict[str, int], dict[int, int]]:
         names[row["token"]] = int(row["cause"])
         if row["code"]:
             codes[int(row["code"])] = int(row["cause"])
+    for row in _rows("sip_to_q850.csv"):  # a SIP reason phrase is a name, too
+        names.setdefault(_token(row["reason"]), int(row["cause"]))
     return names, codes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,3 +104,23 @@ def test_every_cause_but_normal_clearing_has_a_status(cause: int) -> None:
 @given(st.text())
 def test_any_name_has_an_answer(name: str) -> None:
     assert 0 <= cause_from_name(name) <= 127
+
+
+LISTS = Path(__file__).parent
+FREESWITCH = (LISTS / "freeswitch_causes.txt").read_text().split()  # name=number, as in switch_types.h
+ASTERISK = (LISTS / "asterisk_causes.txt").read_text().split()  # causes.h, and the values of DIALSTATUS
+PHRASES = ["User Busy", "DND", "Circuit/channel congestion", "Temporarily Unavailable", "Busy Here", "Gone", "Decline"]
+
+
+@pytest.mark.parametrize("told", FREESWITCH)
+def test_every_cause_of_freeswitch_by_name_and_number(told: str) -> None:
+    name, number = told.split("=")
+    assert cause_from_name(name) == cause_from_code(int(number)) == cause_from_name(number) != 0
+    assert q850_name(cause_from_name(name)) or cause_from_name(name) in (45, 52, 54)
+
+
+@pytest.mark.parametrize("name", ASTERISK + PHRASES)
+def test_every_cause_of_asterisk_and_every_phrase_by_name(name: str) -> None:
+    cause = cause_from_name(name)
+    assert 1 <= cause <= 127
+    assert cause == 16 or 400 <= sip_from_q850(cause) <= 699

@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.sources import canonical
 from pipeline.sources.source import Decoded
+from schemas.event import Event
 
 # 100,000 and more in a long run: CDR_FUZZ=100000
 ROUNDS = int(os.environ.get("CDR_FUZZ", "3000"))
@@ -74,6 +75,14 @@ def mutated(values: list[bytes], chance: random.Random) -> bytes:
         else:
             event[key] = copy.deepcopy(chance.choice(ODD))
     return json.dumps(event).encode("utf-8", "surrogatepass")
+
+
+def events(decode: Callable[[list[bytes]], Decoded], values: list[bytes], number: int) -> list[Event]:
+    """The events of so many values, some of them with something wrong."""
+    chance = random.Random(number)
+    return decode(
+        [mutated(values, chance) if chance.random() < 0.5 else chance.choice(values) for _ in range(number)]
+    ).events
 
 
 def check(decode: Callable[[list[bytes]], Decoded], values: list[bytes], seed: int) -> None:
