@@ -109,7 +109,8 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
         limit=_whole(body, "limit", 100, 1, _MOST_ROWS),
         offset=_whole(body, "offset", 0, 0, 10**12),
     )
-    return _json([selection.shown(row) for row in found.rows])
+    directory = await _directories(request).of(caller.tenant)
+    return _json([selection.shown(row, directory.tenant.display.hour_width) for row in found.rows])
 
 
 @router.get(
@@ -123,8 +124,7 @@ async def list_cdrs(request: Request, caller: Basic) -> Response:
     """Finished calls, newest first unless ordered otherwise."""
     raw = request.scope.get("raw_path") or request.scope["path"].encode()
     listing = listing_of(raw.partition(b"?")[0].partition(_PREFIX)[2])
-    directories: Directories = request.app.state.directories
-    directory = await directories.of(caller.tenant)
+    directory = await _directories(request).of(caller.tenant)
     found = await page(
         _reader(request),
         caller.tenant,
@@ -158,6 +158,11 @@ def _whole(body: dict[str, Any], name: str, default: int, least: int, most: int)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise invalid(name, shown(value), f"is no whole number from {least} to {most}; leave it out for {default}")
     return value
+
+
+def _directories(request: Request) -> Directories:
+    directories: Directories = request.app.state.directories
+    return directories
 
 
 def _reader(request: Request) -> Reader:

@@ -104,22 +104,22 @@ class Selection:
             raise invalid("order", text, "is no field of group or fields; name one of them, then ;asc or ;desc")
         return (f"-{key}" if way == "desc" else key,)
 
-    def shown(self, row: Row) -> dict[str, Any]:
-        """A row of the answer."""
+    def shown(self, row: Row, width: int = 2) -> dict[str, Any]:
+        """A row of the answer; hours of durations have at least `width` digits."""
         item: dict[str, Any] = {}
         for name in (*self.groups, *self.others):
             column = GROUPS[name]
             value = row[column.name]
             if name == "duration":
                 if "total duration" not in self.metrics:
-                    item["call_duration"] = None if value is None else clock(value)
+                    item["call_duration"] = None if value is None else clock(value, width)
             else:
                 item[column.name] = value
         if self.period:
             item["period"] = row["period"]
         for name in self.metrics:
             key = METRICS[name].name
-            item[key] = _metric(name, row[key], row)
+            item[key] = _metric(name, row[key], row, width)
         return item
 
 
@@ -137,10 +137,10 @@ def selection_of(group: str, fields: str | None, period: str | None) -> Selectio
     )
 
 
-def clock(seconds: int) -> str:
-    """Seconds as HH:MM:SS; hours may exceed 99."""
+def clock(seconds: int, width: int) -> str:
+    """Seconds as HH:MM:SS or H:MM:SS; hours may exceed 99."""
     minutes, second = divmod(int(seconds), 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
+    return f"{minutes // 60:0{width}d}:{minutes % 60:02d}:{second:02d}"
 
 
 def _names(field: str, text: str, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -168,11 +168,11 @@ def _period(text: str | None) -> Column | None:
     return Column("period", f"formatDateTime(started_at, '{directives}', 'UTC')")
 
 
-def _metric(name: str, value: Any, row: Row) -> Any:
+def _metric(name: str, value: Any, row: Row, width: int) -> Any:
     total, successful, bill = (row[_HIDDEN + each.name] for each in _BEHIND)
     match name:
         case "total duration" | "total bill duration":
-            return clock(value)
+            return clock(value, width)
         case "ACD":
             return f"{_ratio(bill, successful)} (in {successful} calls)"
         case "ASR":

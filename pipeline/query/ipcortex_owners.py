@@ -16,7 +16,7 @@ from pipeline.directory.model import Device, Directory, Extension
 
 DEFAULT: Final = "default"
 _MAC: Final = re.compile(r"[0-9a-f]{12}")
-_SOFT_WORDS: Final = ("keevio", "softphone", "webrtc")
+_SOFT: Final = re.compile(r"keevio|webrtc|(?<![a-z])soft", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _handsets(extensions: Iterable[Extension]) -> Iterator[tuple[Extension, Devi
 
 def _is_soft(device: Device) -> bool:
     """A softphone: it says so, or its address was made up (the bit of locally administered ones, IEEE 802)."""
-    if any(word in device.name.lower() for word in _SOFT_WORDS):
+    if _SOFT.search(device.name):
         return True
     bare = re.sub(r"[:.\-\s]", "", device.id).lower()
     return bool(_MAC.fullmatch(bare)) and bool(int(bare[:2], 16) & 0x02)

@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 from schemas.contract import explain
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS: Any = typer.main.get_command(app)
 # `cdr` where a command begins; its words end where the next command, redirection or comment begins.
 _TYPED = re.compile(r"(?:^|\$\(|[|;&] )(?:\S+/)?cdr\b([^|)&;<>#]*)")

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 RUN = re.compile(r"^<!-- run(?:: (.+?))? -->\n```sh\n(.*?)^```", re.M | re.S)
 BLOCKS = [
     pytest.param(block, wanted, id=f"{page.name}-{number}")
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     for number, (wanted, block) in enumerate(RUN.findall(page.read_text(encoding="utf-8")), 1)
 ]
 PATIENCE_S = 60.0
