@@ -109,6 +109,32 @@ def hep(
 
 
 @app.command()
+def freeswitch(
+    host: Annotated[
+        str, typer.Option(help="Nodes: [name=][password@]host[:port],…; CDR_FREESWITCH_HOST when left out.")
+    ] = "",
+) -> None:
+    """Read FreeSWITCH nodes over their event sockets and produce their events to Kafka, until Ctrl-C or SIGTERM."""
+    from pipeline.ingest.bridge_service import run_freeswitch
+    from pipeline.settings import settings
+
+    run_freeswitch(settings().model_copy(update={"freeswitch_host": host} if host else {}))
+
+
+@app.command()
+def asterisk(
+    host: Annotated[
+        str, typer.Option(help="Nodes: [name=][user:password@]host[:port],…; CDR_ASTERISK_HOST when left out.")
+    ] = "",
+) -> None:
+    """Read Asterisk nodes over their manager interfaces and produce their events to Kafka, until Ctrl-C or SIGTERM."""
+    from pipeline.ingest.bridge_service import run_asterisk
+    from pipeline.settings import settings
+
+    run_asterisk(settings().model_copy(update={"asterisk_host": host} if host else {}))
+
+
+@app.command()
 def sip(
     file: Annotated[str, typer.Argument(help="Capture: pcap, pcapng, HEP version 3 packets or HEP as JSON lines.")],
     kafka: Annotated[str, typer.Option(help="Bootstrap servers; CDR_KAFKA when left out.")] = "",

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterable
 from typing import Final, cast
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from prometheus_client import start_http_server
 
-from pipeline import kafka, logs
+from pipeline import logs
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.ingest.hep import Listener, until_signal
 from pipeline.ingest.hep_key import key, read
 from pipeline.ingest.outbox import Outbox, Producer
+from pipeline.ingest.producing import connected
 from pipeline.settings import Settings
 
 log = structlog.get_logger()
 
-_KAFKA_WAIT_S: Final = 120.0
 _DRAIN_S: Final = 8.0
 
 
@@ -39,14 +36,15 @@ async def _serve(settings: Settings) -> None:
     _metrics(settings)
     log.info("HEP listener", host=settings.hep_host, port=port, topic=settings.sip_topic, kafka=settings.kafka)
     stopped = asyncio.ensure_future(until_signal())
-    connecting = asyncio.ensure_future(_connect(settings))  # packets wait meanwhile
+    connecting = asyncio.ensure_future(connected(settings))  # packets wait meanwhile
     await asyncio.wait({stopped, connecting}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():
         connecting.cancel()
         listener.close()
         _lost(outbox)
         return
-    producer, outbox.partitions = connecting.result()
+    producer, partitions = connecting.result()
+    outbox.partitions = partitions[settings.sip_topic]
     writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
     reporting = asyncio.ensure_future(listener.report())
     try:
@@ -81,36 +79,14 @@ def _metrics(settings: Settings) -> None:
         ) from error
 
 
-async def _connect(settings: Settings, wait_s: float = _KAFKA_WAIT_S) -> tuple[AIOKafkaProducer, int]:
-    """A started producer and the partitions of the topic; waits for a broker that is still starting."""
-    until = time.monotonic() + wait_s
-    while True:
-        try:
-            partitions = await kafka.ensure_topics(settings)
-            # A packet that is written twice is one fact, as its event id follows from its content. So the producer
-            # need not be idempotent, which not every broker offers to this client.
-            producer = kafka.producer(settings, linger_ms=0, enable_idempotence=False)
-            try:
-                await producer.start()
-            except KafkaError:
-                await producer.stop()
-                raise
-            return producer, partitions[settings.sip_topic]
-        except (Problem, KafkaError) as problem:
-            if time.monotonic() > until:
-                raise problem if isinstance(problem, Problem) else kafka.unreachable(settings, problem) from problem
-            log.warning("waiting for Kafka", error=str(problem))
-            await asyncio.sleep(1)
-
-
 def feed(settings: Settings, packets: Iterable[bytes]) -> int:
     """Write HEP packets to the SIP topic; returns how many, when the broker has them all."""
     return asyncio.run(_feed(settings, packets))
 
 
 async def _feed(settings: Settings, packets: Iterable[bytes]) -> int:
-    producer, partitions = await _connect(settings, wait_s=0)
-    outbox = Outbox(settings.sip_topic, partitions)
+    producer, partitions = await connected(settings, wait_s=0)
+    outbox = Outbox(settings.sip_topic, partitions[settings.sip_topic])
     writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
     try:
         for value in packets:

@@ -6,10 +6,11 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
-from zlib import crc32
 
 import structlog
 from aiokafka.errors import KafkaError
+
+from pipeline.kafka import partition_of
 
 log = structlog.get_logger()
 
@@ -100,7 +101,7 @@ class Outbox:
     async def _write(self, producer: Producer, items: list[tuple[bytes, bytes]]) -> None:
         by_partition: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
         for item in items:
-            by_partition[crc32(item[0]) % self.partitions].append(item)
+            by_partition[partition_of(item[0], self.partitions)].append(item)
         results = await asyncio.gather(
             *(self._write_partition(producer, number, part) for number, part in by_partition.items()),
             return_exceptions=True,

@@ -23,6 +23,8 @@ from schemas.event import Event
 MAX_BYTES: Final = 4_000_000  # of one value; a json_cdr with a long call flow has some hundred thousand
 
 _HANDLERS: Final = HANDLERS | {"CHANNEL_HANGUP": hung_up, "CHANNEL_HANGUP_COMPLETE": hung_up_completely}
+# The events that tell something of calls, for whoever subscribes to them; beside CUSTOM ones.
+EVENTS: Final = tuple(name for name in _HANDLERS if name != "CHANNEL_ORIGINATE")
 
 # Events of which the headers say all, and the headers without which they do not.
 _PLAIN: Final = re.compile(rb'\s*\{\s*"Event-Name"\s*:\s*"CHANNEL_(?:PROGRESS|PROGRESS_MEDIA|HOLD|UNHOLD)"').match

@@ -97,3 +97,4 @@ _SUBCLASSES: Final[dict[str, Callable[[Headers], list[Event]]]] = {
     "sofia::transferor": _transferor,
     "vm::maintenance": _mailbox,
 }
+SUBCLASSES: Final = tuple(_SUBCLASSES)

@@ -12,10 +12,9 @@ import faust
 import structlog
 import uvloop
 
-from pipeline import kafka, logs
+from pipeline import kafka, logs, probes
 from pipeline.errors import Problem
 from pipeline.settings import Settings
-from pipeline.worker import health
 from pipeline.worker.app import Service
 
 log = structlog.get_logger()
@@ -41,7 +40,7 @@ def run(settings: Settings, beside: Sequence[Beside] = ()) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     service = Service(settings, partitions)
-    server = health.serve(settings.metrics_host, settings.metrics_port, lambda: _checks(service))
+    server = probes.serve(settings.metrics_host, settings.metrics_port, lambda: _checks(service))
     log.info("worker starts", kafka=settings.kafka, metrics=f"http://{settings.metrics_host}:{server.server_port}")
     gc.freeze()
     worker = faust.Worker(
@@ -57,7 +56,7 @@ def run(settings: Settings, beside: Sequence[Beside] = ()) -> None:
         server.shutdown()
 
 
-def _checks(service: Service) -> health.Checks:
+def _checks(service: Service) -> probes.Checks:
     waiting = service.worker.waiting_for
     return {
         "kafka": None if service.ready else "no partitions assigned yet",

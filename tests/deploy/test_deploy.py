@@ -118,7 +118,13 @@ def test_the_image_has_what_was_tested_and_no_tools() -> None:
 
 
 def test_a_unit_runs_a_command_that_exists_confined() -> None:
-    assert [unit.name for unit in UNITS] == ["cdr-api.service", "cdr-hep.service", "cdr-worker@.service"]
+    assert [unit.name for unit in UNITS] == [
+        "cdr-api.service",
+        "cdr-asterisk.service",
+        "cdr-freeswitch.service",
+        "cdr-hep.service",
+        "cdr-worker@.service",
+    ]
     for unit in UNITS:
         text = unit.read_text(encoding="utf-8")
         (line,) = re.findall(r"^ExecStart=/opt/cdr/bin/cdr (.+)$", text, re.M)

@@ -1,4 +1,4 @@
-"""The worker's own HTTP address: /metrics for Prometheus, /livez and /readyz for supervisors."""
+"""A process's own HTTP address: /metrics for Prometheus, /livez and /readyz for supervisors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def serve(host: str, port: int, checks: Callable[[], Checks]) -> ThreadingHTTPSe
     except OSError as error:
         raise Problem(
             f"Cannot serve metrics on {host}:{port}: {error.strerror}.",
-            hint="Set CDR_METRICS_PORT to a free port, or 0 for any.",
+            hint="Choose another port for it (CDR_METRICS_PORT and its like), or 0 for any.",
             code=DEPENDENCY,
         ) from error
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -1,0 +1,153 @@
+"""FreeSWITCH's event socket, inbound: connect, authenticate, subscribe, read.
+
+https://developer.signalwire.com/freeswitch/, mod_event_socket. A message is headers, an empty line and, with a
+Content-Length, a body. Events come as `text/event-json`, answers to `api` as `api/response`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+import orjson
+
+from pipeline.ingest.nodes import Node
+from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
+from pipeline.sources.freeswitch import EVENTS
+from pipeline.sources.freeswitch_custom import SUBCLASSES
+
+_LONGEST_HEAD: Final = 64 << 10
+_LONGEST_BODY: Final = 32 << 20
+SUBSCRIPTION: Final = " ".join(("event json HEARTBEAT", *EVENTS, "CUSTOM", *SUBCLASSES))
+_CORE: Final = re.compile(rb'"Core-UUID"\s*:\s*"([^"\\]+)"')
+_HEARTBEAT: Final = re.compile(rb'\s*\{\s*"Event-Name"\s*:\s*"HEARTBEAT"')
+
+Message = tuple[dict[str, str], bytes]
+
+
+class EventSocket(Reader[Message]):
+    """An authenticated, subscribed connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super().__init__()
+        self._reader = reader
+        self._writer = writer
+        self._early: deque[bytes] = deque()  # events that came between the answers to our commands
+        self.standing = Standing("", 0, None)
+
+    @classmethod
+    async def connect(cls, node: Node) -> EventSocket:
+        """Connect and subscribe. Raises Lost; Refused when the node does not let us in."""
+        session = cls(*await opened(node.host, node.port, _LONGEST_HEAD))
+        try:
+            await session._enter(node)
+        except TimeoutError:
+            await session.close()
+            raise Lost(f"{node.host}:{node.port} does not speak as an event socket") from None
+        except Lost:
+            await session.close()
+            raise
+        return session
+
+    async def _enter(self, node: Node) -> None:
+        kind = (await self.next(CONNECT_S))[0].get("content-type", "")
+        if kind == "text/rude-rejection":
+            raise Refused("the node's access list does not let this address in: apply-inbound-acl of event_socket.conf")
+        if kind != "auth/request":
+            raise Lost(f"{node.host}:{node.port} is no event socket: it begins with {kind[:60]!r}")
+        if "\n" in node.password:
+            raise Refused("the password has a line break in it")
+        if not (await self._command(f"auth {node.password}")).startswith("+OK"):
+            raise Refused("the password is wrong: see CDR_FREESWITCH_PASSWORD and event_socket.conf.xml")
+        reply = await self._command(SUBSCRIPTION)
+        if not reply.startswith("+OK"):
+            raise Lost(f"the subscription is refused: {reply[:200]}")
+        core = (await self._api("global_getvar core_uuid")).strip()
+        uptime = (await self._api("uptime ms")).strip()
+        since = time.time_ns() // 1_000_000 - int(uptime) if uptime.isascii() and uptime.isdigit() else 0
+        self.standing = Standing(core if re.fullmatch(r"[\w-]{8,64}", core) else "", since, await self._legs())
+
+    async def _legs(self) -> frozenset[str] | None:
+        """The channels that the node has now; None when it does not say."""
+        try:
+            told = orjson.loads(await self._api("show channels as json"))
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(told, dict) or "row_count" not in told:
+            return None
+        rows = told.get("rows", [])
+        if not isinstance(rows, list) or len(rows) != told["row_count"]:
+            return None
+        return frozenset(str(row.get("uuid")) for row in rows if isinstance(row, dict))
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Events as JSON. Raises Lost."""
+        while True:
+            while self._early:
+                yield self._early.popleft()
+            try:
+                headers, body = await self.next(SILENCE_S)
+            except TimeoutError:
+                raise Lost(f"nothing was heard for {SILENCE_S:g} s, not even a heartbeat") from None
+            if headers.get("content-type") == "text/event-json" and not _HEARTBEAT.match(body):
+                yield body
+
+    def run_of(self, value: bytes) -> str:
+        """The Core-UUID: FreeSWITCH makes a new one each time it starts."""
+        found = _CORE.search(value)
+        return found[1].decode("ascii", "replace") if found else ""
+
+    async def close(self) -> None:
+        """Leave."""
+        self.stop()
+        await closed(self._writer)
+
+    async def _command(self, line: str) -> str:
+        """Send a command; its Reply-Text."""
+        return (await self._asked(line, "command/reply", CONNECT_S))[0].get("reply-text", "")
+
+    async def _api(self, line: str) -> str:
+        """What a command of the console says; "" when it says nothing in time."""
+        try:
+            return (await self._asked(f"api {line}", "api/response", ASIDE_S))[1].decode("utf-8", "replace")
+        except TimeoutError:
+            return ""
+
+    async def _asked(self, line: str, kind: str, seconds: float) -> Message:
+        self._writer.write(f"{line}\n\n".encode())
+        until = time.monotonic() + seconds
+        while True:
+            headers, body = await self.next(max(0.0, until - time.monotonic()))
+            told = headers.get("content-type", "")
+            if told == "text/event-json":
+                self._early.append(body)
+            elif told == kind or (told == "command/reply" and "-ERR" in headers.get("reply-text", "")):
+                return headers, body
+
+    async def _read(self) -> Message:
+        """The next message. Raises Lost."""
+        try:
+            head = await self._reader.readuntil(b"\n\n")
+            while not head.strip():
+                head = await self._reader.readuntil(b"\n\n")
+            headers: dict[str, str] = {}
+            for line in head.decode("utf-8", "replace").splitlines():
+                name, colon, value = line.partition(":")
+                if colon:
+                    headers[name.strip().lower()] = value.strip()
+            told = headers.get("content-length", "0")
+            length = int(told) if told.isascii() and told.isdigit() else -1
+            if not 0 <= length <= _LONGEST_BODY:
+                raise Lost(f"a message of {told[:20]} bytes was announced; at most {_LONGEST_BODY} are read")
+            body = await self._reader.readexactly(length) if length else b""
+        except (asyncio.IncompleteReadError, ConnectionError, OSError):
+            raise Lost("the node closed the connection") from None
+        except asyncio.LimitOverrunError:
+            raise Lost("what comes is no event socket's message") from None
+        if headers.get("content-type") == "text/disconnect-notice":
+            raise Lost("the node said good-bye")
+        return headers, body
