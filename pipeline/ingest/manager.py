@@ -16,7 +16,7 @@ import orjson
 
 from pipeline.ingest.nodes import Node
 from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
-from pipeline.sources.asterisk_time import instant
+from pipeline.sources.instants import instant
 
 _LONGEST: Final = 1 << 20  # of a message
 _PING_S: Final = 20.0
