@@ -6,6 +6,7 @@ column's name in the SQL views (`caller_number`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -246,6 +247,17 @@ def flat_select(fields: Sequence[Field], look: Look, *, safe: bool) -> str:
             sql = f"CAST({sql}, 'Nullable(String)')"
         found.append(f"{sql} AS {field.flat}")
     return ", ".join(found)
+
+
+_FORMULA: Final = re.compile(r"\s*[=@]|[\t\r\n]")
+_SIGNED: Final = re.compile(r"\s*[+-]")
+_PLAIN: Final = re.compile(r"[+-][0-9]*", re.ASCII)
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    formula = _FORMULA.match(text) or (_SIGNED.match(text) and not _PLAIN.fullmatch(text))
+    return "'" + text if formula else text
 
 
 def _harmless(sql: str) -> str:

@@ -135,7 +135,7 @@ class _Known:
 def _question(
     table: Table, members: Mapping[str, Any], where: Node, form: Format, limit: int | None, counted: bool
 ) -> Question:
-    begin, end = (_at(name, members.get(name)) for name in ("from", "to"))
+    begin, end = (moment_of(name, members.get(name)) for name in ("from", "to"))
     if begin is not None and end is not None and begin > end:
         raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
     sort = members.get("sort") or "-started_at"
@@ -146,7 +146,8 @@ def _question(
     return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted)
 
 
-def _at(name: str, text: str | None) -> int | None:
+def moment_of(name: str, text: str | None) -> int | None:
+    """An RFC 3339 time as ms since the epoch; None for none."""
     if not text:
         return None
     try:

@@ -6,6 +6,6 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from pipeline.query import call_logs, calls
+from pipeline.query import aggregates, call_logs, calls, search
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (calls.router, call_logs.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (calls.router, call_logs.router, aggregates.router, search.router)

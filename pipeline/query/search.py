@@ -1,0 +1,134 @@
+"""One box to search in: numbers by part and in any spelling, names, ids."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import phonenumbers
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from pipeline.directory.model import Directory
+from pipeline.query import calls
+from pipeline.query.auth import DOCUMENTED, Authenticated
+from pipeline.query.call_rows import CallPage
+from pipeline.query.documents import parameter
+from pipeline.query.formats import JSON
+from pipeline.query.lists import Question, listed
+from pipeline.query.parameters import parse
+from pipeline.query.problems import invalid
+from pipeline.query.v1 import directory_of, refusals
+from pipeline.warehouse.columns import CALL
+from pipeline.warehouse.expressions import All, Any_, Call, Compare, Contains, In, Literal, Node
+
+_LONGEST: Final = 200
+_MOST_WORDS: Final = 8
+# How people write numbers: +44 (0)1632 960-123, 01632/960123, 1632.960
+_NUMBER: Final = re.compile(r"\+?[\d\s().\-/]*\d[\d\s().\-/]*", re.ASCII)
+_NUMBERS: Final = tuple(
+    CALL[name]
+    for name in (
+        "caller_number",
+        "callee_number",
+        "requested",
+        "destination",
+        "answered_by",
+        "did",
+        "outbound_caller_id",
+    )
+)
+_NAMES: Final = (CALL["caller_name"], CALL["callee_name"])
+_ID: Final = re.compile(r"\d{10,19}", re.ASCII)
+
+router = APIRouter(prefix="/v1", tags=["Search"], responses=refusals(), dependencies=[DOCUMENTED])
+
+
+@router.get(
+    "/search",
+    operation_id="search",
+    summary="Search calls by number, name or id",
+    response_model=CallPage,
+    openapi_extra={
+        "parameters": [
+            parameter("q", {"type": "string", "maxLength": _LONGEST}, "What to look for.", "01632 960 123")
+            | {"required": True},
+            parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}, "Calls a page.", 50),
+            parameter("cursor", {"type": "string"}, "`next_cursor` of the page before, with the same q.", ""),
+        ]
+    },
+)
+async def search(request: Request, caller: Authenticated) -> Response:
+    """Calls that have every word of `q` in them, newest first: part of a number in any spelling, part of a name (the
+    directory's too, as it is now), the id of a call or its call_id."""
+    options = parse(request.scope["query_string"], ("q", "limit", "cursor"))
+    text = (options.text("q") or "").strip()
+    if not text or len(text) > _LONGEST:
+        raise invalid(
+            "q", text, f"is empty or longer than {_LONGEST} characters; write part of a number, a name or an id"
+        )
+    where = meaning(text, await directory_of(request, caller))
+    question = Question(
+        where, None, None, tuple(calls.TABLE.shown), False, options.whole("limit", 50, 1, 1000),
+        options.text("cursor"), JSON, False,
+    )  # fmt: skip
+    return await listed(request, caller, calls.TABLE, question)
+
+
+def meaning(text: str, directory: Directory) -> Node:
+    """The calls that somebody who types this looks for."""
+    if _NUMBER.fullmatch(text):
+        return _word(text, directory)
+    words = text.split()[:_MOST_WORDS]
+    return All(tuple(_word(word, directory) for word in words))
+
+
+def _word(word: str, directory: Directory) -> Node:
+    """The word is part of a number, of a name, or of an id."""
+    found: list[Node] = [Contains(_NAMES, word), Compare("eq", CALL["call_id"], Literal(word))]
+    if len(word) >= 6:
+        found.append(Contains((CALL["call_id"],), word))
+    if _ID.fullmatch(word) and int(word) < 2**63:
+        found.append(Compare("eq", CALL["id"], Literal(word)))
+    if _NUMBER.fullmatch(word):
+        spelled = spellings(word, directory.dial_plan.country)
+        found += [Call("contains", (column, Literal(each))) for column in _NUMBERS for each in spelled]
+    else:
+        found.append(Contains(_NUMBERS, word))  # a SIP user: sip:alice@…
+        named = tuple(Literal(number) for number in numbers_called(word, directory))
+        if named:
+            found += [In(column, named) for column in _NUMBERS]
+    return Any_(tuple(found))
+
+
+def numbers_called(word: str, directory: Directory) -> list[str]:
+    """The numbers whose name in the directory has the word in it."""
+    wanted = word.casefold()
+    found: set[str] = set()
+    for named in (directory.extensions, directory.queues, directory.ring_groups, directory.dids):
+        found |= {number for number, entry in named.items() if wanted in entry.name.casefold()}
+    return sorted(found)[:1000]
+
+
+def spellings(text: str, country: str) -> list[str]:
+    """Digits that numbers written like this contain, whichever way they are stored: with country code or
+    without, with the national 0 or without."""
+    plain = re.sub(r"[^\d+]", "", text.replace("(0)", ""))
+    digits = plain.lstrip("+")
+    if digits.startswith("00") and len(digits) > 6:
+        digits = plain = digits[2:]
+        plain = f"+{plain}"
+    found = {digits}
+    if len(digits) >= 7:
+        try:
+            number = phonenumbers.parse(plain, country or None)
+        except phonenumbers.NumberParseException:
+            number = None
+        if number is not None and phonenumbers.is_possible_number(number):
+            found = {phonenumbers.national_significant_number(number)}
+        elif digits.startswith("0"):
+            found.add(digits.lstrip("0"))
+    elif digits.startswith("0") and len(digits) >= 4:
+        found.add(digits[1:])
+    # one that contains another finds nothing more
+    return sorted(each for each in found if each and not any(other != each and other in each for other in found))
