@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,6 +39,33 @@ class Warehouse:
     calls: dict[str, Call]  # of acme, by call_id
     token: str  # of acme
     other_token: str
+
+
+@dataclass
+class Running:
+    """The service as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    token: str
+
+    def get(self, path: str, *, timeout: float = 30) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=timeout)
+
+    def raw(self, sent: bytes) -> bytes:
+        """The first bytes of the answer to these bytes."""
+        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
+            connection.sendall(sent)
+            return connection.recv(65_536)
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def marked(call: Call) -> Call:
@@ -69,6 +103,12 @@ def warehouse(clickhouse_server: ClickHouseServer) -> Iterator[Warehouse]:
 
 
 @pytest.fixture(scope="module")
+def admin_token(warehouse: Warehouse) -> str:
+    """A token that may do everything in a tenant that nobody else asks for."""
+    return create_token(warehouse.client, "explored", "admin", scopes=("admin",))
+
+
+@pytest.fixture(scope="module")
 def service(warehouse: Warehouse) -> Iterator[FastAPI]:
     app = create_app(warehouse.settings)
     yield app
@@ -90,3 +130,22 @@ async def client(service: FastAPI, warehouse: Warehouse) -> AsyncIterator[httpx.
     headers = {"Authorization": f"Bearer {warehouse.token}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def running(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service, until the tests of the module are over."""
+    log = tmp_path_factory.mktemp("service") / "log"
+    settings = warehouse.settings
+    environment = os.environ | {"CDR_CLICKHOUSE": settings.clickhouse, "CDR_DATABASE": settings.database}
+    command = [sys.executable, "-m", "pipeline.cli", "api", "--port", "0"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out, env=environment)
+    try:
+        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
+        found = re.search(rb"running on http://127\.0\.0\.1:(\d+)", log.read_bytes())
+        assert found, log.read_text()
+        yield Running(process, int(found[1]), log, warehouse.token)
+    finally:
+        process.kill()
+        process.wait()

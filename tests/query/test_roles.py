@@ -38,7 +38,11 @@ def calls(warehouse: Warehouse) -> dict[str, Any]:
     open_now = {"state": "open", "status": "", "ended_at": None, "duration_ms": None, "end_reason": ""}
     target = {"number": "300"}
     hidden = {"caller_domain": SECRET}
-    lost = [{"kind": "queue", "number": "8000"}, {"kind": "queue_agent", "number": "300", "answered_at": None}, {}]
+    lost: list[dict[str, Any]] = [
+        {"kind": "queue", "number": "8000"},
+        {"kind": "queue_agent", "number": "300", "answered_at": None},
+        {},
+    ]
     now = int(time.time() * 1000)
     made = {
         "made": stored_call("roles", "made", NOON, caller_number="+44300", caller_extension="300"),

@@ -8,61 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.query.conftest import Warehouse
+from tests.query.conftest import Running, until
 from tests.servers import ClickHouseServer
 
 pytestmark = pytest.mark.embedded
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-    token: str
-
-    def get(self, path: str, *, timeout: float = 30) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=timeout)
-
-    def raw(self, sent: bytes) -> bytes:
-        """The first bytes of the answer to these bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
-            connection.sendall(sent)
-            return connection.recv(65_536)
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def running(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    log = tmp_path_factory.mktemp("service") / "log"
-    settings = warehouse.settings
-    environment = os.environ | {"CDR_CLICKHOUSE": settings.clickhouse, "CDR_DATABASE": settings.database}
-    command = [sys.executable, "-m", "pipeline.cli", "api", "--port", "0"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out, env=environment)
-    try:
-        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
-        found = re.search(rb"running on http://127\.0\.0\.1:(\d+)", log.read_bytes())
-        assert found, log.read_text()
-        yield Running(process, int(found[1]), log, warehouse.token)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_it_answers(running: Running) -> None:
