@@ -10,6 +10,8 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import xor
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -67,7 +69,7 @@ async def counted(reader: Reader, source: Source, which: str, bindings: Bindings
     known.move_to_end(key)
     while len(known) > _QUESTIONS:
         known.popitem(last=False)
-    parts = await _parts(reader, source)  # first: what arrives while we count makes us count again
+    parts = await _parts(reader, source, which)  # first: what arrives while we count makes us count again
     if not parts:
         question.months = await _months(reader, question, which, values, {})
         return question
@@ -99,22 +101,24 @@ async def place(reader: Reader, question: Question, skip: int, top: int, *, asce
     return window(days, skip - skipped, top, ascending=ascending)
 
 
-async def _parts(reader: Reader, source: Source) -> dict[str, int]:
-    """Month → fingerprint of its parts. None where ClickHouse does not tell: another server has the
-    parts, or the user may not see them."""
+async def _parts(reader: Reader, source: Source, which: str) -> dict[str, int]:
+    """Month → fingerprint of its parts, and of all parts of another table that the question looks into.
+    Empty where ClickHouse does not tell: another server has the parts, or the user may not see them."""
     bindings = Bindings()
+    tables = [table for table in ("call_rows", "call_log_rows") if table in which]
     try:
         rows = await reader.rows(
             "parts",
-            "SELECT partition_id, groupBitXor(cityHash64(name)) AS made FROM system.parts WHERE active"
-            f" AND database = currentDatabase() AND table = {bindings.bind(source.table, 'String')}"
-            " GROUP BY partition_id",
+            "SELECT table, partition_id, groupBitXor(cityHash64(name)) AS made FROM system.parts WHERE active"
+            f" AND database = currentDatabase() AND table IN {bindings.bind(tables, 'Array(String)')}"
+            " GROUP BY table, partition_id",
             bindings.values,
             by_key=True,
         )
     except QueryFailed:
         return {}
-    return {row["partition_id"]: int(row["made"]) for row in rows}
+    others = reduce(xor, (int(row["made"]) for row in rows if row["table"] != source.table), 0)
+    return {row["partition_id"]: int(row["made"]) ^ others for row in rows if row["table"] == source.table}
 
 
 async def _months(
