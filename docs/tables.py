@@ -86,7 +86,7 @@ def filled(text: str) -> str:
 
 def main() -> None:
     """Write the pages that are stale."""
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         if filled(text) != text:
             page.write_text(filled(text), encoding="utf-8")
