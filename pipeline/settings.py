@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     )
 
     # Files
+    export_days: int = Field(7, ge=1, description="How long an export is kept.")
     files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")
 
     # HTTP ingest, part of the query service

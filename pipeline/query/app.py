@@ -14,6 +14,7 @@ from starlette.responses import Response
 from pipeline import __version__
 from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
+from pipeline.files import files_of
 from pipeline.query import (
     commpeak,
     directory,
@@ -28,6 +29,7 @@ from pipeline.query import (
     yeastar,
 )
 from pipeline.query.auth import Gate
+from pipeline.query.export_runs import ExportRuns
 from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
@@ -53,6 +55,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await app.state.exports.close()
         gate.close()
         reader.close()
         app.state.editor.close()
@@ -70,6 +73,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     )
     app.state.settings = settings
     app.state.ipcortex_busy = set()
+    app.state.exports = ExportRuns(reader, files_of(settings))
     app.state.turns = Turns(settings.api_streams)
     app.state.reader = reader
     app.state.observer = observer

@@ -95,12 +95,18 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
 async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
     """What the JSON body asks."""
     parse(request.scope["query_string"], ())
-    look = await look_of(request, caller)
     body = await body_of(request, MEMBERS)
-    for name in ("from", "to", "sort", "cursor", "format"):
+    if body.get("format") is not None and not isinstance(body["format"], str):
+        raise invalid("format", None, "is no text")
+    form = named_format(body.get("format") or None, request)
+    return question_of(table, body, await look_of(request, caller), form)
+
+
+def question_of(table: Table, body: Mapping[str, Any], look: Look, form: Format) -> Question:
+    """What the members of a JSON object ask."""
+    for name in ("from", "to", "sort", "cursor"):
         if body.get(name) is not None and not isinstance(body[name], str):
             raise invalid(name, None, "is no text")
-    form = named_format(body.get("format") or None, request)
     limit = body.get("limit")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _most(form)):
         raise invalid("limit", str(limit)[:40], f"is no whole number from 1 to {_most(form)}")
@@ -108,7 +114,7 @@ async def asked_in_body(request: Request, caller: Caller, table: Table) -> Quest
         limit = _DEFAULT_LIMIT
     if not isinstance(body.get("count", False), bool):
         raise invalid("count", None, "is neither true nor false")
-    where = table.language(look).of_json(body.get("filter") or {})
+    where = table.language(look).of_json({} if body.get("filter") is None else body["filter"])
     return _question(table, body, where, form, limit, body.get("count", False))
 
 

@@ -6,6 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from pipeline.query import aggregates, call_logs, calls, search
+from pipeline.query import aggregates, call_logs, calls, exports, search
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (calls.router, call_logs.router, aggregates.router, search.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    calls.router,
+    call_logs.router,
+    aggregates.router,
+    search.router,
+    exports.router,
+)

@@ -1,0 +1,362 @@
+"""Exports under `/v1`: files of calls of any number, made in the background and fetched when they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
+
+from pipeline.files import Files
+from pipeline.query import call_logs, calls
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.export_runs import ExportRuns, file_of, now_ms
+from pipeline.query.fields import Look
+from pipeline.query.formats import CSV, FORMATS, JSON, Format
+from pipeline.query.lists import Table, listing_of, question_of
+from pipeline.query.parameters import parse
+from pipeline.query.problems import RequestProblem, invalid, not_found
+from pipeline.query.v1 import body_of, is_masked, look_of, reader_of, refusals
+from pipeline.settings import Settings
+from pipeline.warehouse.exports import Export, find, of_tenant, save
+from pipeline.warehouse.listing import Listing
+from schemas.call import rfc3339
+from schemas.call_model import Time
+
+_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (calls.TABLE, call_logs.TABLE)}
+_MEMBERS: Final = ("of", "filter", "from", "to", "fields", "sort", "format")
+_FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
+_MOST_UNDER_WAY: Final = 20
+_PIECE: Final = 1 << 18
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+Id = Annotated[str, Path(description="Id of the export.", examples=["b1946ac92492d2347c6235b4d2611184"])]
+
+
+class ExportState(BaseModel):
+    """An export, and where its file is when it is ready."""
+
+    id: str = Field(examples=["b1946ac92492d2347c6235b4d2611184"])
+    state: str = Field(description="pending, running, ready or failed.", examples=["ready"])
+    of: str = Field(examples=["calls"])
+    format: str = Field(examples=["csv"])
+    rows: int = Field(description="Rows in it, counted when it was begun.", examples=[120000])
+    bytes: int = Field(description="Size of the file; of one under way, so far.", examples=[48211023])
+    sha256: str | None = Field(description="SHA-256 of the file, hex.", examples=[None])
+    problem: str | None = Field(description="Why it failed.", examples=[None])
+    created_at: Time
+    expires_at: Time
+    file: str | None = Field(description="Path of the file; null until ready.", examples=["/v1/exports/b19…/file"])
+    url: str | None = Field(description="A signed URL of the file, where the store makes them.", examples=[None])
+
+
+class ExportList(BaseModel):
+    """Exports, newest first."""
+
+    data: list[ExportState]
+
+
+router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), dependencies=[DOCUMENTED])
+
+
+@router.post(
+    "/exports",
+    operation_id="create_export",
+    summary="Begin an export",
+    status_code=202,
+    response_model=ExportState,
+    responses=refusals(413),
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 128},
+                "description": "The same key again gives the same export.",
+                "example": "monthly-2026-03",
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {
+                            "of": {"type": "string", "enum": list(_TABLES)},
+                            "format": {"type": "string", "enum": list(_FORMS)},
+                            "filter": {"type": "object"},
+                            "from": {"type": "string", "format": "date-time"},
+                            "to": {"type": "string", "format": "date-time"},
+                            "fields": {"type": "array", "items": {"type": "string"}},
+                            "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
+                        },
+                    },
+                    "example": {
+                        "of": "calls",
+                        "format": "csv",
+                        "from": "2026-03-01T00:00:00Z",
+                        "to": "2026-04-01T00:00:00Z",
+                    },
+                }
+            },
+        },
+    },
+)
+async def create_export(request: Request, caller: Authenticated) -> Response:
+    """Begin to write all rows that match into a file. The answer says where to ask how far it is."""
+    parse(request.scope["query_string"], ())
+    reader, runs = reader_of(request), _runs(request)
+    body = await body_of(request, _MEMBERS)
+    form, listing = await _listing(request, caller, body)
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > 128:
+        raise invalid("Idempotency-Key", key, "is longer than 128 characters")
+    id_ = (
+        hashlib.sha256(repr((caller.tenant, caller.name, key)).encode()).hexdigest()[:32]
+        if key
+        else secrets.token_hex(16)
+    )
+    export = await find(reader, caller.tenant, id_) if key else None
+    if export is None:
+        under_way = [each for each in await of_tenant(reader, caller.tenant) if each.state in ("pending", "running")]
+        if len(under_way) >= _MOST_UNDER_WAY:
+            raise RequestProblem(
+                429,
+                "too_many_requests",
+                f"{len(under_way)} exports are under way; wait for one.",
+                headers={"Retry-After": "10"},
+            )
+        settings: Settings = request.app.state.settings
+        now = now_ms()
+        export = Export(
+            tenant=caller.tenant, id=id_, name=caller.name, extension="" if caller.sees_all else caller.extension,
+            masked=int(is_masked(request, caller)), question=orjson.dumps(body).decode(), state="pending", rows=0,
+            bytes=0, sha256="", problem="", created_at=now, seen_at=now,
+            expires_at=now + settings.export_days * 86_400_000,
+        )  # fmt: skip
+        export = await save(reader, export)
+        runs.begin(export, listing, form.written, form.ending)
+        for old in await runs.expired(caller.tenant):
+            await runs.delete(old, _form(old).ending)
+    return _told(request, export)
+
+
+@router.get("/exports", operation_id="list_exports", summary="List exports", response_model=ExportList)
+async def list_exports(request: Request, caller: Authenticated) -> Response:
+    """The tenant's exports, newest first; a user's own."""
+    parse(request.scope["query_string"], ())
+    found = [each for each in await of_tenant(reader_of(request), caller.tenant) if _sees(caller, each)]
+    body = {"data": [_state(request, each) for each in found if each.expires_at > now_ms()]}
+    return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/exports/{id}",
+    operation_id="get_export",
+    summary="How far an export is",
+    response_model=ExportState,
+    responses=refusals(404) | {202: {"description": "Not ready yet; see Retry-After.", "model": ExportState}},
+)
+async def get_export(request: Request, caller: Authenticated, id: Id) -> Response:
+    """202 until it is ready or has failed, then 200."""
+    parse(request.scope["query_string"], ())
+    return _told(request, await _found(request, caller, id))
+
+
+@router.get(
+    "/exports/{id}/file",
+    operation_id="get_export_file",
+    summary="The file of an export",
+    responses=refusals(404, 409, 416)
+    | {
+        200: {"content": {form.media_type.partition(";")[0]: {} for form in _FORMS.values()}},
+        202: {"description": "Not ready yet; see Retry-After.", "model": ExportState},
+        206: {"description": "The part that Range asked for."},
+        304: {"description": "The client has it."},
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Range",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "Part of the file, to go on where a transfer broke off (RFC 9110, 14.2).",
+                "example": "bytes=1048576-",
+            }
+        ]
+    },
+)
+@router.head("/exports/{id}/file", include_in_schema=False)
+async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Response:
+    """The file, or a part of it. With If-Range, a part only of the same file."""
+    parse(request.scope["query_string"], ())
+    export = await _found(request, caller, id)
+    if export.state == "failed":
+        raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
+    if export.state != "ready":
+        return _told(request, export)
+    form, runs, tag = _form(export), _runs(request), f'"{export.sha256}"'
+    headers = {
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private",
+        "Content-Disposition": f'attachment; filename="{_of(export)}-{export.id[:8]}.{form.ending}"',
+    }
+    if tag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    begin, end = 0, export.bytes
+    asked = request.headers.get("range")
+    if asked and request.headers.get("if-range", tag) == tag:
+        begin, end = _part(asked, export.bytes)
+    partial = (begin, end) != (0, export.bytes)
+    if partial:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.bytes}"
+    headers["Content-Length"] = str(end - begin)
+    status = 206 if partial else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=form.media_type)
+    try:
+        pieces = _read(runs.files, file_of(export, form.ending), begin, end)
+        first = await anext(pieces, b"")
+    except FileNotFoundError:
+        raise not_found("The file of this export is gone; make another.") from None
+    return StreamingResponse(_with(first, pieces), status, headers, media_type=form.media_type)
+
+
+@router.delete(
+    "/exports/{id}", operation_id="delete_export", summary="Delete an export", status_code=204, responses=refusals(404)
+)
+async def delete_export(request: Request, caller: Authenticated, id: Id) -> Response:
+    """Delete it with its file; one under way is given up."""
+    parse(request.scope["query_string"], ())
+    export = await _found(request, caller, id, going_on=False)
+    await _runs(request).delete(export, _form(export).ending)
+    return Response(status_code=204)
+
+
+def _runs(request: Request) -> ExportRuns:
+    runs: ExportRuns = request.app.state.exports
+    return runs
+
+
+def _sees(caller: Caller, export: Export) -> bool:
+    """Whether the export shows nothing that the caller may not see."""
+    return caller.sees_all or (caller.extension == export.extension and bool(export.extension))
+
+
+def _question(export: Export) -> dict[str, Any]:
+    question: dict[str, Any] = orjson.loads(export.question)
+    return question
+
+
+def _of(export: Export) -> str:
+    return str(_question(export).get("of") or "calls")
+
+
+def _form(export: Export) -> Format:
+    return _FORMS[_question(export).get("format") or CSV.name]
+
+
+async def _found(request: Request, caller: Caller, id_: str, *, going_on: bool = True) -> Export:
+    """The export of this id; one that nobody works on any more is begun again."""
+    export = await find(reader_of(request), caller.tenant, id_[:64])
+    if export is None or not _sees(caller, export) or export.expires_at < now_ms():
+        raise not_found(f"There is no export {id_[:64]!r}.")
+    if export.masked == 0 and is_masked(request, caller):
+        raise RequestProblem(403, "forbidden", "The export holds numbers in full; the token lacks numbers:clear.")
+    runs = _runs(request)
+    if going_on and export.state in ("pending", "running") and not runs.working_on(export):
+        asker = Caller(export.tenant, export.name, (), "user" if export.extension else "admin", export.extension)
+        form, listing = await _listing(request, asker, _question(export), masked=bool(export.masked))
+        runs.begin(export, listing, form.written, form.ending)
+    return export
+
+
+async def _listing(
+    request: Request, caller: Caller, body: dict[str, Any], *, masked: bool | None = None
+) -> tuple[Format, Listing]:
+    """The rows that an export's question asks for. Raises RequestProblem."""
+    name = body.get("of") or "calls"
+    if name not in _TABLES:
+        raise invalid("of", str(name), f"is none of {', '.join(_TABLES)}")
+    form = _FORMS.get(str(body.get("format") or CSV.name))
+    if form is None:
+        raise invalid("format", str(body["format"]), f"is none of {', '.join(_FORMS)}")
+    look = await look_of(request, caller)
+    look = look if masked is None else Look(masked, look.named)
+    members = {key: value for key, value in body.items() if key not in ("of", "format")}
+    question = question_of(_TABLES[name], members, look, form)
+    return form, listing_of(caller, _TABLES[name], question, look)
+
+
+def _state(request: Request, export: Export) -> dict[str, Any]:
+    ready = export.state == "ready"
+    return {
+        "id": export.id,
+        "state": export.state,
+        "of": _of(export),
+        "format": _form(export).name,
+        "rows": export.rows,
+        "bytes": export.bytes,
+        "sha256": export.sha256 or None,
+        "problem": export.problem or None,
+        "created_at": rfc3339(export.created_at),
+        "expires_at": rfc3339(export.expires_at),
+        "file": f"/v1/exports/{export.id}/file" if ready else None,
+        "url": _runs(request).files.url(file_of(export, _form(export).ending)) if ready else None,
+    }
+
+
+def _told(request: Request, export: Export) -> Response:
+    waiting = export.state in ("pending", "running")
+    headers = {"Cache-Control": "no-store", "Location": f"/v1/exports/{export.id}"}
+    return Response(
+        orjson.dumps(_state(request, export)),
+        202 if waiting else 200,
+        headers | ({"Retry-After": "1"} if waiting else {}),
+        media_type="application/json",
+    )
+
+
+def _part(asked: str, size: int) -> tuple[int, int]:
+    """One range of bytes as (begin, end); the whole when it is of another kind; 416 when nothing is in it."""
+    match = _RANGE.fullmatch(asked.strip())
+    if match is None or (not match[1] and not match[2]):
+        return 0, size
+    begin = int(match[1]) if match[1] else max(0, size - int(match[2]))
+    end = min(size, int(match[2]) + 1) if match[1] and match[2] else size
+    if begin >= size or end <= begin:
+        raise RequestProblem(
+            416, "no_such_range", f"Range {asked[:60]!r} lies outside the {size} bytes of the file.",
+            headers={"Content-Range": f"bytes */{size}"},
+        )  # fmt: skip
+    return begin, end
+
+
+async def _read(files: Files, name: str, begin: int, end: int) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(files.open, name)
+    try:
+        await asyncio.to_thread(file.seek, begin)
+        left = end - begin
+        while left > 0 and (piece := await asyncio.to_thread(file.read, min(left, _PIECE))):
+            left -= len(piece)
+            yield piece
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+async def _with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
