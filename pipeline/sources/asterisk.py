@@ -18,6 +18,7 @@ from pipeline.sources.asterisk_ami import ami
 from pipeline.sources.asterisk_ari import ari
 from pipeline.sources.asterisk_cel import cel, renamed
 from pipeline.sources.asterisk_fields import Fields
+from pipeline.sources.asterisk_plain import plain
 from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
 from schemas.event import Event
 
@@ -34,18 +35,26 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     """
     decoded = Decoded()
     until = latest(now_ms)
+    events, origin = decoded.events, decoded.origin
     for index, value in enumerate(values):
-        try:
-            events = _events(value, options, until)
-        except Malformed as malformed:
-            decoded.rejected.append(Rejected(index, str(malformed)))
+        found = plain(value, options, until)
+        if found.__class__ is Event:
+            events.append(found)
+            origin.append(index)
             continue
-        decoded.events += events
-        decoded.origin += [index] * len(events)
+        if found is None:
+            try:
+                some = general(value, options, until)
+            except Malformed as malformed:
+                decoded.rejected.append(Rejected(index, str(malformed)))
+                continue
+            events += some
+            origin += [index] * len(some)
     return decoded
 
 
-def _events(value: bytes, options: Options, until: int) -> list[Event]:
+def general(value: bytes, options: Options, until: int) -> list[Event]:
+    """The events of any value. Raises Malformed."""
     parsed = _parse(value)
     raw = dict(zip(_lowered(tuple(parsed)), parsed.values(), strict=True))
     own = raw.get("zone")

@@ -22,7 +22,7 @@ _LONGEST_ID: Final = 200  # with the node before it an id has at most 256 charac
 
 _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
-_NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
+NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
 # Channels that are inner workings: halves of a call path, stand-ins, and what a channel leaves behind.
 _INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", "Announcer/", "CBAnn/", "CBRec/")
 _ZOMBIE: Final = "<ZOMBIE>"
@@ -55,7 +55,7 @@ class Fields:
         for name in names:
             if name in raw:
                 value = self.text(name)
-                if value not in _NOTHING:
+                if value not in NOTHING:
                     return value
         return ""
 
@@ -96,7 +96,7 @@ class Fields:
 
     def id(self, unique_id: str) -> str:
         """The id of a channel or call across servers: unique ids of two servers may be equal."""
-        found = _id(self.node, unique_id)
+        found = channel_id(self.node, unique_id)
         if found is None:
             raise Malformed(f"/uniqueid: {unique_id[:40]!r} is no unique id; send it as Asterisk made it")
         return found
@@ -135,8 +135,9 @@ class Fields:
 
 
 @lru_cache(maxsize=16384)
-def _id(node: str, unique_id: str) -> str | None:
-    if not unique_id or unique_id in _NOTHING:
+def channel_id(node: str, unique_id: str) -> str | None:
+    """The id of a channel across servers: "" for no unique id, None for what cannot be one."""
+    if not unique_id or unique_id in NOTHING:
         return ""
     if len(unique_id) > _LONGEST_ID or not unique_id.isprintable():
         return None

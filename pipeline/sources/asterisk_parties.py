@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, numeric, outside, party
 from schemas.event import Event, Party
+from schemas.words import Direction, TargetKind
 
 # Applications by which Asterisk itself takes a call.
 _ANSWERING: Final = frozenset(
@@ -35,30 +39,48 @@ _MENUS: Final = frozenset(("background", "read", "waitexten"))
 NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
 
 
+class Who(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a channel's party."""
+
+    role: str = ""
+    caller: Party | None = None
+    callee: str | Party | None = None
+    direction: Direction | None = None
+    trunk: str = ""
+    kind: TargetKind | None = None
+    did: str = ""
+
+
+@lru_cache(maxsize=32768)
+def who(device: str, number: str, name: str, context: str, exten: str, first: bool) -> Who:
+    """Who the party on a device is. `first`: the channel that began the call; `exten` is what it asks for."""
+    if not first:
+        callee, trunk = called(device, number, name)
+        return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None)
+    caller = party(number or (device if numeric(device) else ""), name, device)
+    asked = None if exten in NOWHERE else exten
+    if number and outside(device, number, context):
+        return Who("caller", caller, asked, "inbound", device, None, asked or "")
+    return Who("caller", caller, asked)
+
+
+def known(event: Event, found: Who, account: str, *, began: bool) -> Event:
+    """Say on an event who its party is. The DID is told by its beginning only."""
+    event.role, event.caller, event.callee = found.role, found.caller, found.callee
+    event.direction, event.trunk, event.kind = found.direction, found.trunk, found.kind
+    if began:
+        event.did = found.did
+    if account:
+        event.user_data = account
+    return event
+
+
 def parties(fields: Fields, event: Event, channel: str, *, first: bool, number: str, name: str) -> Event:
     """Say on an event who the channel's party is. `first`: the channel that began the call."""
-    device = endpoint(channel)
-    context = fields.text("context")
-    if first:
-        event.role = "caller"
-        exten = fields.number("exten")
-        if event.type != "started":
-            exten = fields.number("calleriddnid")
-        if exten not in NOWHERE:
-            event.callee = exten
-        event.caller = party(number or (device if numeric(device) else ""), name, device)
-        if number and outside(device, number, context):
-            event.direction, event.trunk = "inbound", device
-            if event.type == "started" and exten not in NOWHERE:
-                event.did = exten
-    else:
-        event.callee, trunk = called(device, number, name)
-        if trunk:
-            event.trunk, event.kind = trunk, "outside"
-    account = fields.number("accountcode")
-    if account:
-        event.user_data = account[:LONGEST_TEXT]
-    return event
+    began = event.type == "started"
+    exten = fields.number("exten" if began else "calleriddnid")
+    found = who(endpoint(channel), number, name, fields.text("context"), exten, first)
+    return known(event, found, fields.number("accountcode")[:LONGEST_TEXT], began=began)
 
 
 def called(device: str, number: str, name: str) -> tuple[Party, str]:
@@ -70,13 +92,14 @@ def called(device: str, number: str, name: str) -> tuple[Party, str]:
 
 def answered(event: Event, application: str, *, first: bool) -> Event:
     """Say on an answer whether a phone or an application gave it."""
-    word = application.lower()
     if application in CALLED or not first:
         event.answered_by = "party"
-    elif word in _ANSWERING:
-        event.answered_by = "pbx"
-        if word in _MENUS:
-            event.kind = "ivr"
+    else:
+        word = application.lower()
+        if word in _ANSWERING:
+            event.answered_by = "pbx"
+            if word in _MENUS:
+                event.kind = "ivr"
     return event
 
 

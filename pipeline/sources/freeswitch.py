@@ -6,7 +6,6 @@ Each event is understood alone. The Unique-ID is the leg; the call is its caller
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from pipeline.sources.freeswitch_channel import HANDLERS
 from pipeline.sources.freeswitch_custom import custom
 from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_told import told
 from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
 from schemas.event import Event
 
@@ -25,10 +25,6 @@ MAX_BYTES: Final = 4_000_000  # of one value; a json_cdr with a long call flow h
 _HANDLERS: Final = HANDLERS | {"CHANNEL_HANGUP": hung_up, "CHANNEL_HANGUP_COMPLETE": hung_up_completely}
 # The events that tell something of calls, for whoever subscribes to them; beside CUSTOM ones.
 EVENTS: Final = tuple(name for name in _HANDLERS if name != "CHANNEL_ORIGINATE")
-
-# Events of which the headers say all, and the headers without which they do not.
-_PLAIN: Final = re.compile(rb'\s*\{\s*"Event-Name"\s*:\s*"CHANNEL_(?:PROGRESS|PROGRESS_MEDIA|HOLD|UNHOLD)"').match
-_NEEDED: Final = ("Unique-ID", "Channel-Call-UUID", "Core-UUID", "Event-Sequence", "Event-Date-Timestamp")
 
 
 def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int | None = None) -> Decoded:
@@ -51,7 +47,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 
 def _events(value: bytes, options: Options, until: int) -> list[Event]:
-    raw = _beginning(value) or _parse(value)
+    raw = told(value) or _parse(value)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
         return custom(Headers(raw, options, until))
@@ -67,25 +63,6 @@ def _events(value: bytes, options: Options, until: int) -> list[Event]:
     if not isinstance(name, str):
         raise Malformed(f"/Event-Name: {str(name)[:60]!r} is no text; send the JSON as FreeSWITCH gives it")
     return []
-
-
-def _beginning(value: bytes) -> dict[str, Any] | None:
-    """The headers before the channel variables, where those are all that an event needs; None where they are not.
-
-    Variables come last and are two thirds of an event, so that leaving them unread halves the work.
-    """
-    found = _PLAIN(value)
-    if found is None or b'"variable_cc_side"' in value:
-        return None
-    end = value.find(b'"variable_')
-    if end < 0:
-        return None
-    try:
-        raw = orjson.loads(value[:end].rstrip(b", \t\r\n") + b"}")
-    except orjson.JSONDecodeError:
-        return None
-    whole = isinstance(raw, dict) and all(raw.get(name) for name in _NEEDED)
-    return raw if whole else None
 
 
 def _parse(value: bytes) -> dict[str, Any]:

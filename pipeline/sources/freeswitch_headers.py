@@ -23,7 +23,20 @@ _VOLATILE: Final = ("Event-Sequence", "Event-Date-Local", "Event-Date-GMT", "Eve
 class Headers:
     """One event: its headers by name, and what is made of them."""
 
-    __slots__ = ("_call_id", "_ids", "_originator", "_report", "at", "latest", "leg", "options", "raw")
+    __slots__ = (
+        "_call_id",
+        "_ids",
+        "_node",
+        "_originator",
+        "_outward",
+        "_report",
+        "_sequence",
+        "at",
+        "latest",
+        "leg",
+        "options",
+        "raw",
+    )
 
     def __init__(self, raw: dict[str, Any], options: Options, latest: int) -> None:
         self.raw = raw
@@ -31,7 +44,9 @@ class Headers:
         self.latest = latest
         self.leg = ""
         self.at = 0
-        self._call_id = self._report = ""
+        self._call_id = self._report = self._node = ""
+        self._outward: bool | None = None
+        self._sequence = -1
         self._originator: str | None = None
         self._ids: list[str] | None = None
 
@@ -98,7 +113,12 @@ class Headers:
     @property
     def outward(self) -> bool:
         """Whether FreeSWITCH called this leg; the other legs called FreeSWITCH."""
-        return self.first("Call-Direction", "Caller-Direction", "variable_direction") == "outbound"
+        if self._outward is None:
+            told = self.raw.get("Call-Direction")
+            if not told or told.__class__ is not str:
+                told = self.first("Call-Direction", "Caller-Direction", "variable_direction")
+            self._outward = told == "outbound"
+        return self._outward
 
     @property
     def agent(self) -> bool:
@@ -108,11 +128,15 @@ class Headers:
     @property
     def node(self) -> str:
         """The switch that tells."""
-        for name in ("FreeSWITCH-Switchname", "FreeSWITCH-Hostname", "Core-UUID"):
-            found = self.usable(name)
-            if found:
-                return found
-        return ""
+        if not self._node:
+            for name in ("FreeSWITCH-Switchname", "FreeSWITCH-Hostname", "Core-UUID"):
+                found = self.usable(name)
+                if found:
+                    self._node = found
+                    break
+            else:
+                self._node = self.options.node
+        return self._node
 
     def originator(self) -> str:
         """The leg for which FreeSWITCH called this one, "" when it was called for none."""
@@ -170,30 +194,32 @@ class Headers:
     def event(self, type_: str, at: int = 0, *, mark: str = "", linked: bool = False) -> Event:
         """An event of this leg. `mark` tells it from the others of the same report; without a mark it is the
         report itself. `linked`: with the other ids of its call."""
-        call_id = self.call_id()
+        call_id = self._call_id or self.call_id()
         return Event(
-            type=type_,
-            at=at or self.at,
-            call_id=call_id,
-            event_id=f"{self.report_id()}-{mark}" if mark else self.report_id(),
-            leg_id=self.leg,
-            tenant=self.options.tenant,
-            node=self.node,
-            seq=self.sequence(),
+            type_,
+            at or self.at,
+            call_id,
+            f"{self.report_id()}-{mark}" if mark else self.report_id(),
+            self.leg,
+            self.options.tenant,
+            self.node,
+            self.sequence(),
             linked_ids=self.ids(call_id) if linked else None,
         )
 
     def remembered(self, type_: str, at: int, *, linked: bool = False) -> Event:
         """An event that the end of the leg remembers: the same from whichever record it is read."""
-        made = self.event(type_, at, linked=linked)
-        made.event_id = f"fs-{self.leg}-{type_}"
-        made.seq = 0
-        return made
+        call_id = self._call_id or self.call_id()
+        id_ = f"fs-{self.leg}-{type_}"
+        others = self.ids(call_id) if linked else None
+        return Event(type_, at, call_id, id_, self.leg, self.options.tenant, self.node, linked_ids=others)
 
     def sequence(self) -> int:
         """Event-Sequence: a number, although it is written as text (so 1000 follows 999)."""
-        told = self.text("Event-Sequence")
-        return int(told) if told.isascii() and told.isdigit() and len(told) < 16 else 0
+        if self._sequence < 0:
+            told = self.text("Event-Sequence")
+            self._sequence = int(told) if told.isascii() and told.isdigit() and len(told) < 16 else 0
+        return self._sequence
 
     def report_id(self) -> str:
         """Equal for every delivery of one event: the switch's own counter, else what the event says."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
-from pipeline.sources.asterisk import decode
+from pipeline.sources.asterisk import decode, general
+from pipeline.sources.asterisk_plain import plain
 from pipeline.sources.grouping import group
 from pipeline.sources.instants import born, instant
 from pipeline.sources.registry import source
-from pipeline.sources.source import Options
+from pipeline.sources.source import LATEST_MS, Options
 from schemas.event import Event
 from tests.sources import mutation, scenario
 
@@ -173,3 +175,17 @@ def test_what_is_wrong_is_said(value: bytes, reason: str) -> None:
 def test_nothing_breaks_it() -> None:
     values = [value for name in scenario.names("asterisk") for value in scenario.load("asterisk", name)["values"]]
     mutation.check(decode, values, seed=2)
+
+
+def test_the_straight_way_is_the_general_way() -> None:
+    """Events that are read straight are, field for field, what the general rules make of them."""
+    straight = 0
+    options = Options(node="pbx")
+    values = [value for name in scenario.names("asterisk") for value in scenario.load("asterisk", name)["values"]]
+    chance = random.Random(7)
+    for value in values + [mutation.mutated(values, chance) for _ in range(4_000)]:
+        found = plain(value, options, LATEST_MS)
+        if found is not None:
+            straight += 1
+            assert ([found] if isinstance(found, Event) else []) == general(value, options, LATEST_MS)
+    assert straight > len(values) // 2
