@@ -11,6 +11,7 @@ import typer
 from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
+from pipeline.rating import commands as rates_commands
 from pipeline.warehouse.commands import users
 
 if TYPE_CHECKING:
@@ -370,6 +371,7 @@ def doctor(output: OutputOption = Output.table) -> None:
 
 app.add_typer(users, name="user")
 app.add_typer(directory_commands.app, name="directory")
+app.add_typer(rates_commands.app, name="rates")
 
 
 def main() -> None:

@@ -108,11 +108,16 @@ class Call(msgspec.Struct, gc=False):
     recordings: list[dict[str, Any]]
     quality: dict[str, Any] | None
     logs: list[CallLog]
-    # filled by rating; decimals as text
+    # filled by rating; decimals as text, "" when unknown or not billed
     cost: str = ""
     currency: str = ""
     billed_account: str = ""
-    rate: str = ""
+    rate: str = ""  # price of a minute after the first interval
+    rate_class: str = ""
+    rate_prefix: str = ""
+    carrier_cost: str = ""
+    carrier_currency: str = ""
+    rating: str = ""  # JSON: how it was priced
 
 
 class _Instants(dict[int | None, str | None]):

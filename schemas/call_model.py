@@ -134,10 +134,10 @@ class CallDocument(_Document):
     outbound_caller_id: str | None = Field(description="Number shown to the outside.")
     user_data: str | None = Field(description="Free text of the producer.")
     flags: list[str] = Field(description="What is unusual about the record.")
-    cost: Money | None = Field(description="Price, decimal as text; null until rated.")
+    cost: Money | None = Field(description="Price, decimal as text; null when not billed or not known.")
     currency: str | None = Field(description="ISO 4217 currency of the price.")
     billed_account: str | None = Field(description="Account that pays.")
-    rate: str | None = Field(description="Tariff line that priced it.")
+    rate: Money | None = Field(description="Price of a minute after the first interval, decimal as text.")
 
 
 def call_json_schema() -> dict[str, Any]:

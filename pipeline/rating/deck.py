@@ -1,0 +1,160 @@
+"""A tariff deck: lines found by the longest prefix that holds when a call starts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from pipeline.rating.bands import Band, parse
+from pipeline.rating.formula import DECIMALS, Terms
+
+KINDS: Final = ("customer", "carrier")
+DIRECTIONS: Final = ("", "outbound", "inbound_outbound", "inbound")
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One line of a deck. `first` and `last` bound the starts of calls it holds for, first ≤ start < last: as
+    wall-clock texts (YYYY-MM-DDTHH:MM:SS, in the tenant's zone) or, ending in Z, as instants; "" for no bound."""
+
+    prefix: str
+    destination: str
+    terms: Terms
+    currency: str = ""
+    first: str = ""
+    last: str = ""
+    band: str = ""
+    number: int = 0  # line in its file
+
+    @property
+    def always(self) -> bool:
+        """Whether it holds at any time."""
+        return not (self.first or self.last or self.band)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which calls a deck is for; "" stands for any. `kind`: customer (what is billed) or carrier (what it costs us)."""
+
+    kind: str = "customer"
+    tenant: str = ""
+    trunk: str = ""
+    account: str = ""
+    direction: str = ""
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool, bool]:
+        """Of two decks that fit, the one that says more is used: account, then trunk, direction, tenant."""
+        return bool(self.account), bool(self.trunk), bool(self.direction), bool(self.tenant)
+
+    def fits(self, kind: str, tenant: str, trunk: str, account: str, direction: str) -> bool:
+        """Whether a call is in its scope."""
+        return (
+            self.kind == kind
+            and self.tenant in ("", tenant)
+            and self.trunk in ("", trunk)
+            and self.account in ("", account)
+            and (self.direction == direction if direction == "inbound" else self.direction in ("", direction))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a deck besides its lines. `version` grows with every load."""
+
+    name: str
+    scope: Scope = Scope()
+    decimals: int = DECIMALS
+    rounding: str = "half_up"
+    bands: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+
+
+class Moment:
+    """The start of a call, as instant and as wall-clock time of the tenant's zone. Both as comparable texts."""
+
+    __slots__ = ("instant", "local", "wall")
+
+    def __init__(self, start: dt.datetime, zone: dt.tzinfo) -> None:
+        self.local = start.astimezone(zone)
+        self.wall = f"{self.local:%Y-%m-%dT%H:%M:%S}"
+        self.instant = f"{start.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+    @classmethod
+    def at(cls, ms: int, zone: dt.tzinfo) -> Moment:
+        """Of milliseconds since the epoch."""
+        return cls(dt.datetime.fromtimestamp(ms // 1000, dt.UTC), zone)
+
+    def before(self, bound: str) -> bool:
+        """Whether it is earlier than a bound of a line."""
+        return (self.instant if bound[-1] == "Z" else self.wall) < bound
+
+
+class Deck:
+    """Lines by prefix. A prefix of several lines (dates, bands) has a tuple of them, the most special first."""
+
+    __slots__ = ("_bands", "_lengths", "_lines", "header", "size")
+
+    def __init__(self, header: Header, lines: Iterable[Line]) -> None:
+        self.header = header
+        found: dict[str, Line | tuple[Line, ...]] = {}
+        several: set[str] = set()
+        self.size = 0
+        for line in lines:
+            self.size += 1
+            held = found.get(line.prefix)
+            if held is None:
+                found[line.prefix] = line
+            else:
+                found[line.prefix] = (*held, line) if isinstance(held, tuple) else (held, line)
+                several.add(line.prefix)
+        for prefix in several:
+            held = found[prefix]
+            assert isinstance(held, tuple)
+            found[prefix] = tuple(sorted(held, key=_special, reverse=True))
+        self._lines = found
+        self._lengths = tuple(sorted({len(prefix) for prefix in found}, reverse=True))
+        self._bands: dict[str, Band | None] = {}
+
+    def find(self, number: str, moment: Moment) -> Line | None:
+        """The line for a number (digits), by the longest prefix with a line that holds at the moment."""
+        lines, size = self._lines, len(number)
+        for length in self._lengths:
+            if length > size:
+                continue
+            held = lines.get(number[:length])
+            if held is None:
+                continue
+            if isinstance(held, tuple):
+                for line in held:
+                    if line.always or self._holds(line, moment):
+                        return line
+            elif held.always or self._holds(held, moment):
+                return held
+        return None
+
+    def lines(self) -> Iterable[Line]:
+        """All lines."""
+        for held in self._lines.values():
+            if isinstance(held, tuple):
+                yield from held
+            else:
+                yield held
+
+    def _holds(self, line: Line, moment: Moment) -> bool:
+        if (line.first and moment.before(line.first)) or (line.last and not moment.before(line.last)):
+            return False
+        if not line.band:
+            return True
+        if line.band not in self._bands:
+            self._bands[line.band] = parse(line.band, self.header.bands)
+        band = self._bands[line.band]
+        return band is None or band.holds(moment.local)
+
+
+def _special(line: Line) -> tuple[bool, str, int]:
+    """A band before none, then the later beginning, then the later line."""
+    return bool(line.band), line.first, line.number

@@ -1,0 +1,117 @@
+"""The decks in force and the tenants' numbers: what is asked to price a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+from zoneinfo import ZoneInfo
+
+from pipeline.directory.model import Directory, Tenant
+from pipeline.rating.deck import Deck, Moment
+from pipeline.rating.numbers import FREE, Numbering, Plan
+from pipeline.rating.rating import Price, Rating, price_of
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the price of a call depends on, its duration left out. `started_at` in ms."""
+
+    tenant: str
+    number: str
+    started_at: int
+    direction: str = "outbound"
+    trunk: str = ""
+    extension: str = ""
+    account: str = ""  # when the directory is not to be asked
+
+    @property
+    def checksum(self) -> int:
+        """The same for the same subject, in whatever process."""
+        told = "\0".join((self.number, str(self.started_at), self.direction, self.trunk, self.extension, self.account))
+        return crc32(told.encode(errors="replace"))
+
+
+class Tariffs:
+    """Decks and directories as they were at one time. Not changed after it was made; asked from one thread."""
+
+    def __init__(
+        self,
+        decks: Iterable[Deck] = (),
+        directories: Mapping[str, Directory] | None = None,
+        *,
+        country: str = "",
+        version: int = 0,
+    ) -> None:
+        self.version = version
+        self.decks = sorted(decks, key=lambda deck: (deck.header.scope.weight, deck.header.version), reverse=True)
+        self._directories = directories or {}
+        self._country = country
+        self._chosen: dict[tuple[str, ...], tuple[Deck, ...]] = {}
+        self._numbering: dict[str, Numbering] = {}
+        self._inbound = any(deck.header.scope.direction == "inbound" for deck in self.decks)
+
+    def directory(self, tenant: str) -> Directory:
+        """The tenant's directory; an empty one when it has none."""
+        return self._directories.get(tenant) or Directory(Tenant(tenant))
+
+    def bills(self, direction: str) -> bool:
+        """Whether answered calls of this direction are billed: those that go outside, and with a deck of
+        their own those that come in."""
+        return direction in ("outbound", "inbound_outbound") or (self._inbound and direction == "inbound")
+
+    def rate(self, subject: Subject) -> Rating | None:
+        """How a call is priced. None for an inbound call that no deck is for: nobody bills it."""
+        directory = self.directory(subject.tenant)
+        account = subject.account or directory.account_of(subject.extension, subject.trunk)
+        trunk = directory.trunks.get(subject.trunk)
+        number = self.numbering(subject.tenant).read(subject.number, trunk.prefix if trunk is not None else "")
+        moment = _moment(subject.started_at // 1000, directory.tz)
+        customer = self._find("customer", subject, account, number.digits, moment)
+        if customer is None and subject.direction == "inbound":
+            return None
+        carrier = self._find("carrier", subject, account, number.digits, moment)
+        free = customer is None and number.class_ in FREE
+        return Rating(number.class_, account, subject.checksum, customer, carrier, free)
+
+    def numbering(self, tenant: str) -> Numbering:
+        """How the tenant's numbers are understood."""
+        known = self._numbering.get(tenant)
+        if known is None:
+            directory = self.directory(tenant)
+            plan = directory.dial_plan
+            known = self._numbering[tenant] = Numbering(
+                Plan(
+                    plan.country or self._country,
+                    plan.trunk_prefixes,
+                    plan.international_prefix,
+                    plan.area_code,
+                    plan.local_prefixes,
+                    plan.emergency,
+                    plan.features,
+                ),
+                directory.extensions.keys() | directory.queues.keys() | directory.ring_groups.keys(),
+                directory.dids,
+            )
+        return known
+
+    def _find(self, kind: str, subject: Subject, account: str, digits: tuple[str, ...], moment: Moment) -> Price | None:
+        """The line of the first deck in the order of their scopes that has one for the number."""
+        key = (kind, subject.tenant, subject.trunk, account, subject.direction)
+        decks = self._chosen.get(key)
+        if decks is None:
+            if len(self._chosen) > 10_000:
+                self._chosen.clear()
+            decks = self._chosen[key] = tuple(deck for deck in self.decks if deck.header.scope.fits(*key))
+        for deck in decks:
+            for number in digits:
+                line = deck.find(number, moment)
+                if line is not None:
+                    return price_of(deck.header, line)
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _moment(second: int, zone: ZoneInfo) -> Moment:
+    return Moment.at(second * 1000, zone)
