@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from pipeline.settings import Settings
+from pipeline.worker import commands as worker_commands
 
 app = typer.Typer(
     name="cdr",
@@ -371,6 +372,7 @@ def doctor(output: OutputOption = Output.table) -> None:
 
 app.add_typer(users, name="user")
 app.add_typer(directory_commands.app, name="directory")
+rates_commands.app.command("rerate")(worker_commands.rerate)
 app.add_typer(rates_commands.app, name="rates")
 
 

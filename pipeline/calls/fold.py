@@ -29,7 +29,7 @@ from pipeline.calls.skew import straighten
 from pipeline.calls.summaries import definite, has_definite
 from pipeline.calls.talk import assign, bridges
 from pipeline.calls.targets import of_caller, of_leg, order
-from schemas.call import Call
+from schemas.call import RERATED_BITS, Call
 from schemas.event import Event
 
 __all__ = ["GENERATION", "distinct", "fold", "version_of"]
@@ -40,8 +40,9 @@ GENERATION = 0
 
 def version_of(events: int, expired: bool) -> int:
     """Version of a call: fold generation, then distinct events folded, then whether it was closed
-    for want of a hang-up. Never depends on when or how often it was written."""
-    return GENERATION << 32 | events << 1 | expired
+    for want of a hang-up, then room for how often it was priced again: a new price replaces the one before, a
+    later event replaces both. Never depends on when or how often it was written."""
+    return (GENERATION << 32 | events << 1 | expired) << RERATED_BITS
 
 
 def fold(events: Iterable[Event], *, expired: bool = False) -> Call:

@@ -17,15 +17,23 @@ def price(call: Call, tariffs: Tariffs) -> None:
     `call.rating` may hold how it was priced before: that line stays, unless what it was chosen by has changed.
     """
     answered = call.answered_at
-    if answered is None or not tariffs.bills(call.direction):
+    if answered is None or not tariffs.bills(call.direction) or not (call.rating or tariffs.knows(call.tenant)):
         call.rating = ""
         return
     subject = subject_of(call, tariffs)
-    rating = kept(call.rating, subject) or tariffs.rate(subject)
+    rating = kept(call.rating, subject)
+    if rating is None or rating.tariffs < tariffs.ordered(call.tenant, call.started_at):
+        rating = tariffs.rate(subject)
     if rating is None:
         call.rating = ""
         return
     fill(call, rating, seconds(answered, call.billable_ms))
+
+
+def clear(call: Call) -> None:
+    """Take the price out of a call."""
+    call.cost = call.currency = call.billed_account = call.rate = call.rate_class = call.rate_prefix = ""
+    call.carrier_cost = call.carrier_currency = call.rating = ""
 
 
 def seconds(answered_at: int, billable_ms: int) -> int:

@@ -52,6 +52,7 @@ class Rating:
     class_: str
     account: str
     subject: int
+    tariffs: int = 0  # version of the decks and directories it was chosen from
     customer: Price | None = None
     carrier: Price | None = None
     free: bool = False
@@ -74,6 +75,7 @@ def price_of(header: Header, line: Line) -> Price:
 def encoded(rating: Rating) -> str:
     """The rating as it is kept."""
     held: dict[str, Any] = {"class": rating.class_, "account": rating.account, "subject": rating.subject}
+    held["tariffs"] = rating.tariffs
     if rating.free:
         held["free"] = True
     if rating.customer is not None:
@@ -109,6 +111,7 @@ def decoded(kept: str) -> Rating:
         held["class"],
         held["account"],
         held["subject"],
+        held["tariffs"],
         _price(held["customer"]) if "customer" in held else None,
         _price(held["carrier"]) if "carrier" in held else None,
         held.get("free", False),

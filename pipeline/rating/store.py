@@ -17,7 +17,7 @@ from pipeline.directory.store import load as load_directory
 from pipeline.errors import FAILED, Problem
 from pipeline.rating.deck import Deck, Header, Line, Scope
 from pipeline.rating.formula import Terms
-from pipeline.rating.tariffs import Tariffs
+from pipeline.rating.tariffs import Order, Tariffs
 
 _DECKS: Final = (
     "SELECT deck, version, kind, tenant, trunk, account, direction, decimals, rounding, bands, lines, digest,"
@@ -55,6 +55,15 @@ class Versions:
     def newest(self) -> int:
         """Of decks and directory: what prices of now depend on."""
         return max(self.decks, self.directory)
+
+
+def orders(client: Client) -> list[Order]:
+    """All orders to price calls again."""
+    rows = client.query(
+        "SELECT version, tenant, toUnixTimestamp64Milli(first_at), toUnixTimestamp64Milli(end_at)"
+        " FROM rerate_rows FINAL ORDER BY version"
+    ).result_rows
+    return [Order(int(version), tenant, int(first), int(end)) for version, tenant, first, end in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +200,8 @@ class Loader:
         self._decks: dict[tuple[str, int], Deck] = {}
         self._directories: dict[str, Directory] = {}
 
-    def load(self, client: Client, at: Versions) -> Tariffs:
-        """What is in force. `at` was asked before: what changes meanwhile is read the next time."""
+    def load(self, client: Client, at: Versions, *more: Order) -> Tariffs:
+        """What is in force, and `more` orders. `at` was asked before: what changes meanwhile is read the next time."""
         headers = [deck.header for deck in known(client)]
         decks = {}
         for header in headers:
@@ -205,4 +214,10 @@ class Loader:
             held = self._directories.get(tenant)
             if held is None or held.version != version:
                 self._directories[tenant] = load_directory(client, tenant)
-        return Tariffs(decks.values(), dict(self._directories), country=self._country, version=at.newest)
+        return Tariffs(
+            decks.values(),
+            dict(self._directories),
+            country=self._country,
+            version=at.newest,
+            orders=(*orders(client), *more),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -33,6 +33,20 @@ class Subject:
         return crc32(told.encode(errors="replace"))
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order to price calls again that started in [first_ms, end_ms); of all tenants when `tenant` is empty."""
+
+    version: int
+    tenant: str
+    first_ms: int
+    end_ms: int
+
+    def covers(self, tenant: str, started_at: int) -> bool:
+        """Whether a call is among them."""
+        return self.tenant in ("", tenant) and self.first_ms <= started_at < self.end_ms
+
+
 class Tariffs:
     """Decks and directories as they were at one time. Not changed after it was made; asked from one thread."""
 
@@ -43,8 +57,10 @@ class Tariffs:
         *,
         country: str = "",
         version: int = 0,
+        orders: Sequence[Order] = (),
     ) -> None:
-        self.version = version
+        self.version = max([version, *(order.version for order in orders)])
+        self.orders = orders
         self.decks = sorted(decks, key=lambda deck: (deck.header.scope.weight, deck.header.version), reverse=True)
         self._directories = directories or {}
         self._country = country
@@ -55,6 +71,10 @@ class Tariffs:
     def directory(self, tenant: str) -> Directory:
         """The tenant's directory; an empty one when it has none."""
         return self._directories.get(tenant) or Directory(Tenant(tenant))
+
+    def knows(self, tenant: str) -> bool:
+        """Whether anything is known that prices calls of the tenant: decks, or a directory of its own."""
+        return bool(self.decks) or tenant in self._directories
 
     def bills(self, direction: str) -> bool:
         """Whether answered calls of this direction are billed: those that go outside, and with a deck of
@@ -73,7 +93,11 @@ class Tariffs:
             return None
         carrier = self._find("carrier", subject, account, number.digits, moment)
         free = customer is None and number.class_ in FREE
-        return Rating(number.class_, account, subject.checksum, customer, carrier, free)
+        return Rating(number.class_, account, subject.checksum, self.version, customer, carrier, free)
+
+    def ordered(self, tenant: str, started_at: int) -> int:
+        """Version of the newest order to price a call of that start (ms) again; 0 when there is none."""
+        return max((order.version for order in self.orders if order.covers(tenant, started_at)), default=0)
 
     def numbering(self, tenant: str) -> Numbering:
         """How the tenant's numbers are understood."""

@@ -29,6 +29,7 @@ class Stored:
     events: list[Event] = field(default_factory=list)  # the same, once somebody has decoded them
     partition: int = -1
     version: int = 0
+    rating: str = ""  # how it was priced
     key: Key | None = None
     logs: list[Key] = field(default_factory=list)
 
@@ -93,18 +94,20 @@ def _events(client: Client, condition: str, parameters: dict[str, object]) -> It
 def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
     """The keys of live rows: what has to be retired should the next fold give other keys."""
     for table, is_log in (("call_rows", False), ("call_log_rows", True)):
+        rating = "''" if is_log else "rating"
         query = (
-            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version FROM {table} FINAL"
+            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version, {rating} FROM {table} FINAL"
             f" WHERE retired = 0 AND {condition}"
         )
-        for tenant, call_id, started_at, id_, version in client.query(query, parameters=parameters).result_rows:
+        rows = client.query(query, parameters=parameters).result_rows
+        for tenant, call_id, started_at, id_, version, rated in rows:
             if (tenant, call_id) not in found and not isinstance(found, defaultdict):
                 continue
             stored = found[tenant, call_id]
             if is_log:
                 stored.logs.append((started_at, id_))
             elif version >= stored.version:
-                stored.key, stored.version = (started_at, id_), version
+                stored.key, stored.version, stored.rating = (started_at, id_), version, rated
 
 
 def _slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zlib import crc32
 
+from pipeline.rating.tariffs import Tariffs
 from pipeline.sources import canonical, cloud_events
 from pipeline.warehouse import rows
 from pipeline.worker import links
@@ -70,6 +71,7 @@ class Batch:
     duplicates: int = 0
     unknown_types: int = 0
     newest_at: int = 0
+    tariffs: Tariffs | None = None  # what closed calls are priced by
     calls: list[list[Any]] = field(default_factory=list)
     logs: list[list[Any]] = field(default_factory=list)
     feed: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # (partition, key, document)

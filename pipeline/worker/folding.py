@@ -8,6 +8,7 @@ import orjson
 
 from pipeline import kafka
 from pipeline.calls.fold import fold, version_of
+from pipeline.rating.calls import price
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
@@ -40,6 +41,10 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
             open_call.closed = True
             state.note_closed(open_call, now_ms)
         return False
+    if batch.tariffs is not None and call.state == "closed":
+        call.rating = call.rating or open_call.rating
+        price(call, batch.tariffs)
+        open_call.rating = call.rating
     _supersede(batch, open_call, call)
     batch.calls.append(rows.call_row(call))
     batch.logs += rows.log_rows(call)

@@ -76,6 +76,8 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
             continue
         newest: int = max(event.at for event in events)  # type: ignore[assignment]
         joint = fold(events, expired=silent_before is not None and newest < silent_before)
+        row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
+        joint.rating = row.rating if row is not None else ""
         old = call.key
         if put(batch, state, call, joint, now_ms) and old is not None and joint.call_id != call.call_id:
             batch.feed.append((state.partition, call.call_id.encode(), _absorbed(call, joint.call_id, joint.id)))

@@ -36,6 +36,7 @@ class OpenCall(msgspec.Struct, gc=False):
     key: Key | None = None  # where its row lies
     under: str = ""  # call_id that its rows bear when it is not its own
     logs: list[Key] | None = None  # where its log rows lie
+    rating: str = ""  # how it was priced
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold
     ids: dict[str, int] | None = None  # event id → at, once there are many

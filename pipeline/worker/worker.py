@@ -27,6 +27,7 @@ from pipeline.worker.batch import Batch, Chunk
 from pipeline.worker.folding import fold_calls, postpone
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
+from pipeline.worker.pricing import Pricing
 from pipeline.worker.store import Store
 
 log = structlog.get_logger()
@@ -53,6 +54,7 @@ class Worker:
     def __init__(self, settings: Settings, store: Store, acknowledge: Callable[[Chunk], None]) -> None:
         self._settings = settings
         self._store = store
+        self._pricing = Pricing(store, settings.country)
         self._acknowledge = acknowledge
         self._states: dict[int, PartitionCalls] = {}
         self._assigned: set[int] = set()
@@ -201,6 +203,8 @@ class Worker:
             unknown += ((state, call) for call in fresh if not _certainly_new(call, state.forgotten))
         if unknown:
             await self._reload(batch, unknown)
+        late = any(call.rating for calls in batch.touched.values() for call in calls)
+        batch.tariffs = await self._pricing.tariffs(late=late)
         if batch.archive:  # on its way while the calls are folded
             batch.archived = asyncio.create_task(self._store.archive(batch))
             await asyncio.sleep(0)  # lets it begin
@@ -372,5 +376,5 @@ def _restore(call: OpenCall, found: Stored) -> None:
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
         if not is_link(event):
             call.add(event)
-    call.key, call.logs = found.key, found.logs
+    call.key, call.logs, call.rating = found.key, found.logs, found.rating
     call.version = found.version

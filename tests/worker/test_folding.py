@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from pipeline.calls.fold import fold
+from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch, Chunk, read
 from pipeline.worker.folding import fold_calls, put
@@ -124,14 +124,14 @@ def test_rows_of_an_absorbed_call_are_retired_under_the_call_id_they_bear() -> N
     folded(state, take(state, answered_call("own"))[0])
     call = only(state)
     joined = fold([*call.events], expired=False)
-    joined.call_id, joined.version = "other", 100
+    joined.call_id, joined.version = "other", version_of(50, False)
     for log in joined.logs:
         log.call_id = "other"
     first = Batch()
     assert put(first, state, call, joined, NOW)
     assert _retired(first) == [("own", joined.id)]
     moved = fold([*call.events], expired=False)
-    moved.call_id, moved.version, moved.id = "other", 102, joined.id + 1
+    moved.call_id, moved.version, moved.id = "other", version_of(51, False), joined.id + 1
     second = Batch()
     assert put(second, state, call, moved, NOW)
     assert _retired(second) == [("other", joined.id)]

@@ -1,0 +1,130 @@
+"""Classes of numbers: the tenant's dial plan first, then the world's."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.directory.model import DialPlan, Did, Directory, Extension, Queue, Tenant, Trunk
+from pipeline.rating.deck import Deck, Header, Scope
+from pipeline.rating.deck_file import parse_csv
+from pipeline.rating.numbers import Number, Numbering, Plan
+from pipeline.rating.tariffs import Subject, Tariffs
+
+LONDON = Numbering(Plan("GB", ("9",), area_code="20", emergency=("333",)), frozenset({"101", "999123"}))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "class_", "digits"),
+    [
+        ("101", "INTERNAL", "101"),
+        ("999", "EMERGENCY", "999"),
+        ("9999", "EMERGENCY", "999"),  # with an outside line
+        ("112", "EMERGENCY", "112"),
+        ("333", "EMERGENCY", "333"),
+        ("*72", "FEATURE", "*72"),
+        ("902079460123", "LOCAL", "442079460123"),
+        ("02079460123", "LOCAL", "442079460123"),
+        ("020 7946-0123", "LOCAL", "442079460123"),
+        ("979460123", "LOCAL", "442079460123"),  # without area code
+        ("01632960123", "NATIONAL", "441632960123"),
+        ("07700900123", "MOBILE", "447700900123"),  # of a block kept for films
+        ("+447911123456", "MOBILE", "447911123456"),
+        ("08001111111", "NATIONAL", "448001111111"),
+        ("9004930123456", "INTERNATIONAL", "4930123456"),
+        ("+4917112345678", "INTERNATIONAL", "4917112345678"),
+        ("sip:+12125551234@carrier.example.com;user=phone", "INTERNATIONAL", "12125551234"),
+        ("118118", "", "118118"),  # directory enquiries: as dialled
+        ("anonymous", "", "anonymous"),
+    ],
+)
+def test_in_london(dialled: str, class_: str, digits: str) -> None:
+    number = LONDON.read(dialled)
+    assert (number.class_, number.digits[0]) == (class_, digits)
+    assert LONDON.read(dialled) is number
+
+
+def test_nothing_dialled() -> None:
+    assert LONDON.read("") == Number("", ())
+    assert LONDON.read("sip:@") == Number("", ())
+
+
+@pytest.mark.parametrize(
+    ("plan", "dialled", "class_", "digits"),
+    [
+        (Plan("DE", ("0",)), "001711234567", "MOBILE", "491711234567"),
+        (Plan("DE", ("0",)), "01711234567", "MOBILE", "491711234567"),  # the PBX took the 0 off before
+        (Plan("DE", ("0",)), "00049301234567", "NATIONAL", "49301234567"),
+        (Plan("DE", local_prefixes=("4930",)), "030123456", "LOCAL", "4930123456"),
+        (Plan("US"), "911", "EMERGENCY", "911"),
+        (Plan("US"), "2125551234", "NATIONAL", "12125551234"),
+        (Plan("US"), "011442079460123", "INTERNATIONAL", "442079460123"),
+        (Plan("US"), "+14165551234", "INTERNATIONAL", "14165551234"),  # Canada has the same country code
+        (Plan("US", area_code="212"), "5551234", "LOCAL", "12125551234"),
+        (Plan("GB", international_prefix="0011"), "0011442079460123", "NATIONAL", "442079460123"),
+        (Plan(), "442079460123", "INTERNATIONAL", "442079460123"),
+        (Plan(), "00442079460123", "INTERNATIONAL", "442079460123"),
+        (Plan(), "+447700900123", "MOBILE", "447700900123"),
+        (Plan(features=()), "*72", "", "*72"),
+    ],
+)
+def test_elsewhere(plan: Plan, dialled: str, class_: str, digits: str) -> None:
+    number = Numbering(plan).read(dialled)
+    assert (number.class_, number.digits[0]) == (class_, digits)
+
+
+def test_own_numbers_say_what_is_local() -> None:
+    numbering = Numbering(Plan("US"), dids=["+12125550000", "sales"])
+    assert numbering.read("2125551234").class_ == "LOCAL"
+    assert numbering.read("3105551234").class_ == "NATIONAL"
+
+
+def test_the_directory_is_asked() -> None:
+    directory = Directory(
+        Tenant("acme", country="GB", dial_plan=DialPlan(trunk_prefixes=("9",)), billed_account="ACME"),
+        extensions={"101": Extension("101", account="ANN")},
+        queues={"6000": Queue("6000")},
+        trunks={"t": Trunk("t", account="TRUNK", prefix="0044#")},
+        dids={"+442079460001": Did("+442079460001")},
+    )
+    text = "prefix,price_1\n44,1\n4420,2\n6000,3\n02079,4\n"
+    tariffs = Tariffs([Deck(Header("d"), parse_csv(text, "d"))], {"acme": directory})
+
+    def rated(number: str, **subject: str) -> tuple[str, str, str]:
+        rating = tariffs.rate(Subject("acme", number, 0, **subject))
+        assert rating
+        return rating.class_, rating.customer.prefix if rating.customer else "", rating.account
+
+    assert rated("902079460123", extension="101") == ("LOCAL", "4420", "ANN")
+    assert rated("0044#01632960123", trunk="t") == ("NATIONAL", "44", "TRUNK")
+    assert rated("6000") == ("INTERNAL", "6000", "ACME")
+    assert rated("101") == ("INTERNAL", "", "ACME")
+
+
+def test_of_several_decks_the_one_that_says_more() -> None:
+    def deck(name: str, text: str, **scope: str) -> Deck:
+        return Deck(Header(name, Scope(**scope), version=1), parse_csv(f"prefix,price_1\n{text}", name))
+
+    tariffs = Tariffs(
+        [
+            deck("all", "44,1\n49,1\n"),
+            deck("acme", "44,2\n", tenant="acme"),
+            deck("gold", "4420,3\n", account="GOLD"),
+            deck("carrier", "44,0.5\n", kind="carrier", trunk="t"),
+            deck("freephone", "44800,0.1\n", direction="inbound"),
+        ]
+    )
+
+    def found(number: str, **subject: str) -> tuple[str, str]:
+        rating = tariffs.rate(Subject(subject.pop("tenant", "other"), number, 0, **subject))
+        assert rating
+        return rating.customer.deck if rating.customer else "", rating.carrier.deck if rating.carrier else ""
+
+    assert found("+442079460123") == ("all", "")
+    assert found("+442079460123", tenant="acme") == ("acme", "")
+    assert found("+442079460123", tenant="acme", account="GOLD", trunk="t") == ("gold", "carrier")
+    assert found("+441632960123", tenant="acme", account="GOLD") == ("acme", "")
+    assert found("+4930123456", tenant="acme") == ("all", "")
+    assert found("+33123456789") == ("", "")
+    assert found("+448001111111", direction="inbound") == ("freephone", "")
+    assert tariffs.rate(Subject("acme", "+442079460123", 0, "inbound")) is None
+    assert tariffs.bills("inbound") and not Tariffs().bills("inbound") and not tariffs.bills("internal")
