@@ -51,6 +51,7 @@ class Service:
         }
         self.app = _faust_app(settings)
         self.ready = False
+        self._durable_ms: dict[TP, int] = {}  # when Kafka took the last durable record
         self._tasks: list[asyncio.Task[None]] = []
         self._connect()
 
@@ -106,16 +107,23 @@ class Service:
         parts = consumer.assignment()
         ends = await consumer.highwaters(*parts) if parts else {}
         metrics.LAG_MESSAGES.clear()
+        metrics.LAG_SECONDS.clear()
         metrics.DURABLE_OFFSET.clear()
         for tp, end in ends.items():
             done = consumer.reached(tp)
             metrics.DURABLE_OFFSET.labels(tp.topic, tp.partition).set(done)
             metrics.LAG_MESSAGES.labels(tp.topic, tp.partition).set(max(0, end - done))
+            taken_at = self._durable_ms.get(tp) if end > done else None
+            metrics.LAG_SECONDS.labels(tp.topic, tp.partition).set(
+                max(0.0, time.time() - taken_at / 1000) if taken_at else 0
+            )
 
     def _acknowledge(self, chunk: Chunk) -> None:
         """The chunk is durable: its offsets may be committed."""
         event = chunk.token
-        self.app.consumer.durable[event.message.tp] = chunk.records[-1].offset + 1
+        last = chunk.records[-1]
+        self.app.consumer.durable[event.message.tp] = last.offset + 1
+        self._durable_ms[event.message.tp] = last.timestamp
         event.ack()
 
     async def _before_revoke(self) -> None:

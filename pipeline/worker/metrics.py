@@ -32,6 +32,11 @@ END_TO_END_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 60, 600, 3600),
 )
 LAG_MESSAGES = Gauge("cdr_consumer_lag", "Records not yet read", ["topic", "partition"])
+LAG_SECONDS = Gauge(
+    "cdr_consumer_lag_seconds",
+    "How long ago Kafka took the last record that is durable, while others wait; 0 when none waits",
+    ["topic", "partition"],
+)
 DURABLE_OFFSET = Gauge("cdr_durable_offset", "Offset after the last durable record", ["topic", "partition"])
 RELOADED = Counter("cdr_calls_reloaded", "Calls read back from the archive, by why", ["reason"])
 BUILD = Info("cdr_build", "Version of the running program")

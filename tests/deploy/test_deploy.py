@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 
 from pipeline.cli import app
 from pipeline.settings import Settings
-from pipeline.warehouse.migrate import views
+from pipeline.warehouse.migrate import migrations, views
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -151,9 +152,16 @@ def test_the_users_of_clickhouse() -> None:
         assert not password.text
     assert [profiles.findtext(f"{name}/readonly") for name in ("cdr_writer", "cdr_reader", "cdr_analyst")] == [
         None,
-        "2",
+        None,
         "1",
     ]
+    written = {
+        table for query in users[2].iter("query") for table in re.findall(r"INSERT ON cdr\.(\w+)", query.text or "")
+    }
+    tables = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", "\n".join(map(str, migrations()))))
+    assert written <= tables - {"event_rows", "call_rows", "call_log_rows", "api_token_rows", "user_rows"}
+    inserted = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "pipeline").rglob("*.py"))
+    assert set(re.findall(r"reader\.insert\(\"(\w+)\"", inserted)) <= written
     granted = " ".join(query.text or "" for query in users[3].iter("query"))
     for view in views():
         assert f"cdr.{view}" in granted
@@ -161,16 +169,50 @@ def test_the_users_of_clickhouse() -> None:
     ElementTree.parse(ROOT / "deploy" / "clickhouse" / "config.d" / "cdr.xml")
 
 
-def test_metrics_of_the_alerts_exist() -> None:
+def made_metrics() -> set[str]:
+    """Names of the metrics that the program makes, without their endings."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "pipeline").rglob("*.py"))
+    return {without_ending(name) for name in re.findall(r'"(cdr_\w+)"', text)}
+
+
+def without_ending(name: str) -> str:
+    """A metric as the program names it; Prometheus adds the ending."""
+    return re.sub(r"_(total|bucket|sum|count)$", "", name)
+
+
+def alerts() -> list[dict[str, Any]]:
+    """The rules of alerts.yml."""
     text = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
-    sources = [ROOT / "pipeline" / "worker" / "metrics.py", ROOT / "pipeline" / "query" / "observation.py"]
-    made = set(re.findall(r'"(cdr_\w+)"', "\n".join(source.read_text(encoding="utf-8") for source in sources)))
-    for rule in rules:
+    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
+def test_metrics_of_the_alerts_exist() -> None:
+    made = made_metrics()
+    for rule in alerts():
         assert {"alert", "expr", "labels", "annotations"} <= set(rule)
         assert set(rule["annotations"]) == {"summary", "action"}
         for name in re.findall(r"\bcdr_\w+", rule["expr"]):
-            assert re.sub(r"_(total|bucket|sum|count)$", "", name) in made, name
+            assert without_ending(name) in made, name
+
+
+def test_the_runbook_has_every_alert_and_no_other() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == sorted(rule["alert"] for rule in alerts())
+
+
+def test_metrics_of_the_dashboard_exist() -> None:
+    board = json.loads((ROOT / "deploy" / "grafana" / "cdr.json").read_text(encoding="utf-8"))
+    panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+    source = yaml.safe_load(
+        (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8")
+    )
+    made, shown = made_metrics(), set()
+    for panel in panels:
+        assert panel["description"] and panel["datasource"]["uid"] == source["datasources"][0]["uid"]
+        for target in panel["targets"]:
+            shown |= {without_ending(name) for name in re.findall(r"\bcdr_\w+", target["expr"])}
+    assert shown <= made
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
 def test_the_scraped_ports_are_those_of_compose() -> None:
@@ -178,4 +220,4 @@ def test_the_scraped_ports_are_those_of_compose() -> None:
     targets = [
         target for job in yaml.safe_load(text)["scrape_configs"] for target in job["static_configs"][0]["targets"]
     ]
-    assert targets == ["worker:9464", "api:8000"]
+    assert targets == ["worker:9464", "api:8000", "hep:9465", "freeswitch:9466", "asterisk:9467"]
