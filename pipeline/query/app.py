@@ -50,7 +50,8 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     requests are answered with 503 until it is there."""
     observer = Observer()
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
-    gate = Gate(reader)
+    directories = Directories(reader)
+    gate = Gate(reader, directories=directories)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,7 +79,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate
-    app.state.directories = Directories(reader)
+    app.state.directories = directories
     app.state.editor = Editor(settings.clickhouse, settings.database)
     document: dict[str, object] = {}
 

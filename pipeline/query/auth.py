@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from pipeline.directory.store import Directories
 from pipeline.query.logins import Logins
 from pipeline.query.memory import Memory
 from pipeline.query.problems import RequestProblem, unauthorized
@@ -64,6 +65,7 @@ class Gate:
         reader: Reader,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        directories: Directories | None = None,
     ) -> None:
         self._reader = reader
         self._wall = wall
@@ -72,7 +74,7 @@ class Gate:
         self._users: Memory[tuple[str, str], User] = Memory(monotonic)
         self._basic: Memory[str, Caller] = Memory(monotonic)
         self._basic_key = secrets.token_bytes(32)
-        self._logins = Logins(reader, monotonic)
+        self._logins = Logins(reader, directories or Directories(reader), monotonic)
 
     def close(self) -> None:
         """Ends the threads that compare passwords."""
@@ -163,9 +165,14 @@ class Gate:
         """`caller_of`, once: the token is ended by it. A spent token that comes again was stolen or is a
         program's fault: its whole login ends (RFC 9700, 4.14.2)."""
         row = await self._issued_row(token)
-        caller = await self.caller_of(token, kind)
+        if row is not None and row.ended_at is None:  # another process may have spent it a moment ago
+            row = await find_issued(self._reader, token)
+            known = await self._issued_row(token)
+            row = known if known is not None and known.ended_at is not None else row
         if row is None or row.kind != kind:
             return None
+        self._issued.remember(row.token_hash, row)
+        caller = await self.caller_of(token, kind)
         if caller is None:
             if row.ended_at is not None:
                 await self.end(token)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from pipeline.directory.store import Directories
 from pipeline.query.attempts import Attempts
 from pipeline.query.problems import RequestProblem, unavailable
 from pipeline.warehouse.passwords import LONGEST, is_password, nobodys
@@ -18,13 +19,15 @@ from pipeline.warehouse.users import User, find_users
 _THREADS: Final = 2  # 16 MB each while they compare
 _WAITING: Final = 64
 _LONGEST_NAME: Final = 256
+_MOST_NAMESAKES: Final = 100
 
 
 class Logins:
     """Users by name and password."""
 
-    def __init__(self, reader: Reader, monotonic: Callable[[], float]) -> None:
+    def __init__(self, reader: Reader, directories: Directories, monotonic: Callable[[], float]) -> None:
         self._reader = reader
+        self._directories = directories
         self._attempts = Attempts(monotonic)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
         self._under_way = 0
@@ -41,18 +44,32 @@ class Logins:
         wait_s = self._attempts.wait_s(name, address)
         if wait_s:
             raise blocked(wait_s)
-        user = _chosen(await self._find(username), domain)
+        user = await self._chosen(username, domain)
         if user is None and not domain and "@" in username:
             plain, _, behind = username.rpartition("@")
-            user = _chosen(await self._find(plain), behind)
+            user = await self._chosen(plain, behind)
         if await self._is_password(password, nobodys() if user is None else user.password) and user is not None:
             self._attempts.succeeded(name)
             return user
         self._attempts.failed(name, address)
         return None
 
-    async def _find(self, name: str) -> list[User]:
-        return [user for user in await find_users(self._reader, name) if not user.disabled]
+    async def _chosen(self, name: str, domain: str | None) -> User | None:
+        """The one user that is meant. A domain is the user's own, the tenant, or the tenant's in the directory. Without
+        one, a name that several tenants use means nobody, unless just one of those has no domain."""
+        users = [user for user in await find_users(self._reader, name) if not user.disabled]
+        if not domain:
+            bare = users if len(users) == 1 else [user for user in users if not user.domain]
+            return bare[0] if len(bare) == 1 else None
+        for user in users:
+            if domain in (user.domain, user.tenant):
+                return user
+        meant = [
+            user
+            for user in users[:_MOST_NAMESAKES]
+            if not user.domain and (await self._directories.of(user.tenant)).tenant.domain == domain
+        ]
+        return meant[0] if len(meant) == 1 else None
 
     async def _is_password(self, password: str, stored: str) -> bool:
         if self._under_way >= _WAITING:
@@ -82,15 +99,3 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _chosen(users: list[User], domain: str | None) -> User | None:
-    """The one user that is meant. Without a domain, a name that several tenants use means nobody, unless just
-    one of those has no domain."""
-    if domain:
-        return next(
-            (user for user in users if user.domain == domain),
-            next((user for user in users if user.tenant == domain), None),
-        )
-    bare = users if len(users) == 1 else [user for user in users if not user.domain]
-    return bare[0] if len(bare) == 1 else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Final, Generic, TypeVar
 
 FOUND_S: Final = 5.0
 MISSED_S: Final = 1.0
@@ -20,16 +21,21 @@ class Memory(Generic[Key, Value]):
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._entries: OrderedDict[Key, tuple[float, Value | None]] = OrderedDict()
+        self._finding: dict[Key, asyncio.Future[Value | None]] = {}
 
     async def get(
-        self, key: Key, find: Callable[[], Awaitable[Value | None]], *, missed_s: float = MISSED_S
+        self, key: Key, find: Callable[[], Coroutine[Any, Any, Value | None]], *, missed_s: float = MISSED_S
     ) -> Value | None:
         """The value, looked up with `find` unless it was a moment ago."""
         entry = self._entries.get(key)
         begun = self._monotonic()
         if entry is not None and begun - entry[0] < (missed_s if entry[1] is None else FOUND_S):
             return entry[1]
-        value = await find()
+        finding = self._finding.get(key)
+        if finding is None:  # one look-up, however many ask
+            finding = self._finding[key] = asyncio.ensure_future(find())
+            finding.add_done_callback(lambda _: self._finding.pop(key, None))
+        value = await asyncio.shield(finding)
         later = self._entries.get(key)
         if later is not None and later is not entry and later[0] >= begun:
             return later[1]  # somebody remembered a newer one meanwhile

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ def gate_of(service: FastAPI) -> Iterator[Callable[..., None]]:
     """Gives the service a gate with other clocks for the time of a test."""
     before = service.state.gate
 
-    def replace(**clocks: Callable[[], float]) -> None:
+    def replace(**clocks: Any) -> None:
         service.state.gate = Gate(service.state.reader, **clocks)
 
     yield replace

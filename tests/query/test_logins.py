@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from pipeline.directory.model import Tenant, key_of
+from pipeline.directory.store import save
 from pipeline.query.app import create_app
 from pipeline.query.attempts import OF_A_NAME, OF_AN_ADDRESS, WINDOW_S, Attempts
 from pipeline.query.auth import Authenticated, Caller, Gate, requires
@@ -33,6 +35,8 @@ def users(warehouse: Warehouse, quick_passwords: None) -> None:
     create_user(client, "other", "admin", WORD, role="admin", domain="pbx.other.example")
     create_user(client, "acme", "leaver", WORD, role="manager")
     create_user(client, "acme", "changer", WORD, role="manager")
+    tenant = Tenant("acme", domain="sip.acme.example")
+    save(client, "acme", {("tenant", key_of(tenant)): tenant}, "tests")
 
 
 Clocks = Callable[..., Gate]
@@ -44,7 +48,7 @@ def gate_with(warehouse: Warehouse) -> Iterator[Clocks]:
     reader = Reader(warehouse.settings.clickhouse, warehouse.settings.database)
     gates: list[Gate] = []
 
-    def make(**clocks: Callable[[], float]) -> Gate:
+    def make(**clocks: Any) -> Gate:
         gates.append(Gate(reader, **clocks))
         return gates[-1]
 
@@ -63,6 +67,9 @@ def gate_with(warehouse: Warehouse) -> Iterator[Clocks]:
         ("ann@pbx.acme.example", None, "acme"),
         ("admin", "pbx.other.example", "other"),
         ("admin@acme", None, "acme"),
+        ("leaver", "sip.acme.example", "acme"),  # as the directory has it
+        ("leaver@sip.acme.example", None, "acme"),
+        ("ann", "sip.acme.example", None),  # has a domain of her own
         ("admin", None, None),  # of two tenants
         ("ann", "pbx.other.example", None),
         ("nobody", None, None),
