@@ -138,7 +138,10 @@ def selection_of(group: str, fields: str | None, period: str | None) -> Selectio
 
 
 def clock(seconds: int, width: int) -> str:
-    """Seconds as HH:MM:SS or H:MM:SS; hours may exceed 99."""
+    """Seconds as HH:MM:SS; hours may exceed 99. With a width of 1, hours are not padded, but no time at
+    all is 00:00:00: the vendor's page shows 0:00:05 beside 00:00:00."""
+    if not seconds:
+        return "00:00:00"
     minutes, second = divmod(int(seconds), 60)
     return f"{minutes // 60:0{width}d}:{minutes % 60:02d}:{second:02d}"
 

@@ -5,6 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.directory.model import Display, Tenant
+from pipeline.directory.store import save
+from pipeline.warehouse.tokens import create_token
+from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
 
 pytestmark = pytest.mark.embedded
@@ -96,6 +100,27 @@ async def test_metrics_of_a_status(dialer: httpx.AsyncClient) -> None:
         *("transfer_duration", "conference_duration", "transfer_cost", "conference_cost", "total_transfer"),
         "call_agent_duration",
     ]
+
+
+async def test_widths_of_hours(dialer: httpx.AsyncClient, company: Company) -> None:
+    found = (await rows(dialer, "call status", order="total duration;desc"))[0]
+    assert found["call_duration"] == "00:10:09"
+    tenant = "narrow"
+    entry = Tenant(tenant, display=Display(hour_width=1))
+    save(company.client, tenant, {("tenant", tenant): entry}, "tests")
+    at = 1_724_155_200_000
+    write(
+        company.client,
+        [
+            stored_call(tenant, "long", at, ended_at=at + 360_005_000),
+            stored_call(tenant, "short", at, ended_at=at + 5_999, talk_started_at=None),
+        ],
+    )
+    dialer.auth = httpx.BasicAuth(tenant, create_token(company.client, tenant, "t"))
+    fields = "total duration;total bill duration"
+    long, short = await rows(dialer, "duration", fields=fields, order="duration;desc")
+    assert (long["call_duration"], long["call_bill_duration"]) == ("100:00:05", "100:00:00")
+    assert (short["call_duration"], short["call_bill_duration"]) == ("0:00:05", "00:00:00")
 
 
 async def test_types_of_calls(dialer: httpx.AsyncClient) -> None:
