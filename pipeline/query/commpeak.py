@@ -23,6 +23,7 @@ from pipeline.query.commpeak_fields import selection_of
 from pipeline.query.commpeak_filter import filter_of
 from pipeline.query.commpeak_list import COLUMNS, fields, item, listing_of
 from pipeline.query.documents import json_body_of
+from pipeline.query.hidden_numbers import but_the_last_three, hiding
 from pipeline.query.problems import invalid, speaks
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse.access import READ
@@ -110,7 +111,8 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
         offset=_whole(body, "offset", 0, 0, 10**12),
     )
     directory = await _directories(request).of(caller.tenant)
-    return _json([selection.shown(row, directory.tenant.display.hour_width) for row in found.rows])
+    width, hide = directory.tenant.display.hour_width, hiding(request, caller, but_the_last_three)
+    return _json([selection.shown(row, width, hide) for row in found.rows])
 
 
 @router.get(
@@ -135,7 +137,8 @@ async def list_cdrs(request: Request, caller: Basic) -> Response:
         skip=listing.offset,
         top=listing.limit,
     )
-    return _json({"cdrs": [item(row, directory) for row in found.rows]})
+    hide = hiding(request, caller, but_the_last_three)
+    return _json({"cdrs": [item(row, directory, hide) for row in found.rows]})
 
 
 for _name in _FIRST[1:]:

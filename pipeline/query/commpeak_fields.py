@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from pipeline.query import commpeak_columns as columns
+from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.problems import invalid
 from pipeline.warehouse.aggregate import Measure
 from pipeline.warehouse.dispositions import ANSWERED, TALK_S, TOTAL_S
@@ -32,6 +33,7 @@ GROUPS: Final[Mapping[str, Column]] = {
     "conference to": columns.CONFERENCE_TO,
     "trunk": columns.TRUNK,
 }
+_NUMBERS: Final = frozenset({"destination", "caller_id", "transfer to"})
 _COST: Final = "sum(toDecimal128OrZero(cost, 12))"
 # A call that came from outside and was handed back outside costs what its transfer costs.
 _TRANSFER_COST: Final = (
@@ -104,8 +106,8 @@ class Selection:
             raise invalid("order", text, "is no field of group or fields; name one of them, then ;asc or ;desc")
         return (f"-{key}" if way == "desc" else key,)
 
-    def shown(self, row: Row, width: int = 2) -> dict[str, Any]:
-        """A row of the answer; hours of durations have at least `width` digits."""
+    def shown(self, row: Row, width: int = 2, hide: Hide = in_full) -> dict[str, Any]:
+        """A row of the answer; hours of durations have at least `width` digits, `hide` masks numbers."""
         item: dict[str, Any] = {}
         for name in (*self.groups, *self.others):
             column = GROUPS[name]
@@ -114,7 +116,7 @@ class Selection:
                 if "total duration" not in self.metrics:
                     item["call_duration"] = None if value is None else clock(value, width)
             else:
-                item[column.name] = value
+                item[column.name] = hide(value) if name in _NUMBERS and value else value
         if self.period:
             item["period"] = row["period"]
         for name in self.metrics:

@@ -17,6 +17,7 @@ import phonenumbers
 from pipeline.directory.model import Directory
 from pipeline.query import commpeak_columns as columns
 from pipeline.query.commpeak_filter import OPERATORS, time_ms
+from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.problems import invalid
 from pipeline.query.stable_numbers import number_of
 from pipeline.warehouse.clauses import Order
@@ -90,8 +91,8 @@ def listing_of(raw_path: bytes) -> Listing:
     return Listing(All(tuple(conditions)), order, limit, offset)
 
 
-def item(row: Row, directory: Directory) -> dict[str, Any]:
-    """A row as an item of `cdrs`. Durations are whole seconds, times UTC."""
+def item(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
+    """A row as an item of `cdrs`. Durations are whole seconds, times UTC; `hide` masks numbers."""
     out = row["direction"] == "outbound"
     agent = row["shown_src"]
     agent_name = directory.name_of(agent) or ((row["caller_name"] if out else row["callee_name"]) if agent else "")
@@ -104,14 +105,14 @@ def item(row: Row, directory: Directory) -> dict[str, Any]:
         "start_at": _time(row["started_at"]),
         "end_at": _time(row["ended_at"]),
         "src": agent,
-        "dst": row["shown_dst"],
+        "dst": hide(row["shown_dst"]),
         "dst_country": _country(row["shown_dst"], directory.tenant.country),
         "call_uuid": row["call_id"],
         "call_id": str(row["id"]),
         "agent_callerid_name": agent_name,
         "agent_callerid_number": agent,
         "client_callerid_name": row["callee_name"] if out else row["caller_name"],
-        "client_callerid_number": row["shown_client_callerid_number"],
+        "client_callerid_number": hide(row["shown_client_callerid_number"]),
         "client_hangup_disposition": hangup,
         "agent_hangup_disposition": hangup,
         "call_duration": row["shown_call_duration"],

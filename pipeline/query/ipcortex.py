@@ -18,6 +18,7 @@ from pipeline.query import ipcortex_models as models
 from pipeline.query.auth import DOCUMENTED, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of
+from pipeline.query.hidden_numbers import hiding
 from pipeline.query.ipcortex_errors import ipcortex_json, ipcortex_response
 from pipeline.query.ipcortex_login import COOKIE, SESSION_S, caller_of, log_in, user_of
 from pipeline.query.ipcortex_reports import Report, allcalls, incalls, outcalls, outsummary
@@ -153,7 +154,8 @@ async def _report(
     with _alone(request, caller.tenant, locking=settings.ipcortex_lock):
         if scope.recalc:
             envelope |= await _recalculate(request, caller.tenant, scope.first_ms, scope.end_ms, caller.name)
-        values = await make(Report(request.app.state.reader, caller, directory, scope))
+        report = Report(request.app.state.reader, caller, directory, scope, hiding(request, caller))
+        values = await make(report)
     return ipcortex_json(envelope | {"values": values})
 
 

@@ -15,6 +15,7 @@ import orjson
 
 from pipeline.directory.model import Directory
 from pipeline.query.auth import Caller
+from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.ipcortex_owners import DEFAULT, Owner, Owners
 from pipeline.query.ipcortex_rows import (
     BILL_S,
@@ -67,6 +68,7 @@ class Report:
     caller: Caller
     directory: Directory
     scope: Scope
+    hide: Hide = in_full
 
     @property
     def owners(self) -> Owners:
@@ -196,8 +198,8 @@ async def _received(report: Report, wanted: frozenset[str] | None, *, ddi: bool)
             if line is None:
                 line = Line({"name": owners.extension_name(row["number"], row["name"])})
                 found[company][row["number"]] = line
-            call = received(row, boxes, visits.get(row["session_id"], []))
-            line.calls.append(orjson.dumps(call | {"ddi": row["did"]} if ddi else call))
+            call = received(row, boxes, visits.get(row["session_id"], []), report.hide)
+            line.calls.append(orjson.dumps(call | {"ddi": report.hide(row["did"])} if ddi else call))
     return found
 
 
@@ -243,6 +245,6 @@ async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: boo
             line = found.setdefault(owner.company, {}).get(owner.key)
             if line is None:
                 line = found[owner.company][owner.key] = Line({"name": owner.name, "device": owner.device})
-            call = dialled(row, report.directory)
+            call = dialled(row, report.directory, report.hide)
             line.calls.append(orjson.dumps(call if priced else call | {"cost": 0}))
     return found

@@ -13,6 +13,7 @@ from typing import Any, Final
 import phonenumbers
 
 from pipeline.directory.model import Directory
+from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.stable_numbers import number_of
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.dispositions import TOTAL_S, epoch, lasting
@@ -55,7 +56,8 @@ BILL_S: Final = Column(
 )
 # A call that went outside and was answered, and that no tariff has priced.
 UNPRICED: Final = f"cost = '' AND direction != 'internal' AND ({BILL_S.sql}) > 0"
-_RATE_CLASS: Final = Column("class", "''")
+_RATE_CLASS: Final = Column("rate_class", "rate_class")
+_CLASSES: Final = {"FEATURE": "Test Number"}
 DIALLED: Final = In(CALL["direction"], tuple(Literal(way) for way in ("outbound", "internal", "inbound_outbound")))
 DIALLED_COLUMNS: Final = (
     *(CALL[name] for name in ("id", "started_at", "direction", "caller_name", "caller_number", "callee_number")),
@@ -76,15 +78,17 @@ _QUEUE_WORDS: Final = {
 }
 
 
-def received(row: Row, boxes: Mapping[int, int], visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def received(
+    row: Row, boxes: Mapping[int, int], visits: Sequence[Mapping[str, Any]], hide: Hide = in_full
+) -> dict[str, Any]:
     """A call as an extension received it. `boxes` are the voicemail boxes reached, by session; `visits` the
-    call's times in queues."""
+    call's times in queues; `hide` masks numbers."""
     at = instant(row["started_at"])
     visit = _visit(at, visits) if row["kind"] == "queue_agent" else None
     return {
         "acctid": number_of(row["id"]),
         "calldate": at // 1000,
-        "caller": row["caller_number"] or "Anonymous",
+        "caller": hide(row["caller_number"]) or "Anonymous",
         "type": "Internal" if row["direction"] == "internal" else "External",
         "ringtime": row["ring_s"],
         "billsecs": row["talk_s"],
@@ -94,8 +98,8 @@ def received(row: Row, boxes: Mapping[int, int], visits: Sequence[Mapping[str, A
     }
 
 
-def dialled(row: Row, directory: Directory) -> dict[str, Any]:
-    """A call as a device dialled it, with what it cost."""
+def dialled(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
+    """A call as a device dialled it, with what it cost; `hide` masks numbers."""
     outward = row["direction"] == "inbound_outbound"
     number = (row["destination"] or row["callee_number"]) if outward else row["callee_number"]
     return {
@@ -103,13 +107,13 @@ def dialled(row: Row, directory: Directory) -> dict[str, Any]:
         "calldate": instant(row["started_at"]) // 1000,
         "type": _type(row, directory),
         "called_info": "" if outward else row["callee_name"] or directory.name_of(number),
-        "called": short_form(number, directory.dial_plan.country),
-        "dialled": number,
+        "called": hide(short_form(number, directory.dial_plan.country)),
+        "dialled": hide(number),
         "billsecs": row["bill_s"],
         "ringtime": max(row["total_s"] - row["bill_s"], 0),
         "cost": money(row["cost"]),
         "trunk": (row["outward_trunk"] if outward else row["trunk"]) or "",
-        "cid": row["outbound_caller_id"] or row["owner"],
+        "cid": hide(row["outbound_caller_id"] or row["owner"]),
     }
 
 
@@ -143,7 +147,8 @@ def _type(row: Row, directory: Directory) -> str:
         return "Test Number"
     if row["direction"] == "internal":
         return "Internal"
-    return str(row["class"]).capitalize() or "External"
+    class_ = str(row["rate_class"])
+    return _CLASSES.get(class_.upper(), class_.capitalize()) or "External"
 
 
 def _detail(row: Row, boxes: Mapping[int, int]) -> str:

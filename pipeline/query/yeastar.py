@@ -16,6 +16,7 @@ from pipeline.query import yeastar_models as models
 from pipeline.query.auth import Caller, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of, parameter
+from pipeline.query.hidden_numbers import hiding
 from pipeline.query.problems import speaks
 from pipeline.query.visible import visible_calls
 from pipeline.query.yeastar_errors import SUCCESS, yeastar_json, yeastar_response
@@ -160,7 +161,8 @@ async def _calls(request: Request, *, searching: bool) -> Response:
     reader: Reader = request.app.state.reader
     where = All((visible_calls(caller), where))
     found = await page(reader, caller.tenant, CLOSED_CALLS, COLUMNS, where, order, skip=skip, top=size)
-    data = [cdr(row, directory) for row in found.rows]
+    hide = hiding(request, caller)
+    data = [cdr(row, directory, hide) for row in found.rows]
     return yeastar_json(SUCCESS | {"total_number": found.count, "data": data})
 
 

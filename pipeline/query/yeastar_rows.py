@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.directory.model import Directory
+from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
 from pipeline.query.yeastar_times import shown_time
@@ -80,16 +82,16 @@ _CAUSES: Final = {
 _STATUSES: Final = {"busy": "busy", "failed": "failed", "voicemail": "voicemail"}
 
 
-def cdr(row: Row, directory: Directory) -> dict[str, Any]:
-    """A row as an item of `data`."""
+def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
+    """A row as an item of `data`; `hide` masks numbers."""
     at = instant(row["started_at"])
     wall = wall_of(at, zone_of(directory.tenant.zone))
     callee_name = row["callee_name"] if row["call_to"] == row["callee_number"] else ""
     item = {
         "id": number_of(row["id"]),
         "time": shown_time(wall, directory.tenant.display),
-        "call_from": _party(row["caller_number"], row["caller_name"], directory),
-        "call_to": _party(row["call_to"], callee_name, directory),
+        "call_from": _party(row["caller_number"], row["caller_name"], directory, hide),
+        "call_to": _party(row["call_to"], callee_name, directory, hide),
         "timestamp": at // 1000,
         "uid": f"{wall:%Y%m%d%H%M%S}{five_hex(row['id'])}",
         "src_addr": row["src_addr"],
@@ -100,20 +102,20 @@ def cdr(row: Row, directory: Directory) -> dict[str, Any]:
         "talk_duration": row["heard_s"],
         "disposition": row["disposition"],
         "call_type": row["call_type"],
-        "did_number": row["did_number"],
-        "dod_number": row["dod_number"],
-        "record_file": _file(row["recording"]),
+        "did_number": hide(row["did_number"]),
+        "dod_number": hide(row["dod_number"]),
+        "record_file": re.sub(r"\+?\d{7,}", lambda match: hide(match[0]), _file(row["recording"])),
         "reason": _reason(row),
     }
     return {name: value for name, value in item.items() if value or name == "timestamp"}
 
 
-def _party(number: str, name: str, directory: Directory) -> str:
+def _party(number: str, name: str, directory: Directory, hide: Hide) -> str:
     """`Name<number>`, or the one of them that there is."""
     name = directory.name_of(number) or name
     if not name or name == number:
-        return number
-    return f"{name}<{number}>" if number else name
+        return hide(number)
+    return f"{name}<{hide(number)}>" if number else name
 
 
 def _file(recording: str) -> str:
