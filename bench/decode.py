@@ -12,17 +12,14 @@ import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
 
-from bench import dialects
 from bench.calls import Plan, Record, Truth, traffic
 from bench.report import print_json, print_table
 from bench.sip_call import packets
 from pipeline.calls.fold import fold
 from pipeline.sources import canonical, sip_events
-from pipeline.sources.registry import source
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch, Chunk, archive_body, read
 from pipeline.worker.open_calls import PartitionCalls
@@ -98,25 +95,6 @@ def memory_per_call(calls: int) -> dict[str, float]:
     return {"just_read": (hot - before) / truth.calls, "packed": (packed - before) / truth.calls}
 
 
-def of_dialects(
-    calls: int, timed: Callable[[Callable[[], object]], float], canonical_s: float
-) -> dict[str, dict[str, float]]:
-    """What raw events of FreeSWITCH and Asterisk cost. `canonical_s`: seconds that a canonical event takes."""
-    found: dict[str, dict[str, float]] = {}
-    for name, raw in (("freeswitch", dialects.freeswitch), ("asterisk", dialects.asterisk)):
-        values = list(raw(calls, T0_MS))
-        decode = source(name)
-        events = len(decode(values).events)
-        seconds = timed(partial(decode, values))
-        found[name] = {
-            "bytes": sum(map(len, values)) / len(values),
-            "us_per_value": 1e6 * seconds / len(values),
-            "us_per_event": 1e6 * seconds / events,
-            "ratio": seconds / events / canonical_s,
-        }
-    return found
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.decode", description=__doc__)
@@ -180,17 +158,10 @@ def main() -> None:
         ["step", "µs"],
         [[name, 1e6 * seconds] for name, seconds in of_sip.items()],
     )
-    others = of_dialects(options.events // 8, timed, decoding / len(values))
-    print_table(
-        "Other sources, of a call event that comes of their values",
-        ["source", "bytes a value", "µs/value", "µs/event", "of the canonical source"],
-        [[name, *row.values()] for name, row in others.items()],
-    )
     memory = memory_per_call(20_000)
     print_table("Memory of an open call, bytes", list(memory), [list(memory.values())])
     micro = {name: 1e6 * seconds / len(values) for name, seconds in {**per_event, **per_call}.items()}
     figures = {"us_per_event": micro, "us_sip": {name: 1e6 * seconds for name, seconds in of_sip.items()}}
-    figures["us_of_dialects"] = {name: row["us_per_event"] for name, row in others.items()}
     print_json("decode", {**figures, "all_us_per_event": 1e6 * ours / len(values), "bytes_per_open_call": memory})
 
 

@@ -76,7 +76,7 @@ def _routers(settings: Settings) -> list[APIRouter]:
     from pipeline.ingest import routes as ingest
     from pipeline.reports import routes as reports
 
-    return [ingest.router(settings), reports.router(settings)]
+    return [ingest.router(settings), ingest.documents(settings), reports.router(settings)]
 
 
 @app.command()
@@ -170,6 +170,29 @@ def fold(
     options = Options(chosen.tenant, zone or chosen.zone, {} if zone else chosen.zones, node, sip_ids=True)
     wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr, options=options)
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(help="Events: NDJSON or a JSON array, for sip a capture; - for stdin.")],
+    source: Annotated[str, typer.Option("--source", "-s", help="Dialect: canonical, freeswitch, …")] = "canonical",
+    zone: Annotated[str, typer.Option(help="IANA zone of local times; CDR_ZONE when left out.")] = "",
+    output: OutputOption = Output.table,
+) -> None:
+    """Say which values of a file are no events: line, JSON pointer, what is wrong, what to do. Exit code 1 for any."""
+    from pipeline.ingest.validate import Validation
+    from pipeline.ingest.validate import validate as problems_of
+    from pipeline.output import print_rows
+    from pipeline.settings import settings
+    from pipeline.sources.source import Options
+
+    chosen = settings()
+    found = Validation()
+    problems = list(problems_of(source, file, found, Options(zone=zone or chosen.zone, zones=chosen.zones)))
+    if problems or output is not Output.table:
+        print_rows(problems, ("line", "pointer", "problem", "hint"), output)
+    typer.echo(f"{found.values} values, {found.events} events, {found.wrong_values} values wrong.", err=True)
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

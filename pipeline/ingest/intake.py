@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
@@ -17,21 +16,13 @@ from pipeline.kafka import TENANT_HEADER
 from pipeline.sources import canonical
 from pipeline.sources.cloud_events import unwrapped
 from pipeline.sources.source import RawDecoder
+from pipeline.sources.wrong import Wrong, wrong
 from schemas.contract import explain
 
-_POINTER: Final = re.compile(r"(/[^\s:]*): ", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
 Message = tuple[bytes, bytes, list[tuple[str, bytes]]]  # key, value, headers
-
-
-class Wrong(NamedTuple):
-    """What is wrong with a value: where (JSON pointer, "" for all of it), what, and what to do."""
-
-    pointer: str
-    detail: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +135,3 @@ def _is_object(value: bytes) -> bool:
         return isinstance(orjson.loads(value), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def wrong(problem: str) -> Wrong:
-    """A reason in words, `pointer: what is wrong; what to do`, in its parts."""
-    found = _POINTER.match(problem)
-    pointer, rest = (found[1], problem[found.end() :]) if found else ("", problem)
-    detail, semicolon, hint = rest.rpartition("; ")
-    return Wrong(pointer, detail, hint) if semicolon else Wrong(pointer, rest, "")

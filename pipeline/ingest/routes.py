@@ -23,6 +23,9 @@ from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
 from pipeline.sources.registry import SOURCES, raw_decoder
 from pipeline.sources.source import Options
+from schemas.asyncapi import asyncapi
+from schemas.call_model import call_json_schema
+from schemas.contract import event_json_schema
 
 log = structlog.get_logger("cdr.ingest")
 
@@ -233,3 +236,39 @@ def _answer(request: Request, found: Intake) -> Response:
         "request_id": request.scope["cdr.request_id"],
     }
     return Response(orjson.dumps(problem | body), 400, media_type="application/problem+json")
+
+
+def documents(settings: Settings) -> APIRouter:
+    """What producers and consumers of the topics read: AsyncAPI, with the topics as they are called here, and the
+    JSON Schemas."""
+    routes = APIRouter(include_in_schema=False)
+    names = {
+        "call-events": settings.events_topic,
+        "cdrs": settings.cdrs_topic,
+        "dead-letters": settings.dead_letters_topic,
+    }
+    usual = raw_topics(Settings.model_construct())
+    names |= {usual[source]: topic for source, topic in raw_topics(settings).items()}
+    made: dict[str, bytes] = {}
+
+    @routes.get("/asyncapi.json")
+    async def asyncapi_document() -> Response:
+        if "asyncapi" not in made:
+            document = asyncapi()
+            for channel in document["channels"].values():
+                topic = names[channel["address"]]
+                channel["address"] = channel["bindings"]["kafka"]["topic"] = topic
+            document["servers"]["kafka"]["host"] = settings.kafka.split(",")[0].strip()
+            made["asyncapi"] = orjson.dumps(document)
+        return Response(made["asyncapi"], media_type="application/json")
+
+    @routes.get("/schemas/{name}")
+    async def schema(name: str) -> Response:
+        known = {"call-event.v1.json": event_json_schema, "call.v1.json": call_json_schema}
+        if name not in known:
+            raise not_found(f"There is no schema {name[:40]!r}; known: {', '.join(known)}.")
+        if name not in made:
+            made[name] = orjson.dumps(known[name]())
+        return Response(made[name], media_type="application/schema+json")
+
+    return routes
