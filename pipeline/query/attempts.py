@@ -24,8 +24,10 @@ class Attempts:
         return max(self._wait_s(("name", name), OF_A_NAME), self._wait_s(("address", address), OF_AN_ADDRESS))
 
     def failed(self, name: str, address: str) -> None:
-        """One more wrong password."""
+        """One more wrong password. An empty address is not counted."""
         for key, most in ((("name", name), OF_A_NAME), (("address", address), OF_AN_ADDRESS)):
+            if not key[1]:
+                continue
             self._failures.setdefault(key, deque(maxlen=most)).append(self._monotonic())
             self._failures.move_to_end(key)
         while len(self._failures) > _REMEMBERED:

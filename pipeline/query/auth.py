@@ -34,6 +34,7 @@ from pipeline.warehouse.users import User, find_user
 
 _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
 _LONGEST_BASIC: Final = 4096
+_ENDED_MS: Final = 400 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ class Gate:
         if row is None:
             return
         now = int(self._wall() * 1000)
-        await write_issued(self._reader, replace(row, token_hash="", kind="", ended_at=now))
+        forever = now + _ENDED_MS  # longer than any token of the login lasts
+        await write_issued(self._reader, replace(row, token_hash="", kind="", ended_at=now, expires_at=forever))
         for key, known in self._issued.known():
             if known.login == row.login:
                 self._issued.remember(key, replace(known, ended_at=now))

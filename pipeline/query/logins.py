@@ -37,7 +37,7 @@ class Logins:
 
     async def login(self, username: str, password: str, domain: str | None, address: str) -> User | None:
         """The user, None for a wrong name, password or domain. 429 after ten failures of a name, or a
-        hundred of an address, within five minutes."""
+        hundred of an address for names that there are, within five minutes."""
         if len(username) > _LONGEST_NAME or len(password) > LONGEST or not _is_text(username + (domain or "")):
             return None
         name = f"{username.lower()}@{(domain or '').lower()}"
@@ -51,7 +51,8 @@ class Logins:
         if await self._is_password(password, nobodys() if user is None else user.password) and user is not None:
             self._attempts.succeeded(name)
             return user
-        self._attempts.failed(name, address)
+        # names that nobody has cannot be guessed: of an address, they do not count
+        self._attempts.failed(name, "" if user is None else address)
         return None
 
     async def _chosen(self, name: str, domain: str | None) -> User | None:

@@ -138,6 +138,21 @@ async def test_tokens_of_a_login_end_together(gate_with: Clocks) -> None:
     await here.end(access)
 
 
+async def test_an_ended_login_is_remembered_longer_than_its_tokens_last(
+    gate_with: Clocks, warehouse: Warehouse
+) -> None:
+    gate = gate_with()
+    token = await gate.issue(Caller("acme", "somebody", ("cdr:read",)), "access", 60)
+    await gate.end(token)
+    login = token[5:29]
+    rows = warehouse.client.query(
+        "SELECT token_hash = '', dateDiff('day', issued_at, expires_at) FROM issued_token_rows FINAL"
+        " WHERE login = {login:String} ORDER BY token_hash",
+        parameters={"login": login},
+    ).result_rows
+    assert [tuple(map(int, row)) for row in rows] == [(1, 400), (0, 0)]
+
+
 async def test_a_token_that_is_spent_twice_ends_its_login(gate_with: Clocks) -> None:
     gate = gate_with()
     caller = Caller("acme", "somebody", ("cdr:read",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 from pipeline.query import portsip_models as models
 from pipeline.query import portsip_sync
 from pipeline.warehouse import changes, sync_tokens
-from pipeline.warehouse.rows import call_key, retired_call
+from pipeline.warehouse.rows import call_key, call_row, retired_call
 from pipeline.warehouse.tokens import create_token
 from pipeline.warehouse.writer import write_calls
 from schemas.call import Call
@@ -206,3 +207,47 @@ async def test_tokens_of_other_tenants_and_old_ones(
     assert (await client.post(path)).status_code == 403
     monkeypatch.setattr(sync_tokens, "LIFE_S", -1)
     assert (await client.post(path, headers=follower.headers)).status_code == 403
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_followers_end_with_what_the_lists_show(
+    anonymous: httpx.AsyncClient, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Calls come, are corrected, move to other ids, are written again; two clients ask now and then."""
+    random = Random(seed)
+    tenant = f"random-{seed}-{time.monotonic_ns()}"
+    all_calls = Follower(anonymous, create_token(warehouse.client, tenant, "t"))
+    own_calls = Follower(anonymous, create_token(warehouse.client, tenant, "u", role="user", extension="300"))
+    followers = (all_calls, own_calls)
+    for follower in followers:
+        await follower.begin()
+    live: dict[str, Call] = {}
+    written: list[Call] = []
+    for step in range(60):
+        name = random.choice([*live, f"call {step}"])
+        target = {"number": random.choice(["300", "301"])}
+        before = live.get(name)
+        number = 4 if before is None else before.version + 1
+        if before is not None and random.random() < 0.4:  # it began at another time, or was part of another call
+            write_calls(warehouse.client, [retired_call(tenant, call_key(before), name, number)])
+            del live[name]
+        if name not in live and (before is None or random.random() < 0.6):
+            live[name] = version(stored_call(tenant, name, NOON + random.randrange(10**6), logs=[target]), number)
+        elif name in live:
+            moved = stored_call(tenant, name, live[name].started_at, logs=[target])
+            live[name] = version(moved, number)
+        if name in live:
+            write(warehouse.client, [live[name]])
+            written.append(live[name])
+        if random.random() < 0.2:  # again, after a crash: the same row, or one that was overtaken
+            write_calls(warehouse.client, [call_row(random.choice(written))])
+        monkeypatch.setattr(portsip_sync, "_MOST", random.choice([1, 3, 500]))
+        if random.random() < 0.3:
+            await random.choice(followers).diff()
+    for follower in followers:
+        await follower.everything()
+        listed = await anonymous.get("/api/cdrs", headers=follower.headers)
+        assert set(follower.has) == {item["id"] for item in listed.json()["items"]}
+        for id_, items in follower.has.items():
+            detail = await anonymous.get(f"/api/cdrs/{id_}", headers=follower.headers)
+            assert detail.json()["items"] == items
