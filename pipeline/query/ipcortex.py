@@ -21,14 +21,12 @@ from pipeline.query.documents import json_body_of
 from pipeline.query.hidden_numbers import hiding
 from pipeline.query.ipcortex_errors import ipcortex_json, ipcortex_response
 from pipeline.query.ipcortex_login import COOKIE, SESSION_S, caller_of, log_in, user_of
+from pipeline.query.ipcortex_recalc import recalculate
 from pipeline.query.ipcortex_reports import Report, allcalls, incalls, outcalls, outsummary
 from pipeline.query.ipcortex_scope import scope_of
 from pipeline.query.local_time import zone_of
 from pipeline.query.problems import RequestProblem, speaks
 from pipeline.settings import Settings
-
-# tenant, first ms, end ms, who: order the calls of that time to be priced again
-Recalculate = Callable[[str, int, int, str], Awaitable[None]]
 
 _MONTH: Final = {"year": 2024, "month": 8}
 _DAY: Final = _MONTH | {"day": 20}
@@ -150,29 +148,23 @@ async def _report(
     directory = await _directories(request).of(caller.tenant)
     back = settings.ipcortex_days == "back"
     scope = scope_of(body, zone_of(directory.tenant.zone), back=back, monthly=monthly)
-    envelope: dict[str, Any] = {"result": "success"}
-    with _alone(request, caller.tenant, locking=settings.ipcortex_lock):
+    with _alone(request, caller.tenant, locking=settings.ipcortex_lock or scope.recalc):
         if scope.recalc:
-            envelope |= await _recalculate(request, caller.tenant, scope.first_ms, scope.end_ms, caller.name)
+            await recalculate(settings, caller, scope.first_ms, scope.end_ms)
         report = Report(request.app.state.reader, caller, directory, scope, hiding(request, caller))
         values = await make(report)
-    return ipcortex_json(envelope | {"values": values})
-
-
-async def _recalculate(request: Request, tenant: str, first_ms: int, end_ms: int, by: str) -> dict[str, Any]:
-    """Order the calls to be priced again; says so when there is nobody to do it."""
-    recalculate: Recalculate | None = getattr(request.app.state, "recalculate", None)
-    if recalculate is None:
-        return {"message": "recalc: this service prices no calls; costs are those of the records."}
-    await recalculate(tenant, first_ms, end_ms, by)
-    return {}
+    return ipcortex_json({"result": "success", "values": values})
 
 
 @contextmanager
 def _alone(request: Request, tenant: str, *, locking: bool) -> Iterator[None]:
-    """One report of a tenant at a time, when the service is set so: what clients of the vendor expect."""
+    """The tenant's lock: of every report when the service is set so, which is what clients of the vendor expect;
+    always of those that have calls priced again."""
+    if not locking:
+        yield
+        return
     busy: set[str] = request.app.state.ipcortex_busy
-    if locking and tenant in busy:
+    if tenant in busy:
         raise RequestProblem(200, "busy", "Another report holds the billing lock; try again in a moment.")
     busy.add(tenant)
     try:

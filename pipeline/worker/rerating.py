@@ -17,7 +17,14 @@ from schemas.call import Call
 
 
 def run(
-    settings: Settings, first_ms: int, end_ms: int, *, tenant: str = "", dry_run: bool = False, feed: bool = True
+    settings: Settings,
+    first_ms: int,
+    end_ms: int,
+    *,
+    tenant: str = "",
+    dry_run: bool = False,
+    feed: bool = True,
+    by: str = "cdr rates rerate",
 ) -> Rerated:
     """Price the calls again that started in [first_ms, end_ms). With `feed`, the new versions go to the change feed
     before they are written; raises `Problem` when Kafka does not take them."""
@@ -28,7 +35,7 @@ def run(
         end_ms,
         tenant=tenant,
         country=settings.country,
-        by="cdr rates rerate",
+        by=by,
         publish=(lambda calls: _publish(settings, calls)) if feed else None,
         dry_run=dry_run,
     )
@@ -57,8 +64,8 @@ def _publish(settings: Settings, calls: Sequence[Call]) -> None:
 
 async def _send(settings: Settings, documents: Sequence[tuple[bytes, bytes]]) -> None:
     producer = kafka.producer(settings, linger_ms=5)
-    await producer.start()
     try:
+        await producer.start()
         sent = [await producer.send(settings.cdrs_topic, value, key=key) for key, value in documents]
         await asyncio.gather(*sent)
     finally:

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
+from pipeline.directory.model import Tenant
+from pipeline.directory.store import save
 from pipeline.query.app import create_app
+from pipeline.rating import store
+from pipeline.rating.deck import Header, Scope
+from pipeline.rating.deck_file import parse_csv
 from pipeline.settings import Settings
 from pipeline.warehouse.tokens import create_token
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
+from tests.query.vendors.vendor_calls import day
 
 pytestmark = pytest.mark.embedded
 
@@ -339,25 +345,45 @@ async def test_record_numbers_stay(pabx: httpx.AsyncClient, company: Company) ->
     assert max(numbers) < 2**53
 
 
-async def test_calls_to_be_priced_again(service: FastAPI, pabx: httpx.AsyncClient) -> None:
-    body = {"type": "cdr", "scope": MONTH | {"recalc": True}}
-    before = getattr(service.state, "recalculate", None)
-    ordered: list[tuple[str, int, int, str]] = []
+@pytest.fixture
+async def pricing(company: Company) -> AsyncIterator[httpx.AsyncClient]:
+    """A service whose Kafka is away, and a tenant with an unpriced call and a tariff."""
+    tenant = "tariffed"
+    call = next(call for call in day(tenant) if call.call_id == "unpriced")
+    write(company.client, [call])
+    entry = Tenant(tenant, country="GB")
+    save(company.client, tenant, {("tenant", tenant): entry}, "tests")
+    deck = (
+        "prefix,destination,connect_fee,interval_1,price_1,interval_n,price_n,currency\n44,UK,0,60,0.06,60,0.06,GBP\n"
+    )
+    store.save(company.client, Header("retail", Scope(tenant=tenant)), parse_csv(deck, "retail"), "tests")
+    app = create_app(company.settings.model_copy(update={"kafka": "127.0.0.1:1"}))
+    transport = httpx.ASGITransport(app=app)
+    header = {"Authorization": f"Bearer {create_token(company.client, tenant, 't')}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=header) as client:
+        yield client
+    app.state.gate.close()
+    app.state.reader.close()
 
-    async def recalculate(tenant: str, first_ms: int, end_ms: int, by: str) -> None:
-        ordered.append((tenant, first_ms, end_ms, by))
 
-    try:
-        service.state.recalculate = None
-        answer = (await pabx.post("/rest/call/outsummary", json=body)).json()
-        assert answer["result"] == "success"
-        assert answer["message"].startswith("recalc")
-        service.state.recalculate = recalculate
-        answer = (await pabx.post("/rest/call/outsummary", json=body)).json()
-        assert list(answer) == ["result", "values"]
-        assert ordered == [("acme", 1722463200000, 1725141600000, "tests")]
-    finally:
-        service.state.recalculate = before
+async def test_calls_are_priced_again(pricing: httpx.AsyncClient) -> None:
+    (before,) = (await report(pricing, "outsummary")).values()
+    assert (before["cost"], before["unknown"], before["seconds"]) == (0, 1, 30)
+    asked = {"type": "cdr", "scope": MONTH | {"recalc": True}}
+    first, second = await asyncio.gather(*(pricing.post("/rest/call/outsummary", json=asked) for _ in range(2)))
+    assert sorted(answer.json()["result"] for answer in (first, second)) == ["retry", "success"]
+    (after,) = (await report(pricing, "outsummary")).values()
+    assert (after["cost"], after["unknown"], after["seconds"]) == (0.06, 0, 30)
+    (line,) = (await report(pricing, "outcalls", recalc=True)).values()
+    (call,) = line["calls"]
+    assert (call["cost"], call["type"], call["called"]) == (0.06, "National", "01632960123")
+
+
+async def test_an_ordinary_user_has_nothing_priced_again(http: httpx.AsyncClient) -> None:
+    http.auth = httpx.BasicAuth("ben", PASSWORD)
+    answer = await http.post("/rest/call/outcalls", json={"scope": MONTH | {"recalc": True}})
+    assert answer.json()["result"] == "fail"
+    assert "recalc" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("lock", [True, False])
