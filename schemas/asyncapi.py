@@ -57,6 +57,7 @@ def asyncapi() -> dict[str, Any]:
                 for topic, dialect, _ in RAW
             },
             "cdrs": _channel("cdrs", "Change feed: every version of every call.", "cdr"),
+            "reportJobs": _channel("report-jobs", "Reports that are due, from worker to worker.", "reportJob"),
             "deadLetters": _channel("dead-letters", "What could not be used, with the reason.", "deadLetter"),
         },
         "operations": {
@@ -70,6 +71,8 @@ def asyncapi() -> dict[str, Any]:
             },
             "sendCallEvents": _operation("send", "callEvents", "What was decoded from other dialects."),
             "sendCdrs": _operation("send", "cdrs", "A call as it opened, changed, closed or was corrected."),
+            "receiveReportJobs": _operation("receive", "reportJobs", "Runs a report; one that was run is not run again."),
+            "sendReportJobs": _operation("send", "reportJobs", "What a schedule, or somebody, asks for."),
             "sendDeadLetters": _operation("send", "deadLetters", "Each bad value alone; its neighbours go on."),
         },
         "components": {
@@ -98,6 +101,19 @@ def asyncapi() -> dict[str, Any]:
                     "title": "Call detail record",
                     "payload": {"$ref": "#/components/schemas/CallDocument"},
                     "bindings": _key("The call's call_id. The highest version is right."),
+                },
+                "reportJob": {
+                    "title": "Report that is due",
+                    "payload": {
+                        "type": "object",
+                        "required": ["tenant", "report", "due_ms"],
+                        "properties": {
+                            "tenant": {"type": "string", "description": "Whose report it is."},
+                            "report": {"type": "string", "description": "Id of the definition."},
+                            "due_ms": {"type": "integer", "description": "When it was due, ms since the epoch."},
+                        },
+                    },
+                    "bindings": _key("Id of the definition: its runs stay in order."),
                 },
                 "deadLetter": {
                     "title": "Dead letter",
