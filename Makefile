@@ -15,7 +15,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest setup kafka-parts sip-parts lock bench clean
+.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts lock bench clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ check: setup ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-pytest: setup kafka-parts sip-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
+pytest: setup kafka-parts sip-parts browser-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
 	$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST)
 
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
@@ -60,6 +60,9 @@ kafka-parts: setup
 
 sip-parts:
 	@.ci/debian-parts sipp:sip-tester kamailio:kamailio
+
+browser-parts:
+	@.ci/debian-parts chromium:chromium
 
 lock: ## resolve the newest allowed packages into requirements.lock, for every platform
 	@python3 -m venv .cache/lock && .cache/lock/bin/python -m pip install -q --disable-pip-version-check uv

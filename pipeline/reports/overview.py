@@ -6,9 +6,11 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pipeline.reports.build import Question, Sql
 from pipeline.reports.plots import Bar, Bars, HeatMap, Plot, Series, Trend
+from pipeline.reports.ranges import Span
 from pipeline.warehouse.conditions import Bindings
 
 # What became of a call → (what people read, its colour); in the order of plots.
@@ -71,7 +73,7 @@ async def _plots(
         heat[day.weekday()][int(row["hour"])] += number
         bucket = f"{row['day']} {int(row['hour']):02d}:00" if hourly else row["day"]
         times.setdefault(bucket, Counter())[status] += number
-    buckets = _buckets(times, hourly=hourly)
+    buckets = _buckets(question.span, times, hourly=hourly)
     present = [status for status in (*words, *sorted(set(outcomes) - set(words))) if outcomes[status]]
     named = {
         status: words.get(status, (status.replace("_", " ").capitalize() or _OTHER[0], _OTHER[1])) for status in present
@@ -104,13 +106,17 @@ async def _plots(
     return (trend, bars, map_)
 
 
-def _buckets(times: Mapping[str, Counter[str]], *, hourly: bool) -> Sequence[str]:
-    """Every bucket from the first with calls to the last, empty ones too."""
-    form = "%Y-%m-%d %H:%M" if hourly else "%Y-%m-%d"
-    at, last = dt.datetime.strptime(min(times), form), dt.datetime.strptime(max(times), form)
+def _buckets(span: Span, times: Mapping[str, Counter[str]], *, hourly: bool) -> Sequence[str]:
+    """Every bucket of the span, empty ones too; and those before it in which its calls began."""
+    form = "%Y-%m-%d %H:00" if hourly else "%Y-%m-%d"
     step = dt.timedelta(hours=1) if hourly else dt.timedelta(days=1)
+    zone = ZoneInfo(span.zone)
+    first, last = (
+        dt.datetime.fromtimestamp(ms / 1000, zone).replace(tzinfo=None) for ms in (span.first_ms, span.end_ms - 1)
+    )
+    at = min(first, dt.datetime.fromisoformat(min(times)))
     found = []
     while at <= last:
         found.append(at.strftime(form))
         at += step
-    return found
+    return sorted({*found, *times})

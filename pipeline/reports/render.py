@@ -164,8 +164,8 @@ async def _body(table: Table, zone: str) -> tuple[str, int]:
     """The rows as HTML, and how many there are."""
     out: list[str] = []
     kinds = [column.kind for column in table.columns]
-    looks = ["n" if kind in _FIGURES else "t" if kind == "time" else "" for kind in kinds]
-    opened = [f'<td class="{look}">' if look else "<td>" for look in looks]
+    looks = ["n" if kind in _FIGURES else "t" if kind == "time" else "x" for kind in kinds]
+    opened = [f'<td class="{look}">' for look in looks]
     number = 0
     async for line in lines_of(table):
         number += 1

@@ -9,21 +9,24 @@ from itertools import count
 
 from pipeline.reports.plots import WEEKDAYS, Bars, HeatMap, Plot, Trend
 
-_WIDTH = 720
-_LEFT, _RIGHT, _TOP = 44, 8, 12
+_WIDTH = 720  # of a heat map
+_TREND_WIDTH, _TREND_HEIGHT = 1080, 250
+_BARS_WIDTH, _BAR_HEIGHT = 500, 32
+_LEFT, _RIGHT, _TOP = 52, 8, 12
 
 
 def draw(plot: Plot, number: int) -> str:
     """One plot. `number` makes its ids unique in the page."""
     match plot:
         case Trend():
-            height, parts = 230, list(_trend(plot))
+            look, width, height, parts = "trend", _TREND_WIDTH, _TREND_HEIGHT, list(_trend(plot))
         case HeatMap():
-            height, parts = 7 * 24 + 44, list(_heat_map(plot))
+            look, width, height, parts = "map", _WIDTH, 7 * 24 + 48, list(_heat_map(plot))
         case Bars():
-            height, parts = 34 * max(1, len(plot.bars)) + 8, list(_bars(plot))
+            look, width, parts = "bars", _BARS_WIDTH, list(_bars(plot))
+            height = _BAR_HEIGHT * max(1, len(plot.bars)) + 4
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="t{number} d{number}">'
+        f'<svg class="{look}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="t{number} d{number}">'
         f'<title id="t{number}">{escape(plot.title)}</title><desc id="d{number}">{escape(plot.about)}</desc>'
         f"{''.join(parts)}</svg>"
     )
@@ -66,16 +69,15 @@ def figure(value: float) -> str:
 
 
 def _trend(plot: Trend) -> Iterator[str]:
-    height, bottom = 230, 30
-    base = height - bottom
+    base = _TREND_HEIGHT - 30
     totals = [sum(values) for values in zip(*(series.values for series in plot.series), strict=True)]
     top, ticks = _scale(max(totals, default=0))
     scale = (base - _TOP) / top
     for tick in ticks:
         y = base - tick * scale
-        yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="axis" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{figure(tick)}</text>'
-    step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(plot.labels))
+        yield f'<line class="grid" x1="{_LEFT}" x2="{_TREND_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<text class="axis" x="{_LEFT - 6}" y="{y + 5:.1f}" text-anchor="end">{figure(tick)}</text>'
+    step = (_TREND_WIDTH - _LEFT - _RIGHT) / max(1, len(plot.labels))
     width = min(44.0, max(1.0, step * 0.74))
     for place, label in enumerate(plot.labels):
         x = _LEFT + step * place + (step - width) / 2
@@ -89,10 +91,10 @@ def _trend(plot: Trend) -> Iterator[str]:
                 y -= tall
                 yield f'<rect class="{series.tone}" x="{x:.1f}" y="{y:.2f}" width="{width:.2f}" height="{tall:.2f}"/>'
         yield "</g>"
-    for place in _some(len(plot.labels), 8 if len(plot.labels[0]) > 10 else 10) if plot.labels else ():
+    for place in _some(len(plot.labels), 12) if plot.labels else ():
         x = _LEFT + step * (place + 0.5)
         label = escape(_short(plot.labels[place]))
-        yield f'<text class="axis" x="{x:.1f}" y="{base + 18}" text-anchor="middle">{label}</text>'
+        yield f'<text class="axis" x="{x:.1f}" y="{base + 21}" text-anchor="middle">{label}</text>'
 
 
 def _heat_map(plot: HeatMap) -> Iterator[str]:
@@ -124,15 +126,16 @@ def _heat_map(plot: HeatMap) -> Iterator[str]:
 
 
 def _bars(plot: Bars) -> Iterator[str]:
-    name_w, text_w = 170, 130
+    longest = max((len(_cut(bar.name, 20)) for bar in plot.bars), default=0)
+    said = max((len(bar.text or figure(sum(value for _, value in bar.parts))) for bar in plot.bars), default=0)
+    name_w, text_w = 20 + longest * 7, 16 + said * 7
     most = max((sum(value for _, value in bar.parts) for bar in plot.bars), default=0) or 1
-    room = _WIDTH - name_w - text_w
+    room = _BARS_WIDTH - name_w - text_w
     for place, bar in enumerate(plot.bars):
-        y = place * 34 + 8
-        total = sum(value for _, value in bar.parts)
-        text = bar.text or figure(total)
+        y = place * _BAR_HEIGHT + 4
+        text = bar.text or figure(sum(value for _, value in bar.parts))
         yield f"<g><title>{escape(bar.name)}: {escape(text)}</title>"
-        yield f'<text class="name" x="{name_w - 10}" y="{y + 15}" text-anchor="end">{escape(_cut(bar.name, 24))}</text>'
+        yield f'<text x="{name_w - 10}" y="{y + 15}" text-anchor="end">{escape(_cut(bar.name, 20))}</text>'
         yield f'<rect class="track" x="{name_w}" y="{y}" width="{room}" height="20" rx="4"/>'
         x = float(name_w)
         for tone, value in bar.parts:
@@ -140,7 +143,7 @@ def _bars(plot: Bars) -> Iterator[str]:
             if wide > 0:
                 yield f'<rect class="{tone}" x="{x:.1f}" y="{y}" width="{max(wide, 1.5):.1f}" height="20" rx="4"/>'
             x += wide
-        yield f'<text class="value" x="{name_w + room + 10}" y="{y + 15}">{escape(text)}</text></g>'
+        yield f'<text x="{name_w + room + 10}" y="{y + 15}">{escape(text)}</text></g>'
 
 
 def _scale(most: float) -> tuple[float, Sequence[float]]:

@@ -1,0 +1,73 @@
+"""HTML reports as people see them: in a browser, at two widths, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.directory.store import Directories
+from pipeline.reports.build import Question
+from pipeline.reports.catalogue import ALL
+from pipeline.reports.ranges import span_of
+from pipeline.reports.render import render
+from pipeline.warehouse.reader import Reader
+from tests.browser import Browser, Look, browser, installed
+from tests.conftest import missing
+from tests.reports import week
+
+LOOKS = [Look(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+# Of every type two looks, of these all four.
+WHOLE = ("NORMAL", "QUEUE_DETAILED_STATISTICS")
+
+
+@pytest.fixture
+async def chromium(tmp_path: Path) -> AsyncIterator[Browser]:
+    if not installed():
+        missing("chromium")
+    async with browser(tmp_path / "profile") as found:
+        yield found
+
+
+async def page(reader: Reader, type_: str) -> bytes:
+    directory = await Directories(reader).of(week.TENANT)
+    span = span_of("YESTERDAY", week.WEEK[1] - 2 * week.DAY_MS, directory.tenant.zone)
+    report = await ALL[type_].build(Question(reader, directory, type_, span))
+    return b"".join([piece async for piece in render(report, "html", name="Monday <b>&", made_ms=week.WEEK[1])])
+
+
+async def test_every_report_looks_right(chromium: Browser, reader: Reader, tmp_path: Path) -> None:
+    for type_ in ALL:
+        file = tmp_path / f"{type_}.html"
+        file.write_bytes(await page(reader, type_))
+        shots = set()
+        looks = LOOKS if type_ in WHOLE else [LOOKS[0], LOOKS[3]]
+        for look in looks:
+            ask = "[...document.querySelectorAll('th, td, h1, svg title')].filter(e => e.textContent.trim()).length"
+            seen = await chromium.look(file.as_uri(), look, ask=ask)
+            assert seen.console == [], f"{type_} {look}"
+            assert seen.overflow <= 0, f"{type_} {look}"
+            assert seen.answer > 10
+            assert len(seen.png) > 20_000
+            shots.add(seen.png)
+        assert len(shots) == len(looks), f"{type_}: two looks are the same"
+
+
+async def test_pages_need_nothing_else(reader: Reader) -> None:
+    for type_ in ALL:
+        text = (await page(reader, type_)).decode()
+        assert "Monday &lt;b&gt;&amp;" in text
+        assert "<script" not in text and "http://" not in text and "https://" not in text
+        assert "default-src 'none'" in text
+
+
+async def test_every_column_has_its_definition(reader: Reader) -> None:
+    directory = await Directories(reader).of(week.TENANT)
+    span = span_of("YESTERDAY", week.WEEK[1] - 2 * week.DAY_MS, directory.tenant.zone)
+    for type_, kind in ALL.items():
+        report = await kind.build(Question(reader, directory, type_, span))
+        assert [column.name for table in report.tables for column in table.columns if not column.about] == []
+        assert [tile.name for tile in report.tiles if not tile.about] == []
+        for plot in report.plots:
+            assert plot.title and plot.about
