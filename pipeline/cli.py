@@ -12,13 +12,15 @@ from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
 from pipeline.rating import commands as rates_commands
+from pipeline.reports import commands as report_commands
 from pipeline.warehouse.commands import users
+
+from pipeline.worker import commands as worker_commands
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from pipeline.settings import Settings
-from pipeline.worker import commands as worker_commands
 
 app = typer.Typer(
     name="cdr",
@@ -397,6 +399,7 @@ app.add_typer(users, name="user")
 app.add_typer(directory_commands.app, name="directory")
 rates_commands.app.command("rerate")(worker_commands.rerate)
 app.add_typer(rates_commands.app, name="rates")
+app.add_typer(report_commands.app, name="report")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipeline.directory.model import Directory
 from pipeline.reports.ranges import Span
 from pipeline.reports.table import label
+from pipeline.warehouse.clauses import between
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.reader import Reader, Row
 
@@ -33,6 +34,10 @@ class Question:
     async def rows(self, what: str, sql: str, bindings: Bindings) -> list[Row]:
         """The rows of a query; `what` names it in the metrics."""
         return await self.reader.rows(f"report_{what}", sql, bindings.values)
+
+    def within(self, bindings: Bindings) -> str:
+        """The condition that a row began in the time."""
+        return between(self.span.first_ms, self.span.end_ms, bindings)
 
     def party(self, number: str, name: str = "") -> str:
         """A party as reports name it; the directory knows best."""

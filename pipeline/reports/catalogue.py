@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.reports import costs, normal, queue_calls, queues, ring_groups
+from pipeline.reports import costs, money, normal, people, quality, queue_calls, queues, ring_groups, traffic
 from pipeline.reports.build import Question
 from pipeline.reports.definition import FilterShape, numbers, text, texts, truth, whole, word
+from pipeline.reports.figures import DIRECTIONS
 from pipeline.reports.table import Report
 
 
@@ -113,5 +114,57 @@ PORTSIP: Final[Mapping[str, Kind]] = {
     )
 }
 PORTSIP_FILTERS: Final = {type_: kind.filter for type_, kind in PORTSIP.items()}
+
+_EXTENSIONS: Final = FilterShape(
+    {"extension": word("ANY", "EXTENSION_OR_EXTENSION_RANGE"), "extension_value": text,
+     "type": word("ANY", "INTERNAL", "EXTERNAL")},
+    ("extension", "extension_value", ("EXTENSION_OR_EXTENSION_RANGE",)),
+)  # fmt: skip
+OURS: Final[Mapping[str, Kind]] = {
+    kind.type: kind
+    for kind in (
+        Kind("traffic", "Traffic", "Calls over time", FilterShape({"direction": word(*DIRECTIONS)}), traffic.traffic),
+        Kind(
+            "trunks",
+            "Trunks",
+            "ASR, ACD, NER, PDD, minutes, cost and margin of each trunk",
+            FilterShape({"trunks": texts}),
+            traffic.trunks,
+        ),
+        Kind("extensions", "Extensions", "What each extension called and took", _EXTENSIONS, people.extensions),
+        Kind(
+            "missed",
+            "Missed calls",
+            "Callers who reached nobody, and who was called back",
+            FilterShape({}),
+            people.missed,
+        ),
+        Kind(
+            "destinations",
+            "Top destinations",
+            "Numbers that were called most",
+            FilterShape({"limit": whole}),
+            traffic.destinations,
+        ),
+        Kind(
+            "short_calls",
+            "Short calls",
+            "Short calls by trunk, and callers whose calls look odd",
+            FilterShape({"seconds": whole}),
+            money.short_calls,
+        ),
+        Kind(
+            "statements",
+            "Statements",
+            "What each account owes, by class of number",
+            FilterShape({"accounts": texts}),
+            money.statements,
+        ),
+        Kind(
+            "data_quality", "Data quality", "How far the figures can be trusted", FilterShape({}), quality.data_quality
+        ),
+    )
+}
 # Every report there is; ours have names in lower case.
-ALL: Final[Mapping[str, Kind]] = {**PORTSIP}
+ALL: Final[Mapping[str, Kind]] = {**PORTSIP, **OURS}
+ALL_FILTERS: Final = {type_: kind.filter for type_, kind in ALL.items()}

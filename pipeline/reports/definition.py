@@ -247,6 +247,17 @@ def numbers(name: str, value: Any) -> list[str]:
     return list(value)
 
 
+def from_text(check: Callable[[str, Any], Any], given: str) -> Any:
+    """A filter field as a query string has it, in the form that its check takes. What has no such form stays."""
+    if check in (texts, numbers):
+        return given.split(",")
+    if check is whole:
+        return int(given) if given.isdecimal() and len(given) < 19 else given
+    if check is truth:
+        return {"true": True, "false": False}.get(given.lower(), given)
+    return given
+
+
 def extension_ranges(name: str, value: str) -> list[tuple[str, str]]:
     """`101`, `101-110` or several with commas, as (first, last) pairs."""
     pairs: list[tuple[str, str]] = []

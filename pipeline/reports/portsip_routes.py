@@ -102,7 +102,7 @@ async def list_call_reports(request: Request, caller: Manager) -> Response:
     return json_response({"count": found.count, "items": items})
 
 
-def _carries(model: type[Any]) -> dict[str, Any]:
+def carries(model: type[Any]) -> dict[str, Any]:
     """The body in the OpenAPI document; it is read by hand, so that errors name the field as PortSIP does."""
     schema = model.model_json_schema()
     schema.pop("$defs", None)
@@ -115,7 +115,7 @@ def _carries(model: type[Any]) -> dict[str, Any]:
     summary="Create a call report",
     status_code=201,
     response_model=models.CallReportId,
-    openapi_extra=_carries(models.NewCallReport),
+    openapi_extra=carries(models.NewCallReport),
 )
 async def create_call_report(request: Request, caller: Manager) -> Response:
     """A report without `cron_expr` runs at once."""
@@ -158,7 +158,7 @@ async def get_call_report(request: Request, caller: Manager, id: Id) -> Response
     "/call_reports/{id}",
     operation_id="update_call_report",
     summary="Change a call report",
-    openapi_extra=_carries(models.CallReportChange),
+    openapi_extra=carries(models.CallReportChange),
 )
 async def update_call_report(request: Request, caller: Manager, id: Id) -> Response:
     """What is not in the body stays. A report without `cron_expr` runs again."""

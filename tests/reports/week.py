@@ -58,7 +58,9 @@ def calls(seed: int = 7, number: int = 900) -> list[Call]:
         if place < 40:  # at the edges, where a second decides
             at = rng.choice(WEEK) - rng.randrange(60_000)
         kind = rng.choice((_plain, _plain, _outbound, _queue, _queue, _ring_group))
-        made.append(kind(rng, f"call-{place}", at))
+        call = kind(rng, f"call-{place}", at)
+        logs = [msgspec.structs.replace(log, direction=call.direction) for log in call.logs]
+        made.append(msgspec.structs.replace(call, logs=logs))
     return made
 
 

@@ -1,0 +1,153 @@
+"""Figures that our own reports share: measures of calls as columns with their definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.reports.build import Question
+from pipeline.reports.table import Column, Tile
+from pipeline.warehouse.aggregate import Bucket, Groups, Measure, aggregate
+from pipeline.warehouse.clauses import CLOSED_CALLS
+from pipeline.warehouse.columns import CALL
+from pipeline.warehouse.expressions import EVERYTHING, All, Compare, Literal, Node
+from pipeline.warehouse.expressions import Column as Dimension
+from pipeline.warehouse.measures import measure
+from pipeline.warehouse.reader import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measure as reports show it. `good`: 1 when more is better, -1 when less is."""
+
+    measure: str
+    name: str
+    kind: str
+    about: str
+    good: int = 0
+
+    def cell(self, row: Row) -> Any:
+        """Its value in a row of measures, in the unit of its kind."""
+        return as_cell(row.get(self.measure), self.kind)
+
+    @property
+    def column(self) -> Column:
+        return Column(self.name, self.kind, self.about)
+
+
+def as_cell(value: Any, kind: str) -> Any:
+    """A measure's value in the unit of a cell: per cent → share, ms → seconds."""
+    if value is None:
+        return None
+    match kind:
+        case "percent":
+            return float(value) / 100
+        case "duration":
+            return round(float(value) / 1000)
+        case "decimal":
+            return float(value) / 1000
+        case "count":
+            return int(value)
+        case "money":
+            text = str(value)
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case _:
+            return value
+
+
+CALLS: Final = Figure("attempts", "Calls", "count", "Finished calls that began in the time")
+ANSWERED: Final = Figure("answered", "Answered", "count", "Calls that were answered; an IVR or a queue answers, too", 1)
+TALKED: Final = Figure("talked", "Talked", "count", "Calls in which a human was reached", 1)
+ASR: Final = Figure("asr", "ASR", "percent", "Answer seizure ratio (ITU-T E.425): answered by seizures", 1)
+NER: Final = Figure(
+    "ner",
+    "NER",
+    "percent",
+    "Network effectiveness ratio (ITU-T E.425): answered, busy, not answered or refused by seizures",
+    1,
+)
+ACD: Final = Figure("acd_ms", "ACD", "duration", "Average call duration: answer to end, of answered calls")
+PDD: Final = Figure(
+    "pdd_avg_ms", "PDD", "decimal", "Mean post-dial delay, seconds: from the INVITE to the first sign of life", -1
+)
+PDD95: Final = Figure(
+    "pdd_p95_ms", "PDD p95", "decimal", "Post-dial delay, seconds, that 95 of 100 calls do not exceed", -1
+)
+TALK: Final = Figure("talk_ms", "Talking Time", "duration", "Time with a human, each second once")
+BILLABLE: Final = Figure("billable_ms", "Billable Time", "duration", "Answer to end of answered calls")
+PEAK: Final = Figure("peak_calls", "Peak", "count", "Most calls at one time, ringing or talking")
+COST: Final = Figure("cost", "Cost", "money", "Price of the calls that have one; empty when in several currencies")
+UNRATED: Final = Figure("unrated", "Unrated", "count", "Finished calls without a price: unknown, not free", -1)
+
+CARRIER_COST: Final = Measure(
+    "carrier_cost",
+    "if(uniqExactIf(carrier_currency, carrier_cost != '') > 1, NULL,"
+    " toString(sumIf(toDecimal256OrZero(carrier_cost, 18), carrier_cost != '')))",
+    "money",
+)
+# Over calls that have both prices, in one currency.
+_BOTH: Final = "cost != '' AND carrier_cost != '' AND currency = carrier_currency"
+MARGIN: Final = Measure(
+    "margin",
+    f"if(countIf({_BOTH}) = 0 OR uniqExactIf(currency, {_BOTH}) > 1, NULL, toString(sumIf("
+    f"toDecimal256OrZero(cost, 18) - toDecimal256OrZero(carrier_cost, 18), {_BOTH})))",
+    "money",
+)
+
+
+async def groups(
+    question: Question,
+    figures: Sequence[Figure],
+    dimensions: Sequence[Dimension] = (),
+    where: Node = EVERYTHING,
+    *,
+    more: Sequence[Measure] = (),
+    bucket: Bucket | None = None,
+    order: Sequence[str] = (),
+    limit: int | None = None,
+    total: bool = False,
+    before: bool = False,
+) -> Groups:
+    """Figures of finished calls that began in the time of the question, or in the time before it."""
+    span = question.span.before if before else question.span
+    measures = [measure(figure.measure, CLOSED_CALLS) for figure in figures]
+    return await aggregate(
+        question.reader,
+        question.tenant,
+        CLOSED_CALLS,
+        [*measures, *more],
+        dimensions,
+        where,
+        bucket=bucket,
+        first_ms=span.first_ms,
+        end_ms=span.end_ms,
+        order=order,
+        limit=limit,
+        total=total,
+    )
+
+
+def tiles(figures: Sequence[Figure], now: Row, before: Row) -> tuple[Tile, ...]:
+    """Figures with how they changed against the time before."""
+    found = []
+    for figure in figures:
+        value, old = figure.cell(now), figure.cell(before)
+        change = None
+        if isinstance(value, int | float) and isinstance(old, int | float) and old:
+            change = value / old - 1
+        found.append(Tile(figure.name, value, figure.kind, figure.about, change, figure.good))
+    return tuple(found)
+
+
+def direction(question: Question) -> Node:
+    """The calls of the filter's direction."""
+    asked = question.filter.get("direction", "any")
+    return EVERYTHING if asked == "any" else Compare("eq", CALL["direction"], Literal(asked))
+
+
+def both(*parts: Node) -> Node:
+    return All(tuple(part for part in parts if part != EVERYTHING))
+
+
+DIRECTIONS: Final = ("any", "inbound", "outbound", "internal", "inbound_outbound")
