@@ -53,8 +53,3 @@ CREATE TABLE IF NOT EXISTS report_run_rows
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, id)
 COMMENT 'Runs of reports and the files they made, each version';
-
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS rate_class LowCardinality(String) COMMENT 'Class of the number called: local, national, mobile, international; empty when unknown';
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS rate_prefix String COMMENT 'Prefix of the tariff that priced it' CODEC(ZSTD(1));
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS carrier_cost String COMMENT 'What the carrier takes for it, decimal as text; empty when unknown' CODEC(ZSTD(1));
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS carrier_currency LowCardinality(String) COMMENT 'ISO 4217 currency of carrier_cost';
