@@ -14,7 +14,6 @@ from pipeline.output import Output
 from pipeline.rating import commands as rates_commands
 from pipeline.reports import commands as report_commands
 from pipeline.warehouse.commands import users
-
 from pipeline.worker import commands as worker_commands
 
 if TYPE_CHECKING:

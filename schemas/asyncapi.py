@@ -71,7 +71,9 @@ def asyncapi() -> dict[str, Any]:
             },
             "sendCallEvents": _operation("send", "callEvents", "What was decoded from other dialects."),
             "sendCdrs": _operation("send", "cdrs", "A call as it opened, changed, closed or was corrected."),
-            "receiveReportJobs": _operation("receive", "reportJobs", "Runs a report; one that was run is not run again."),
+            "receiveReportJobs": _operation(
+                "receive", "reportJobs", "Runs a report; one that was run is not run again."
+            ),
             "sendReportJobs": _operation("send", "reportJobs", "What a schedule, or somebody, asks for."),
             "sendDeadLetters": _operation("send", "deadLetters", "Each bad value alone; its neighbours go on."),
         },
