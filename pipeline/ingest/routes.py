@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
@@ -21,7 +22,7 @@ from pipeline.kafka import raw_topics
 from pipeline.query.auth import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
-from pipeline.sources.registry import SOURCES, raw_decoder
+from pipeline.sources.registry import SOURCES, raw_decoder, stamped
 from pipeline.sources.source import Options
 from schemas.asyncapi import asyncapi
 from schemas.call_model import call_json_schema
@@ -105,6 +106,7 @@ def router(settings: Settings) -> APIRouter:
     topics = {CANONICAL: settings.events_topic} | {
         name: topic for name, topic in raw_topics(settings).items() if name in KNOWN
     }
+    topics["opensips"] = topics["kamailio"]  # one dialect
     options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
     decoders = {name: raw_decoder(name, options) for name in topics if name != CANONICAL}
     senders: list[Sender] = []
@@ -147,7 +149,9 @@ def router(settings: Settings) -> APIRouter:
         def read() -> Intake:
             if source == CANONICAL:
                 return intake.events(values, caller.tenant)
-            return intake.raw(values, caller.tenant, decoders[source], f"ingest-{caller.tenant}")
+            now_ms = time.time_ns() // 1_000_000
+            timed = [(line, stamped(source, value, now_ms)) for line, value in values]
+            return intake.raw(timed, caller.tenant, decoders[source], f"ingest-{caller.tenant}")
 
         large = sum(len(value) for _, value in values) > _IN_THREAD
         found = await asyncio.to_thread(read) if large else read()

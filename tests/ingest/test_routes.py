@@ -217,6 +217,17 @@ async def test_raw_events_that_tell_nothing_or_are_broken(service: Service, tans
     assert record.value == broken  # for the dead letters
 
 
+async def test_reports_without_time_get_that_of_their_receipt(service: Service, tansu: BrokerServer) -> None:
+    members = [{"extension": {"number": "1001", "channel_id": "PJSIP/1001-1", "member_status": "ALERT"}}]
+    report = {"type": 30011, "sn": "S1", "msg": json.dumps({"call_id": "1773136800.1", "members": members})}
+    row = {"method": "BYE", "from_tag": "f", "to_tag": "t", "callid": "c", "sip_code": "200", "time": 1773136800}
+    async with service.client() as post:
+        assert (await post("yeastar", json.dumps(report).encode())).status_code == 200
+        assert (await post("opensips", json.dumps(row).encode())).status_code == 200
+    (record,) = await consume_records(tansu, service.settings.yeastar_topic, 1)
+    assert record.value.startswith(b'{"received_at":1')
+
+
 async def test_it_is_in_the_document(service: Service) -> None:
     app = create_app(service.settings, [router(service.settings)])
     operation = app.openapi()["paths"]["/ingest/{source}"]["post"]
