@@ -80,6 +80,7 @@ class Wire:
         by_caller: bool = False,
         headers: str = "",
         to_tag: str | None = None,
+        body: str = "",
     ) -> None:
         """A response, along `path`; `by_caller` when the callee's request is answered."""
         tag = talk.to_tag if to_tag is None else to_tag
@@ -88,7 +89,9 @@ class Wire:
             to += f";tag={tag}"
         if by_caller:
             from_, to = to, from_
-        self._send(t, f"SIP/2.0 {status} X", vias, from_, to, talk, f"{cseq} {method}", path, headers, "", "")
+        self._send(
+            t, f"SIP/2.0 {status} X", vias, from_, to, talk, f"{cseq} {method}", path, headers, body, "application/sdp"
+        )
 
     def _send(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.calls.course import Course
 from pipeline.calls.legs import Leg
-from pipeline.calls.outcome import CANCEL_NAMES, NORMAL_CLEARING, cancelled_by_caller, cause, outcome
+from pipeline.calls.outcome import CANCEL_NAMES, INTERWORKING, NORMAL_CLEARING, cancelled_by_caller, cause, outcome
 
 _STATUS = {
     "busy": "busy",
@@ -123,6 +123,8 @@ def final_cause(course: Course, call_status: str) -> tuple[int, str, int]:
         and "end_estimated" not in course.flags
         and (course.answered is not None or call_status == "cancelled")
     ):
+        number, source = NORMAL_CLEARING, "inferred"
+    if call_status == "cancelled" and number == INTERWORKING:  # all that Asterisk says of a 487
         number, source = NORMAL_CLEARING, "inferred"
     if course.answered is None and not sip_status and caller.cause in CANCEL_NAMES:
         sip_status = 487

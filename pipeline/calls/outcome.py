@@ -20,6 +20,7 @@ _BY_CAUSE = {
     26: "answered_elsewhere",
 }
 NORMAL_CLEARING = 16
+INTERWORKING = 127
 CANCEL_NAMES = frozenset(("ORIGINATOR_CANCEL", "CANCEL"))
 _ANSWERING = frozenset(("ivr", "park", "voicemail", "conference"))
 

@@ -53,7 +53,7 @@ class Session(msgspec.Struct):
     first: Event  # the first INVITE, or the first message without one
     acks: dict[str, int]  # To tag → first ACK of a 2xx
     byes: dict[str, list[Event]]  # the callee's tag → BYE requests; without one, the answers to it
-    offers: list[Event]  # re-INVITE and UPDATE requests that were not refused
+    offers: list[Event]  # re-INVITE and UPDATE requests that were not refused; answers that make the offer
     refers: list[Event]  # REFER requests that were not refused
     fragments: list[Event]  # NOTIFY with the outcome of a transfer
     correlations: set[str]  # call ids, other than the own Call-ID, that its INVITEs name
@@ -66,6 +66,10 @@ class Session(msgspec.Struct):
     def by_caller(self, event: Event) -> bool:
         """Whether the session's own caller sent this request."""
         return sip(event).from_tag == self.tag
+
+    def offered_by_caller(self, event: Event) -> bool:
+        """Whether the session's own caller made this offer, in a request or in the answer to one without."""
+        return self.by_caller(event) != bool(sip(event).status)
 
 
 def at(event: Event) -> int:
@@ -147,6 +151,8 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
     refused = {
         (sip(e).method, sip(e).from_tag, sip(e).cseq) for e in rest if sip(e).status >= 300 and sip(e).method != "BYE"
     }
+    again = [sip(e) for e in rest if sip(e).method == "INVITE" and not sip(e).status and sip(e).to_tag]
+    bare = {(m.from_tag, m.cseq) for m in again} - {(m.from_tag, m.cseq) for m in again if m.media}
     bye_answers: dict[str, list[Event]] = {}
     referred: set[tuple[str, int]] = set()
     for event in rest:
@@ -162,6 +168,8 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
         elif method == "BYE":
             kept = bye_answers if message.status else session.byes
             kept.setdefault(session.callee_tag(message), []).append(event)
+        elif message.status and method == "INVITE" and message.media and (message.from_tag, message.cseq) in bare:
+            session.offers.append(event)  # the answer makes the offer (RFC 3261, section 13.2.1)
         elif message.status or (method, message.from_tag, message.cseq) in refused:
             continue
         elif method in ("INVITE", "UPDATE"):

@@ -52,12 +52,15 @@ class Writer:
 
     def holds(self, session: Session, caller_leg: str, callee_leg: str) -> None:
         """Holds of both parties: whoever offers audio that is only sent, or none, holds the other (RFC 3264, 8.4)."""
-        offers: dict[tuple[bool, int], Event] = {}
+        offers: dict[tuple[bool, bool, int], Event] = {}
         for offer in session.offers:
-            offers.setdefault((session.by_caller(offer), sip(offer).cseq), offer)
+            offers.setdefault((session.offered_by_caller(offer), bool(sip(offer).status), sip(offer).cseq), offer)
         holding = {True: False, False: False}
-        # A party's CSeq tells the order of its own offers, whatever the clocks say.
-        for (by_caller, _), offer in sorted(offers.items(), key=lambda item: item[0]):
+        ordered = sorted(offers.items(), key=lambda item: item[0])
+        if any(late for _, late, _ in offers):
+            ordered.sort(key=lambda item: (item[0][0], at(item[1])))
+        # Else a party's CSeq tells the order of its own offers, whatever the clocks say.
+        for (by_caller, _, _), offer in ordered:
             held = sip(offer).media in _HOLD
             if held != holding[by_caller] and (held or sip(offer).media == "sendrecv"):
                 holding[by_caller] = held

@@ -9,10 +9,10 @@ uuid_bridge), or it bears a new id (CHANNEL_UUID).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from pipeline.sources.freeswitch_values import items
+from pipeline.sources.sip_values import sip_id
 
 if TYPE_CHECKING:
     from pipeline.sources.freeswitch_headers import Headers
@@ -26,8 +26,6 @@ _SIP_IDS: Final = (
     "variable_sip_h_X-Call-ID",
     "variable_sip_h_X-A-Call-ID",
 )
-# What back-to-back user agents append to the Call-ID of the other side.
-_SUFFIX: Final = re.compile(r"(?:[-_]b2b[-_]\d+)+\Z")
 
 
 def others(headers: Headers, call_id: str) -> list[str]:
@@ -71,8 +69,3 @@ def _is_agent(headers: Headers, heard: str) -> bool:
     if headers.text("variable_cc_side") != "member":
         return False
     return headers.text("variable_cc_agent_uuid") in ("", heard)
-
-
-def sip_id(call_id: str) -> str:
-    """A SIP Call-ID without what a back-to-back user agent appended to it."""
-    return _SUFFIX.sub("", call_id)

@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline.sources import hep, hep_json, sip
 from pipeline.sources.hep import Packet
-from pipeline.sources.sip_values import anonymous, bounded, party, user_domain
+from pipeline.sources.sip_values import anonymous, bounded, party, sip_id, user_domain
 from pipeline.sources.source import DEFAULTS, FUTURE_MS, Decoded, Options, Rejected
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
@@ -52,8 +52,8 @@ def packet(value: bytes) -> Packet:
 
 def correlation(message: sip.Message, hep_correlation: str) -> str:
     """The id of the call that a message belongs to: the other leg's Call-ID that the message names, else
-    the capture agent's correlation id, else the message's own Call-ID."""
-    return message.correlation or (bounded(hep_correlation) if hep_correlation else "") or message.sip.call_id
+    the capture agent's correlation id, else the message's own Call-ID, without a suffix such as `_b2b-1`."""
+    return message.correlation or (bounded(hep_correlation) if hep_correlation else "") or sip_id(message.sip.call_id)
 
 
 def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
@@ -85,11 +85,11 @@ def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
         node=captured.node[:256] or str(captured.capture_id),
         sip=found,
     )
-    others = {found.call_id, message.correlation}
+    others = {sip_id(found.call_id), message.correlation}
     if captured.correlation:
         others.add(bounded(captured.correlation))
     if found.replaces:
-        others.add(found.replaces.partition(";")[0])
+        others.add(sip_id(found.replaces.partition(";")[0]))
     if len(others) > 1:
         others -= {"", call_id}
         if others:

@@ -23,6 +23,7 @@ _CAUSE: Final = re.compile(r";\s*cause\s*=\s*\"?(\d{1,4})", re.IGNORECASE)
 _REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;,\s]+))", re.IGNORECASE)
 _REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
 _NEXT_VALUE: Final = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
+_SUFFIX: Final = re.compile(r"(?:[-_]b2b[-_]\d+)+\Z")
 _DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
 _parties: dict[str, Party] = {}
 _MAX_PARTIES: Final = 50_000
@@ -36,6 +37,11 @@ def bounded(text: str) -> str:
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{text[: MAX_ID - 33]}~{digest}"
+
+
+def sip_id(call_id: str) -> str:
+    """A Call-ID without what a back-to-back user agent appended to it for its other side, such as `_b2b-1`."""
+    return _SUFFIX.sub("", call_id) if "b2b" in call_id else call_id
 
 
 def tag(value: str) -> str:

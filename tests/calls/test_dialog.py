@@ -249,6 +249,26 @@ def test_hold_and_refresh_do_not_move_the_answer() -> None:
     assert call.hold_ms == 14_000
 
 
+def test_hold_that_only_the_answer_offers() -> None:
+    """The re-INVITE of the caller bears no offer; the callee's 200 does, and holds."""
+    wire, talk = Wire(), Talk("k1")
+    answered(wire, talk, 100)
+    for t, cseq, direction in ((10, 10, "sendonly"), (24, 11, "sendrecv")):
+        wire.request(t, "INVITE", talk, [f"re{cseq}"], cseq=cseq, tagged=True)
+        wire.response(t + 0.1, 200, talk, [f"re{cseq}"], cseq=cseq, body=sdp(direction))
+    call = call_of(wire)
+    assert (call.hold_ms, call.talk_ms) == (14_000, 94_990)
+
+
+def test_a_back_to_back_user_agent_appends_to_the_call_id() -> None:
+    wire = Wire()
+    answered(wire, Talk("k1"), 65)
+    answered(wire, Talk("k1_b2b-1", tag="tc", to_tag="td"), 65)
+    assert {event.call_id for event in wire.events()} == {"k1"}
+    assert not any(event.linked_ids for event in wire.events())
+    assert call_of(wire).call_id == "k1"
+
+
 def test_refused_hold_is_none() -> None:
     wire, talk = Wire(), Talk("k1")
     answered(wire, talk)
