@@ -177,6 +177,8 @@ def parse(payload: bytes) -> Message:
     sip.cseq = int(number)
     if sip.status:
         sip.method = method.strip().upper()[:32]
+        if body and 200 <= sip.status < 300 and sip.method == "INVITE" and "m=audio" in body:
+            sip.media = media(body)  # the offer, where the request bore none
     else:
         sip.ruri = party(ruri).number if sip.method == "INVITE" else ""
         if body and sip.method != "ACK":
