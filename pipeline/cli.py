@@ -399,6 +399,8 @@ app.add_typer(directory_commands.app, name="directory")
 rates_commands.app.command("rerate")(worker_commands.rerate)
 app.add_typer(rates_commands.app, name="rates")
 app.add_typer(report_commands.app, name="report")
+app.command("verify")(worker_commands.verify)
+app.command("rebuild")(worker_commands.rebuild)
 
 
 def main() -> None:

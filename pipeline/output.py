@@ -6,9 +6,12 @@ import csv
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Output(StrEnum):
@@ -50,3 +53,20 @@ def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> N
     for row in rows:
         table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
     Console().print(table)
+
+
+def progress_bar(show: bool = True) -> Progress:
+    """A progress bar on stderr, drawn where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        Remaining(),
+        console=Console(stderr=True),
+        disable=not (show and sys.stderr.isatty()),
+    )

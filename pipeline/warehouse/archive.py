@@ -37,9 +37,17 @@ class Stored:
 def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
     """The stored state of these calls; calls the warehouse does not know are absent."""
     found: dict[CallKey, Stored] = {}
-    for ids in _slices(sorted(calls)):
+    for ids in slices(sorted(calls)):
         _read_events(client, found, "(tenant, call_id) IN {ids:Array(Tuple(String, String))}", {"ids": ids})
         _read_rows(client, found, "(tenant, call_id) IN {ids:Array(Tuple(String, String))}", {"ids": ids})
+    return found
+
+
+def load_events(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
+    """The archived events of these calls, without their rows; calls without events are absent."""
+    found: dict[CallKey, Stored] = {}
+    for ids in slices(sorted(calls)):
+        _read_events(client, found, "(tenant, call_id) IN {ids:Array(Tuple(String, String))}", {"ids": ids})
     return found
 
 
@@ -110,6 +118,7 @@ def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, par
                 stored.key, stored.version, stored.rating = (started_at, id_), version, rated
 
 
-def _slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:
+def slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:
+    """Ids in portions that a statement holds."""
     for start in range(0, len(ids), _IDS_A_QUERY):
         yield ids[start : start + _IDS_A_QUERY]

@@ -22,13 +22,12 @@ _LOGS = _CALL_FIELDS.index("logs")
 CALL_COLUMNS: tuple[str, ...] = (*_CALL_FIELDS[:_FIRST_NESTED], *_CALL_FIELDS[_LOGS + 1 :], "detail", "retired")
 LOG_COLUMNS: tuple[str, ...] = (*CallLog.__struct_fields__, "retired")
 EVENT_COLUMNS = ("tenant", "call_id", "event_id", "at", "type", "node", "topic", "partition", "offset", "raw")
-_CALL_TIMES = tuple(
-    _CALL_FIELDS.index(name)
-    for name in ("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at")
+# Columns that are moments, in both tables.
+TIMES = frozenset(
+    ("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at")
 )
-_LOG_TIMES = tuple(
-    CallLog.__struct_fields__.index(name) for name in ("started_at", "rang_at", "answered_at", "ended_at")
-)
+_CALL_TIMES = tuple(index for index, name in enumerate(_CALL_FIELDS) if name in TIMES)
+_LOG_TIMES = tuple(index for index, name in enumerate(CallLog.__struct_fields__) if name in TIMES)
 
 Key = tuple[int, int]  # (started_at ms, id): what identifies a row within its tenant
 

@@ -26,13 +26,13 @@ def archive(client: Client, body: bytes, token: str) -> None:
     insert(client, "event_rows", rows.EVENT_COLUMNS, body, "TabSeparated", token)
 
 
-def write_call_logs(client: Client, values: Sequence[Sequence[Any]]) -> None:
+def write_call_logs(client: Client, values: Sequence[Sequence[Any]], token: str = "") -> None:
     """Write call-log rows, retired ones among them; they replace rows of lower version."""
     if values:
-        insert(client, "call_log_rows", rows.LOG_COLUMNS, rows.encode(values), "JSONCompactEachRow")
+        insert(client, "call_log_rows", rows.LOG_COLUMNS, rows.encode(values), "JSONCompactEachRow", token)
 
 
-def write_calls(client: Client, values: Sequence[Sequence[Any]]) -> None:
+def write_calls(client: Client, values: Sequence[Sequence[Any]], token: str = "") -> None:
     """Write call rows, retired ones among them; they replace rows of lower version."""
     if values:
-        insert(client, "call_rows", rows.CALL_COLUMNS, rows.encode(values), "JSONCompactEachRow")
+        insert(client, "call_rows", rows.CALL_COLUMNS, rows.encode(values), "JSONCompactEachRow", token)

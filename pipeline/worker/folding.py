@@ -13,9 +13,16 @@ from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from schemas.call import Call, call_snowflake, document
+from schemas.event import Event
 
 # Leaves room for key and framing.
 LARGEST_DOCUMENT = kafka.LARGEST_MESSAGE - (64 << 10)
+
+
+def call_of(events: Iterable[Event], *, expired: bool = False) -> Call:
+    """The call as it is written. The one way from events to rows: the worker, `cdr verify` and `cdr rebuild`
+    go through here, so what completes a call after its fold (its price) belongs here, and nowhere else."""
+    return fold(events, expired=expired)
 
 
 def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], now_ms: int, *, expired: bool) -> int:
@@ -23,7 +30,7 @@ def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], n
     closed = 0
     for open_call in calls:
         was_closed = open_call.closed
-        put(batch, state, open_call, fold(open_call.events, expired=expired), now_ms)
+        put(batch, state, open_call, call_of(open_call.events, expired=expired), now_ms)
         closed += open_call.closed and not was_closed
     return closed
 

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Mapping
 import orjson
 import structlog
 
-from pipeline.calls.fold import fold
 from pipeline.sources import canonical
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker.batch import Batch
-from pipeline.worker.folding import put
+from pipeline.worker.folding import call_of, put
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall
+from schemas.call import Call
 from schemas.event import Event
 
 log = structlog.get_logger()
@@ -34,22 +34,23 @@ def missing(batch: Batch, known: Mapping[CallKey, Stored]) -> set[CallKey]:
     """The ids, joined to the batch's joined calls directly or by way of others, not yet in `known`."""
     wanted: set[CallKey] = set()
     for _state, call, _before in batch.joined:
-        wanted |= _closure(call, known)
+        wanted |= closure((call.tenant, call.call_id), call.links or (), known)
     return wanted - set(known)
 
 
-def _closure(call: OpenCall, known: Mapping[CallKey, Stored]) -> set[CallKey]:
-    """All ids that are one with a call, its own left out."""
+def closure(call: CallKey, links: Iterable[str], known: Mapping[CallKey, Stored]) -> set[CallKey]:
+    """All ids that are one with a call, its own left out: its own links, and those of what is `known`."""
+    tenant, call_id = call
     found: set[CallKey] = set()
-    ahead = [(call.tenant, other) for other in call.links or ()]
+    ahead = [(tenant, other) for other in links]
     while ahead and len(found) <= MOST_IDS:
         key = ahead.pop()
-        if key in found or key[1] == call.call_id:
+        if key in found or key[1] == call_id:
             continue
         found.add(key)
         stored = known.get(key)
         if stored is not None:
-            ahead += [(call.tenant, other) for event in stored.events for other in event.linked_ids or ()]
+            ahead += [(tenant, other) for event in stored.events for other in event.linked_ids or ()]
     return found
 
 
@@ -62,7 +63,7 @@ def read(stored: Stored) -> None:
 def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> None:
     """Fold each joined call of the batch with the events of all its ids."""
     for state, call, silent_before in batch.joined:
-        keys = _closure(call, known)
+        keys = closure((call.tenant, call.call_id), call.links or (), known)
         events: list[Event] = list(call.events)
         if len(keys) > MOST_IDS:
             log.warning("ids not joined: too many", call_id=call.call_id, ids=len(keys), limit=MOST_IDS)
@@ -75,23 +76,23 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
         if not events:
             continue
         newest: int = max(event.at for event in events)  # type: ignore[assignment]
-        joint = fold(events, expired=silent_before is not None and newest < silent_before)
+        joint = call_of(events, expired=silent_before is not None and newest < silent_before)
         row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
         joint.rating = row.rating if row is not None else ""
         old = call.key
         if put(batch, state, call, joint, now_ms) and old is not None and joint.call_id != call.call_id:
-            batch.feed.append((state.partition, call.call_id.encode(), _absorbed(call, joint.call_id, joint.id)))
+            batch.feed.append((state.partition, call.call_id.encode(), absorbed(call.call_id, joint)))
 
 
-def _absorbed(call: OpenCall, into: str, id_: int) -> bytes:
+def absorbed(call_id: str, into: Call) -> bytes:
     """What the change feed says of a call that went into another."""
     return orjson.dumps(
         {
-            "call_id": call.call_id,
-            "tenant": call.tenant,
-            "version": call.version,
+            "call_id": call_id,
+            "tenant": into.tenant,
+            "version": into.version,
             "retired": True,
-            "merged_into": {"id": str(id_), "call_id": into},
+            "merged_into": {"id": str(into.id), "call_id": into.call_id},
         }
     )
 

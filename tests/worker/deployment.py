@@ -190,6 +190,11 @@ class Deployment:
         return worker
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Environment of a process of this deployment."""
+        return dict(os.environ) | self.env
+
+    @property
     def said(self) -> str:
         return "\n".join(worker.said[-3000:] for worker in self.workers)
 
