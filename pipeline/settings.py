@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     session_timeout_s: float = Field(10.0, gt=1, description="Group session timeout.")
     rebalance_timeout_s: float = Field(30.0, gt=1, description="Group rebalance timeout.")
 
+    lost_events: str = Field(
+        "stop", pattern="^(stop|skip)$", description="When Kafka dropped records unread: stop the worker, or skip them."
+    )
+
     # ClickHouse
     clickhouse: str = Field("http://127.0.0.1:8123", description="URL: http(s)://user:password@host:port")
     database: str = Field("cdr", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database name.")

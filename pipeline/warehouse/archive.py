@@ -28,6 +28,7 @@ class Stored:
     raw: list[bytes] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # the same, once somebody has decoded them
     partition: int = -1
+    archived_at: int = 0  # s since the epoch; when the newest of them was
     version: int = 0
     rating: str = ""  # how it was priced
     key: Key | None = None
@@ -61,7 +62,7 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator
     key: CallKey | None = None
     stored = Stored()
     parameters: dict[str, object] = {"topic": topic, "partitions": list(partitions)}
-    for tenant, call_id, raw, partition in _events(client, f"{mine} ORDER BY tenant, call_id", parameters):
+    for tenant, call_id, raw, partition, _ in _events(client, f"{mine} ORDER BY tenant, call_id", parameters):
         if key != (tenant, call_id):
             if key is not None:
                 yield key, stored
@@ -81,16 +82,19 @@ def newest(client: Client, now_ms: int) -> int:
 
 
 def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
-    for tenant, call_id, raw, partition in _events(client, condition, parameters):
+    for tenant, call_id, raw, partition, archived_at in _events(client, condition, parameters):
         stored = found.get((tenant, call_id))
         if stored is None:
             stored = found[tenant, call_id] = Stored()
         stored.raw.append(raw)
         stored.partition = partition
+        stored.archived_at = max(stored.archived_at, archived_at)
 
 
-def _events(client: Client, condition: str, parameters: dict[str, object]) -> Iterator[tuple[str, str, bytes, int]]:
-    query = f"SELECT tenant, call_id, raw, `partition` FROM event_rows WHERE {condition}"
+def _events(
+    client: Client, condition: str, parameters: dict[str, object]
+) -> Iterator[tuple[str, str, bytes, int, int]]:
+    query = f"SELECT tenant, call_id, raw, `partition`, toUnixTimestamp(archived_at) FROM event_rows WHERE {condition}"
     settings = {"max_threads": 2, "optimize_read_in_order": 1}
     with client.query_column_block_stream(
         query, parameters=parameters, settings=settings, column_formats={"raw": "bytes"}

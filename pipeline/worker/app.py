@@ -33,6 +33,8 @@ LAST_WORD_S = 1.5  # for the last commit, and for the producer's end
 END_S = 9.5
 COMMIT_EVERY_S = 0.5
 LAG_EVERY_S = 3.0
+KAFKA_ANSWERS_S = 5.0
+GONE_LOOKS = 3  # times that a topic is not there before it is believed
 
 
 class Service:
@@ -52,6 +54,9 @@ class Service:
         self.app = _faust_app(settings)
         self.ready = False
         self._durable_ms: dict[TP, int] = {}  # when Kafka took the last durable record
+        self.read_topics = {settings.events_topic, *self.raw}
+        self.kafka_trouble = ""
+        self._gone_looks = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._connect()
 
@@ -79,8 +84,10 @@ class Service:
         @app.task(on_leader=False)  # type: ignore[untyped-decorator]
         async def start(_app: Any) -> None:
             app.consumer.before_revoke = self._before_revoke
+            app.consumer.lost = self._lost
             await self.publisher.start()
-            for name, run in (("worker", self.worker.run), *((each.name, each.run) for each in self.raw.values())):
+            loops = [("worker", self.worker.run), ("fence", self.worker.fence.run)]
+            for name, run in [*loops, *((each.name, each.run) for each in self.raw.values())]:
                 task = asyncio.create_task(run(), name=name)
                 task.add_done_callback(_end_process_on_defect)
                 self._tasks.append(task)
@@ -89,8 +96,11 @@ class Service:
         async def lag(_app: Any) -> None:
             while not app.should_stop:
                 await asyncio.sleep(LAG_EVERY_S)
+                await self._look_at_kafka()
+                if self.kafka_trouble:
+                    continue
                 try:
-                    await self._measure_lag()
+                    await asyncio.wait_for(self._measure_lag(), KAFKA_ANSWERS_S)
                 except Exception as error:  # a figure less; what matters is repeated elsewhere
                     log.info("lag unknown", error=str(error) or type(error).__name__)
 
@@ -101,6 +111,24 @@ class Service:
         async def decode(stream: Any) -> None:
             async for event in stream.noack().events():
                 await source.add(_chunk(event))
+
+    async def _look_at_kafka(self) -> None:
+        """Whether Kafka answers and has our topics, with no record to read or to write, too."""
+        try:
+            topics = await self.publisher.topics(KAFKA_ANSWERS_S)
+        except Exception as error:
+            self.kafka_trouble = f"Kafka does not answer: {error or type(error).__name__}"
+            return
+        gone = sorted(self.read_topics - topics)
+        self.kafka_trouble = f"Kafka has no topic {', '.join(gone)}" if gone else ""
+        self._gone_looks = self._gone_looks + 1 if gone else 0
+        if self._gone_looks >= GONE_LOOKS:
+            log.critical(
+                "the worker ends: a topic was deleted, and with it what was not read of it; started again, it makes"
+                " the topic anew and goes on with what comes",
+                topics=gone,
+            )
+            os._exit(1)
 
     async def _measure_lag(self) -> None:
         consumer = self.app.consumer
@@ -137,9 +165,24 @@ class Service:
             self.worker.abandon()
             log.info("rebalance does not wait for the batch in flight; it will be read again")
 
+    def _lost(self, tp: TP, wanted: int, first: int) -> None:
+        """Kafka has dropped records that nobody has read."""
+        told = {"topic": tp.topic, "partition": tp.partition, "from_offset": wanted, "to_offset": first - 1}
+        metrics.LOST.labels(tp.topic).inc(first - wanted)
+        if self.settings.lost_events == "skip":
+            log.error("records lost before they were read: their topic keeps them too short", **told)
+            return
+        log.critical(
+            "the worker ends: records were lost before they were read, their topic keeps them too short."
+            " Lengthen its retention.ms, and set CDR_LOST_EVENTS=skip to go on without them",
+            **told,
+        )
+        os._exit(1)
+
     async def _drain(self) -> None:
         """Make durable what was read, commit it, and go."""
         self.worker.stop()
+        self.worker.fence.stop()
         for source in self.raw.values():
             source.stop()
         begun = time.monotonic()

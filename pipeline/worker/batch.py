@@ -76,6 +76,10 @@ class Batch:
     logs: list[list[Any]] = field(default_factory=list)
     feed: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # (partition, key, document)
 
+    def all_calls(self) -> list[OpenCall]:
+        """The calls with news, joined ones among them."""
+        return [call for calls in self.touched.values() for call in calls] + [call for _, call, _ in self.joined]
+
 
 # Records decoded at a time: few enough that their events are still in the processor's cache when
 # they are matched to calls. A slice with a value that is no event costs more; its neighbours do not.

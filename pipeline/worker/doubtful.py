@@ -11,6 +11,8 @@ from pipeline.worker.refold import Refolded
 
 # A worker shows what is new of an open call once a second; and a batch has to be written.
 SETTLE_S = 2.5
+# After this long nobody has a call in hand any more.
+BACKLOG_S = 3600
 LOOKS = 4  # how often a call is looked at before it counts as different
 MOST = 20_000
 
@@ -76,3 +78,9 @@ def in_hand(group: Refolded, before: Doubt | None) -> bool:
         return False
     assert group.call is not None
     return before is None or before.looks < LOOKS or group.call.events > before.events
+
+
+def left_to_worker(group: Refolded) -> bool:
+    """Whether only a worker should write the call: in a backlog it puts off what goes on, for as long as the
+    backlog lasts, and would not know of rows that somebody else wrote meanwhile."""
+    return group.in_work and bool(group.calls) and group.archived_at > time.time() - BACKLOG_S

@@ -16,6 +16,7 @@ import orjson
 import structlog
 
 from pipeline.sources import canonical
+from pipeline.warehouse import rows
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker.batch import Batch
 from pipeline.worker.folding import call_of, put
@@ -80,8 +81,26 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
         row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
         joint.rating = row.rating if row is not None else ""
         old = call.key
-        if put(batch, state, call, joint, now_ms) and old is not None and joint.call_id != call.call_id:
-            batch.feed.append((state.partition, call.call_id.encode(), absorbed(call.call_id, joint)))
+        if not put(batch, state, call, joint, now_ms):
+            continue
+        gone = {call.call_id} if old is not None else set()
+        gone |= {key[1] for key in keys if key in known and _retire(batch, key, known[key], joint)}
+        for call_id in sorted(gone - {joint.call_id}):
+            batch.feed.append((state.partition, call_id.encode(), absorbed(call_id, joint)))
+
+
+def _retire(batch: Batch, key: CallKey, stored: Stored, joint: Call) -> bool:
+    """Retire the rows that another of the ids had before it was known to be this call: its owner may hear of
+    it never again. True when it had a row."""
+    tenant, call_id = key
+    of_joint = call_id == joint.call_id
+    if stored.key is not None and (not of_joint or stored.key != rows.call_key(joint)):
+        batch.calls.append(rows.retired_call(tenant, stored.key, call_id, joint.version))
+    live = set(rows.log_keys(joint)) if of_joint else set()
+    for log_key in stored.logs:
+        if log_key not in live:
+            batch.logs.append(rows.retired_log(tenant, log_key, joint.id, call_id, joint.version))
+    return stored.key is not None
 
 
 def absorbed(call_id: str, into: Call) -> bytes:

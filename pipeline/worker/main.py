@@ -59,7 +59,7 @@ def run(settings: Settings, beside: Sequence[Beside] = ()) -> None:
 def _checks(service: Service) -> probes.Checks:
     waiting = service.worker.waiting_for
     return {
-        "kafka": None if service.ready else "no partitions assigned yet",
+        "kafka": service.kafka_trouble or (None if service.ready else "no partitions assigned yet"),
         "writes": waiting or None,
     }
 

@@ -24,6 +24,8 @@ STEP_SECONDS = Histogram(
     ["step"],
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+ORPHANS = Counter("cdr_rows_orphaned", "Rows retired that a write given up had left behind")
+LOST = Counter("cdr_records_lost", "Records that Kafka dropped before they were read", ["topic"])
 RETRIES = Counter("cdr_write_retries", "Writes repeated because ClickHouse or Kafka was away", ["step"])
 WAITING = Gauge("cdr_write_waiting", "1 while the worker waits for ClickHouse or Kafka", ["step"])
 END_TO_END_SECONDS = Histogram(

@@ -112,6 +112,8 @@ class PartitionCalls:
         self.next_offset: int | None = None
         # ms; events up to here may have been archived and be in memory no more
         self.forgotten = 0
+        # records still to be read that the partition's owner before may have written from
+        self.inherited = 0
         self._closed: deque[tuple[int, OpenCall]] = deque()
         self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
         self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+import orjson
+import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from pipeline import kafka
 from pipeline.settings import Settings
 from pipeline.worker.batch import DeadLetter
 
-# Leaves room for key, headers and framing.
-_LARGEST_VALUE = kafka.LARGEST_MESSAGE - (64 << 10)
+log = structlog.get_logger()
+
+# Room for key, headers and framing.
+_FRAME = 64 << 10
+_LARGEST_VALUE = kafka.LARGEST_MESSAGE - _FRAME
+_LARGEST_BATCH = 1 << 19
+# A topic that takes no more than this in one batch cannot be worked with.
+_LEAST = 2048
 
 
 class Publisher:
@@ -23,6 +32,7 @@ class Publisher:
         self._settings = settings
         self._partitions = partitions
         self._producer: AIOKafkaProducer | None = None
+        self._limits: dict[str, int] = {}  # topic → bytes that it takes in one batch, where that is little
 
     async def start(self) -> None:
         """Connect."""
@@ -33,6 +43,13 @@ class Publisher:
         """Send what is left and disconnect."""
         if self._producer is not None:
             await self._producer.stop()
+
+    async def topics(self, seconds: float) -> set[str]:
+        """The topics that Kafka has. Raises TimeoutError or KafkaError when it does not say within so long."""
+        if self._producer is None:
+            raise KafkaConnectionError("not connected yet")
+        metadata = await asyncio.wait_for(self._producer.client.fetch_all_metadata(), seconds)
+        return set(metadata.topics())
 
     async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Publish call documents, (partition of their events, call_id, JSON), in order per call.
@@ -45,15 +62,29 @@ class Publisher:
         by_partition: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
         for partition, key, document in documents:
             by_partition[partition % count].append((key, document))
-        await asyncio.gather(*(self._send_batches(topic, number, items) for number, items in by_partition.items()))
+        await self._within_limit(
+            topic,
+            lambda: asyncio.gather(
+                *(self._send_batches(topic, number, items) for number, items in by_partition.items())
+            ),
+        )
 
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish dead letters: the bytes as they came; why and from where in the headers."""
+        """Publish dead letters: the bytes as they came; why and from where in the headers.
+
+        Of a value that the topic does not take, though it was made for more, the beginning must do.
+        """
+        topic = self._settings.dead_letters_topic
+        await self._within_limit(topic, lambda: self._dead_letters(topic, letters))
+
+    async def _dead_letters(self, topic: str, letters: Sequence[DeadLetter]) -> None:
+        limit = self._limits.get(topic)
+        longest = _LARGEST_VALUE if limit is None else max(0, limit - _LEAST // 2)
         await self._send_each(
             (
-                self._settings.dead_letters_topic,
-                letter.key,
-                letter.value[:_LARGEST_VALUE],
+                topic,
+                letter.key if limit is None else (letter.key or b"")[: _LEAST // 8],
+                letter.value[:longest],
                 [
                     ("error", letter.reason.encode(errors="replace")),
                     ("topic", letter.topic.encode()),
@@ -74,19 +105,41 @@ class Publisher:
             by_partition[kafka.partition_of(item[0], count)].append(item)
         await asyncio.gather(*(self._send_batches(topic, number, items) for number, items in by_partition.items()))
 
+    async def _within_limit(self, topic: str, send: Callable[[], Awaitable[object]]) -> None:
+        """Send; when the topic takes less in one batch than we make, again with less."""
+        while True:
+            try:
+                await send()
+                return
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                limit = self._limits.get(topic, _LARGEST_BATCH * 2) // 2
+                if limit < _LEAST:
+                    raise
+                self._limits[topic] = limit
+                log.warning("the topic takes small records only: raise its max.message.bytes", topic=topic, tried=limit)
+                # What was refused leaves a hole in the sequence of an idempotent producer.
+                await self.stop()
+                await self.start()
+
     async def _send_each(self, messages: object) -> None:
         assert self._producer is not None
         futures: list[Awaitable[object]] = []
         for topic, key, value, headers in messages:  # type: ignore[attr-defined]
             futures.append(await self._producer.send(topic, value, key=key, headers=headers))
-        await asyncio.gather(*futures)
+        await _all(futures)
 
     async def _send_batches(self, topic: str, partition: int, items: Sequence[tuple[bytes, bytes]]) -> None:
         producer = self._producer
         assert producer is not None
         futures: list[Awaitable[object]] = []
         builder = producer.create_batch()
+        limit = self._limits.get(topic) if topic == self._settings.cdrs_topic else None
         for key, value in items:
+            if limit is not None:
+                value = value if len(value) + len(key) < limit - _LEAST // 4 else shortened(value)
+                if builder.record_count() and builder.size() + len(key) + len(value) > limit - _LEAST // 4:
+                    futures.append(await producer.send_batch(builder, topic, partition=partition))
+                    builder = producer.create_batch()
             if builder.append(key=key, value=value, timestamp=None) is None:
                 if builder.record_count():
                     futures.append(await producer.send_batch(builder, topic, partition=partition))
@@ -96,4 +149,19 @@ class Publisher:
                     futures.append(await producer.send(topic, value, key=key, partition=partition))
         if builder.record_count():
             futures.append(await producer.send_batch(builder, topic, partition=partition))
-        await asyncio.gather(*futures)
+        await _all(futures)
+
+
+async def _all(futures: Sequence[Awaitable[object]]) -> None:
+    """Wait for all, then raise what the first of them raised: none may be on its way when all is sent again."""
+    for result in await asyncio.gather(*futures, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+def shortened(document: bytes) -> bytes:
+    """A call document in a few bytes, for a topic that does not take it: which call it is, its version and
+    its state. The flag `lists_left_out` says so; the tables have it whole."""
+    shown = orjson.loads(document)
+    kept = ("id", "call_id", "tenant", "version", "state", "retired", "merged_into", "started_at", "ended_at")
+    return orjson.dumps({name: shown[name] for name in kept if name in shown} | {"flags": ["lists_left_out"]})

@@ -24,7 +24,7 @@ from pipeline.warehouse.archive import CallKey
 from pipeline.warehouse.client import connect
 from pipeline.warehouse.period import BEGINNING, Period
 from pipeline.worker.corrections import Corrections
-from pipeline.worker.doubtful import LOOKS, Doubt, Doubtful, doubt_of, in_hand
+from pipeline.worker.doubtful import LOOKS, Doubt, Doubtful, doubt_of, in_hand, left_to_worker
 from pipeline.worker.refold import Difference, Refolded, refold, too_old
 
 PAGE = 2000  # calls looked at together
@@ -105,16 +105,21 @@ class _Rebuild:
                 continue
             if self._only is not None and not self._only(group):
                 continue
-            if group.beyond_archive:
-                self._outcome.left += differences
-                continue
             doubt = doubt_of(group, before)
-            write = not in_hand(group, doubt)
+            since = doubt.since if doubt is not None else self._after
+            looks = doubt.looks if doubt is not None else 0
+            if group.beyond_archive:  # perhaps only because it was written between two looks at it
+                if looks < LOOKS:
+                    self._doubtful.note(group, since, doubt)
+                else:
+                    self._outcome.left += differences
+                continue
+            write = not in_hand(group, doubt) and not left_to_worker(group)
             if write:
                 ready.append(group)
                 self._outcome.corrected += doubt is None or not doubt.written
-            if doubt is None or doubt.looks < LOOKS:
-                self._doubtful.note(group, doubt.since if doubt is not None else self._after, doubt, written=write)
+            if looks < LOOKS or (write and looks < 2 * LOOKS):
+                self._doubtful.note(group, since, doubt, written=write)
         await corrections.write(ready)
 
     # -- how far it got ----------------------------------------------------------------------------

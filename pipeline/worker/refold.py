@@ -57,6 +57,7 @@ class Refolded:
     call_ids: tuple[str, ...]  # all ids that are this call
     call: Call | None
     partition: int = 0  # of its events
+    archived_at: int = 0  # s since the epoch; when the newest of its events was
     calls: list[Row] = field(default_factory=list)
     logs: list[Row] = field(default_factory=list)
 
@@ -144,6 +145,7 @@ def refold(client: Client, settings: Settings, of: Collection[CallKey]) -> Itera
             group.call = _fold(events, group, now_ms - int(settings.open_limit_s * 1000))
             own = known.get((tenant, group.call.call_id)) or stored[0]
             group.partition = own.partition
+            group.archived_at = max(each.archived_at for each in stored)
         yield group
 
 
@@ -155,7 +157,7 @@ def without_archive(client: Client, of: Iterable[CallKey], first_ms: int, end_ms
     calls = _by_call(written.calls(client, lacking, first_ms, end_ms))
     logs = _by_call(written.logs(client, lacking, first_ms, end_ms))
     for key in lacking:
-        yield Refolded(key[0], (key[1],), None, 0, calls.get(key, []), logs.get(key, []))
+        yield Refolded(key[0], (key[1],), None, 0, 0, calls.get(key, []), logs.get(key, []))
 
 
 def too_old(group: Refolded, settings: Settings) -> bool:

@@ -74,6 +74,9 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._confirmed: dict[TP, int] = {}
         # Awaited before partitions leave, so that what is in flight is committed and not redone.
         self.before_revoke: Callable[[], Awaitable[None]] | None = None
+        # Told of records that were dropped unread: partition, first offset lost, first offset there is.
+        self.lost: Callable[[TP, int, int], None] | None = None
+        self._expected: dict[TP, int] = {}  # the offset to be read next
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -104,7 +107,24 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if chunk and (active is None or tp in active or tp in self._buffered_partitions):
+                if chunk[0].offset > self._expected.get(tp, chunk[0].offset):
+                    await self._look_for_lost(tp)
+                self._expected[tp] = chunk[-1].offset + 1
                 yield tp, self._chunk_message(tp, chunk, generation)
+
+    async def _look_for_lost(self, *tps: TP) -> None:
+        """Offsets may lie apart for good reasons (transactions); below the first one there is, they are lost."""
+        try:
+            earliest = await self.earliest_offsets(*tps)
+        except KafkaError as error:
+            log.info("first offsets unknown", error=str(error) or type(error).__name__)
+            return
+        for tp in tps:
+            expected, first = self._expected.get(tp), earliest.get(tp)
+            if expected is not None and first is not None and first > expected:
+                if self.lost is not None:
+                    self.lost(tp, expected, first)
+                self._expected[tp] = first
 
     def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
         last = chunk[-1]
@@ -154,9 +174,12 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         offsets: Mapping[TP, int] = await super().seek_to_committed()
         for tp, offset in offsets.items():
             if offset is not None and offset >= 0:
-                self._confirmed[ensure_TP(tp)] = offset
+                self._confirmed[ensure_TP(tp)] = self._expected[ensure_TP(tp)] = offset
             else:
                 self._confirmed.pop(ensure_TP(tp), None)
+                self._expected.pop(ensure_TP(tp), None)
+        if known := [tp for tp in map(ensure_TP, offsets) if tp in self._expected]:
+            await self._look_for_lost(*known)
         return offsets
 
 

@@ -24,6 +24,7 @@ from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker import batch as batches
 from pipeline.worker import joining, metrics
 from pipeline.worker.batch import Batch, Chunk
+from pipeline.worker.fence import Fence
 from pipeline.worker.folding import fold_calls, postpone
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
@@ -56,6 +57,7 @@ class Worker:
         self._store = store
         self._pricing = Pricing(store, settings.country)
         self._acknowledge = acknowledge
+        self.fence = Fence(store)
         self._states: dict[int, PartitionCalls] = {}
         self._assigned: set[int] = set()
         self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
@@ -65,6 +67,7 @@ class Worker:
         self._room = asyncio.Event()
         self._room.set()
         self._writing: asyncio.Task[None] | None = None
+        self._in_flight: Batch | None = None  # what `_writing` writes
         self._preparing = False
         self._abandoned = False
         self._epoch = 0  # grows with every rebalance
@@ -97,6 +100,9 @@ class Worker:
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then."""
         self._epoch += 1
+        if self._writing is not None and not self._writing.done() and self._in_flight is not None:
+            # Perhaps it began long ago, this process was held meanwhile, and others have gone on.
+            self.fence.watch(self._in_flight.all_calls())
         self._incoming.clear()
         self._waiting_events = 0
         self._room.set()
@@ -152,6 +158,7 @@ class Worker:
                 if batch is not None and batch.archived is not None:
                     batch.archived.cancel()
             elif batch is not None:
+                self._in_flight = batch
                 self._writing = asyncio.create_task(self._write(batch))
             self._preparing = False
         await self.settle()
@@ -223,6 +230,7 @@ class Worker:
             closed += fold_calls(batch, state, due, now, expired=False)
         if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
             self._refresh(batch, now)
+        self._watch(batch)
         metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
@@ -231,6 +239,14 @@ class Worker:
         if not (batch.chunks or batch.calls or batch.joined):
             return None
         return batch
+
+    def _watch(self, batch: Batch) -> None:
+        """Look after what the owner before may still be writing: as far as it can have read ahead."""
+        for chunk in batch.chunks:
+            state = self._states.get(chunk.partition)
+            if state is not None and state.inherited > 0:
+                state.inherited -= len(chunk.records)
+                self.fence.watch(batch.touched.get(chunk.partition, ()))
 
     def _refresh(self, batch: Batch, now: int) -> None:
         """Show the open calls that had news, as many as a batch may well hold."""
@@ -295,6 +311,7 @@ class Worker:
             if partition in self._assigned:
                 self._states[partition] = PartitionCalls(partition)
                 self._states[partition].forgotten = forgotten
+                self._states[partition].inherited = 3 * self._settings.batch_events
         for partition, call in loaded:
             state = self._states.get(partition)
             if state is not None:
@@ -317,6 +334,8 @@ class Worker:
         for key, found in stored.items():
             _state, call = wanted[key]
             _restore(call, found)
+            # Not put off: where its row says closed, a worker that takes over would not look at it again.
+            call.ended = True
         metrics.LATE.inc(len(stored))
         metrics.RELOADED.labels("late").inc(len(stored))
 
@@ -331,6 +350,8 @@ class Worker:
                 known[key] = found.get(key) or Stored()
                 joining.read(known[key])
         joining.fold_joined(batch, known, wall_ms())
+        self.fence.watch(call for _, call, _ in batch.joined)
+        self.fence.watch_stored(known)
 
     # -- durable ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import KafkaError
 
 from pipeline import kafka
@@ -180,9 +180,9 @@ class Deployment:
 
     # -- workers -------------------------------------------------------------------------------
 
-    def worker(self, *, ready: bool = True, **env: object) -> WorkerProcess:
-        """Start a worker; settings by name without their prefix."""
-        more = {f"CDR_{key.upper()}": str(value) for key, value in env.items()}
+    def worker(self, *, ready: bool = True, process: dict[str, str] | None = None, **env: object) -> WorkerProcess:
+        """Start a worker; settings by name without their prefix, `process` is environment as it is."""
+        more = {f"CDR_{key.upper()}": str(value) for key, value in env.items()} | (process or {})
         worker = WorkerProcess(self.env | more, self.folder / f"worker{len(self.workers)}.log")
         self.workers.append(worker)
         if ready:
@@ -267,17 +267,30 @@ class Deployment:
             await admin.close()
         return {tp.partition: meta.offset for tp, meta in offsets.items() if meta.offset >= 0}
 
-    def log_ends(self) -> dict[int, int]:
-        """Partition → offset after the last record, as the broker has it."""
+    def grow(self, partitions: int) -> None:
+        """Add partitions to the events topic."""
+
+        async def run() -> None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
+            await admin.start()
+            try:
+                await admin.create_partitions({self.settings.events_topic: NewPartitions(total_count=partitions)})
+            finally:
+                await admin.close()
+
+        asyncio.run(run())
+        self.settings.partitions = partitions
+
+    def log_ends(self, topic: str = "") -> dict[int, int]:
+        """Partition → offset after the last record of the events topic, or another, as the broker has it."""
         if not self.broker.durable:  # this broker does not tell the truth about it
             return self.ends
-        return asyncio.run(self._log_ends())
+        return asyncio.run(self._log_ends(topic or self.settings.events_topic))
 
-    async def _log_ends(self) -> dict[int, int]:
+    async def _log_ends(self, topic: str) -> dict[int, int]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap)
         await consumer.start()
         try:
-            topic = self.settings.events_topic
             tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
             return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items() if end}
         finally:

@@ -1,0 +1,73 @@
+"""The fault suite: `python -m tests.long.chaos` (minutes), `--hours 2` (hours). Exit status 1 when anything is lost,
+doubled, wrong or strange."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.long.chaos.arena import Arena
+from tests.long.chaos.audit import Audit
+from tests.long.chaos.faults import FAKETIME, FAULTS
+from tests.long.chaos.load import Load
+from tests.servers import ClickHouseServer, KafkaServer
+
+COLUMNS = ("fault", "seed", "strikes", "calls", "events", "lost", "doubled", "wrong", "strange", "seconds")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.long.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same calls and choices")
+    parser.add_argument("--seconds", type=float, default=40, help="how long each fault strikes")
+    parser.add_argument("--hours", type=float, default=0, help="all faults again and again, for so long")
+    parser.add_argument("--fault", choices=[*FAULTS], action="append", help="only this one (may be repeated)")
+    parser.add_argument("--kills", type=int, default=0, help="of the fault `kills`: how many")
+    given = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
+    chosen = given.fault or [name for name in FAULTS if name != "clocks" or Path(FAKETIME).exists()]
+    begun, number, total, struck, calls = time.monotonic(), 0, Audit(), 0, 0
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    broker, clickhouse = KafkaServer(folder / "kafka"), ClickHouseServer(folder / "clickhouse")
+    columns = "{:20} {:>6} {:>7} {:>8} {:>6} {:>8} {:>6} {:>8} {:>6} {:>7}"
+    print(columns.format(*COLUMNS), flush=True)
+    try:
+        while number == 0 or time.monotonic() - begun < given.hours * 3600:
+            for name in chosen:
+                seed = given.seed + number
+                started = time.monotonic()
+                arena = Arena(
+                    broker,
+                    clickhouse,
+                    folder / f"{name}-{number}",
+                    random.Random(seed),
+                    Load(seed),
+                    started + given.seconds,
+                    given.kills,
+                )
+                strikes = FAULTS[name](arena)
+                found = arena.finish()
+                total, struck, calls = total + found, struck + strikes, calls + arena.load.calls
+                figures = (found.lost, found.doubled, found.wrong, found.strange)
+                took = f"{time.monotonic() - started:.0f}"
+                told = (name, seed, strikes, arena.load.calls, len(arena.load.events))
+                print(columns.format(*told, *figures, took), flush=True)
+                for example in found.examples:
+                    print(f"    {example}", flush=True)
+                number += 1
+    finally:
+        broker.stop()
+        clickhouse.stop()
+    print(
+        f"faults survived {struck}, calls {calls}: lost {total.lost}, doubled {total.doubled},"
+        f" wrong {total.wrong}, strange {total.strange}; logs in {folder}"
+    )
+    return 0 if total.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""One round: servers, a deployment of its own, a load, a fault again and again, and the audit."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.long.chaos.audit import Audit, audit
+from tests.long.chaos.feeder import Feeder
+from tests.long.chaos.load import Load
+from tests.servers import BrokerServer, ClickHouseServer
+from tests.worker.deployment import Deployment, WorkerProcess, wait_for
+
+SETTLE_S = 300.0
+
+
+@dataclass
+class Arena:
+    """What a fault acts upon. `until` is when it should have done its work (monotonic)."""
+
+    broker: BrokerServer
+    clickhouse: ClickHouseServer
+    folder: Path
+    chance: random.Random
+    load: Load
+    until: float
+    kills: int = 0  # how many are wanted; 0: as many as fit
+    deployment: Deployment = field(init=False)
+    feeder: Feeder = field(init=False)
+    rss_mb: float = 0.0
+
+    def begin(self, **env: Any) -> Deployment:
+        """The deployment, and the load on it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = {"batch_events": 400, "grace_s": 2, "rebalance_timeout_s": 10} | env
+        self.deployment = Deployment(self.broker, self.clickhouse, self.folder, **settings)
+        self.feeder = Feeder(self.deployment.settings, self.load)
+        return self.deployment
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self.until
+
+    def worker(self, **env: Any) -> WorkerProcess:
+        """A worker that may still be starting."""
+        return self.deployment.worker(ready=False, **env)
+
+    def working(self, worker: WorkerProcess, batches: int = 1, seconds: float = 60) -> bool:
+        """Wait until it has stored so many batches; False when it ended before."""
+        deadline = time.monotonic() + seconds
+        while worker.running and time.monotonic() < deadline:
+            if worker.metric("cdr_batches_total") >= batches:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def pause(self, least: float, most: float) -> None:
+        time.sleep(self.chance.uniform(least, most))
+
+    def healthy(self) -> None:
+        """At least one worker runs."""
+        if not any(worker.running for worker in self.deployment.workers):
+            self.worker()
+
+    def finish(self) -> Audit:
+        """Let everything come to rest and compare it with the truth."""
+        self.feeder.stop()
+        self.healthy()
+        # What raw sources, wrong keys and joined calls send on comes after what they were read from.
+        for _ in range(3):
+            self.deployment.wait_done(SETTLE_S)
+            wait_for(self._raw_done, "raw events read", SETTLE_S)
+        running = [worker for worker in self.deployment.workers if worker.running]
+        self.rss_mb = max((worker.rss_mb for worker in running), default=0.0)
+        deadline = time.monotonic() + 20
+        while not (found := audit(self.deployment, self.load)).clean and time.monotonic() < deadline:
+            time.sleep(2)  # rows of open calls may be a moment old
+        self.deployment.close()
+        return found
+
+    def _raw_done(self) -> bool:
+        from pipeline.kafka import raw_topics
+
+        topics = raw_topics(self.deployment.settings)
+        return all(self._topic_done(topics[name]) for name in self.load.dialects)
+
+    def _topic_done(self, topic: str) -> bool:
+        ends, committed = self.deployment.log_ends(topic), self.deployment.committed(topic=topic)
+        return all(committed.get(partition, 0) >= end for partition, end in ends.items())
+
+
+Fault = Callable[[Arena], int]

@@ -1,0 +1,139 @@
+"""ClickHouse and Kafka in memory, as far as the worker's core uses them: for tests without servers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import orjson
+from clickhouse_connect.driver.exceptions import OperationalError
+
+from pipeline.settings import Settings
+from pipeline.warehouse import rows
+from pipeline.warehouse.archive import CallKey, Stored
+from pipeline.worker.batch import DeadLetter
+from pipeline.worker.store import Store
+
+Row = list[Any]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class Memory:
+    """Tables that keep of each key the row of the highest version, of equals the last; and Kafka's logs.
+
+    `steps_left` writes succeed, then the process dies: `Crash`. `failures` writes fail before that.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+        self.events: dict[tuple[str, ...], tuple[bytes, int]] = {}
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {"call_rows": {}, "call_log_rows": {}}
+        self.logs: dict[int, list[tuple[bytes, bytes]]] = {number: [] for number in range(partitions)}
+        self.feed_records: list[dict[str, Any]] = []
+        self.dead: set[tuple[int, int]] = set()
+        self.steps_left: int | None = None
+        self.failures = 0
+
+    def step(self) -> None:
+        """One write is about to be done."""
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("Code: 252. DB::Exception: Too many parts")
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                raise Crash
+
+    # -- as a clickhouse-connect client ---------------------------------------------------------
+
+    def raw_insert(self, table: str, columns: Sequence[str], body: bytes, **_: Any) -> None:
+        self.step()
+        if table == "event_rows":
+            for line in body.removesuffix(b"\n").split(b"\n"):
+                tenant, call_id, event_id, at, _type, _node, _topic, partition, _offset, raw = line.split(b"\t")
+                key = (tenant.decode(), call_id.decode(), event_id.decode(), at.decode())
+                self.events[key] = (raw, int(partition))
+            return
+        names = ("tenant", "started_at", "id", "call_id")
+        places = [columns.index(name) for name in names]
+        version = columns.index("version")
+        stored = self.tables[table]
+        for row in orjson.loads(b"[" + body + b"]"):
+            key = tuple(row[place] for place in places)
+            old = stored.get(key)
+            if old is None or row[version] >= old[version]:
+                stored[key] = row
+
+    def live(self, table: str) -> list[dict[str, Any]]:
+        columns = rows.CALL_COLUMNS if table == "call_rows" else rows.LOG_COLUMNS
+        return [dict(zip(columns, row, strict=True)) for row in self.tables[table].values() if not row[-1]]
+
+    # -- as pipeline.warehouse.archive ----------------------------------------------------------
+
+    def load(self, _client: object, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
+        found: dict[CallKey, Stored] = defaultdict(Stored)
+        for (tenant, call_id, _, _), (raw, partition) in self.events.items():
+            if (tenant, call_id) in calls:
+                found[tenant, call_id].raw.append(raw)
+                found[tenant, call_id].partition = partition
+        self._keys(found)
+        return dict(found)
+
+    def _keys(self, found: dict[CallKey, Stored]) -> None:
+        for row in self.live("call_rows"):
+            stored = found.get((row["tenant"], row["call_id"]))
+            if stored is not None and row["version"] >= stored.version:
+                stored.key, stored.version = (round(row["started_at"] * 1000), row["id"]), row["version"]
+        for row in self.live("call_log_rows"):
+            stored = found.get((row["tenant"], row["call_id"]))
+            if stored is not None:
+                stored.logs.append((round(row["started_at"] * 1000), row["id"]))
+
+    def load_open(self, client: object, _topic: str, partitions: Sequence[int]) -> Iterator[tuple[CallKey, Stored]]:
+        is_open = {(row["tenant"], row["call_id"]) for row in self.live("call_rows") if row["state"] == "open"}
+        for key, stored in self.load(client, is_open).items():
+            if stored.partition in partitions:
+                yield key, stored
+
+    def newest(self, _client: object, now_ms: int) -> int:
+        return max((int(at) for _, _, _, at in self.events if int(at) <= now_ms), default=0)
+
+    # -- as a publisher -------------------------------------------------------------------------
+
+    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> None:
+        self.step()
+        for key, value in events:
+            self.produce(key, value)
+
+    async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
+        self.step()
+        self.feed_records += [orjson.loads(document) for _, _, document in documents]
+
+    async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self.step()
+        self.dead |= {(letter.partition, letter.offset) for letter in letters}
+
+    def produce(self, key: bytes, value: bytes) -> None:
+        self.logs[sum(key) % self.partitions].append((key, value))
+
+
+class MemoryStore(Store):
+    """The worker's own store over it."""
+
+    def __init__(self, settings: Settings, memory: Memory) -> None:
+        super().__init__(settings, memory)  # type: ignore[arg-type]
+        self._memory = memory
+
+    async def query(self, work: Callable[[Any], Any]) -> Any:
+        return work(self._memory)
+
+    async def step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        while True:
+            try:
+                return await work()
+            except OperationalError:
+                continue

@@ -1,0 +1,96 @@
+"""Kafka away with nothing to do, topics that take little, that lose what was not read, that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from tests.servers import KafkaServer
+from tests.worker.conftest import Deploy
+from tests.worker.deployment import Deployment, wait_for
+from tests.worker.phone_calls import event, in_time, now_ms, phone_calls
+
+
+def administer(deployment: Deployment, work: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
+    async def run() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker.bootstrap)
+        await admin.start()
+        try:
+            await work(admin)
+        finally:
+            await admin.close()
+
+    asyncio.run(run())
+
+
+def test_an_idle_worker_sees_that_kafka_is_away(deploy: Deploy, kafka: KafkaServer) -> None:
+    deployment = deploy()
+    worker = deployment.worker()
+    kafka.kill()
+    wait_for(lambda: not worker.ready, "not ready")
+    assert "Kafka does not answer" in worker.checks()["kafka"]
+    kafka.start()
+    wait_for(lambda: worker.ready, "ready again")
+    deployment.produce(in_time(phone_calls(20)))
+    deployment.wait_done()
+    deployment.verify()
+
+
+def test_topics_that_take_small_records_only(deploy: Deploy) -> None:
+    """Somebody made the feed and the dead letters by hand: nothing stalls, what does not fit is cut."""
+    deployment = deploy()
+    settings = deployment.settings
+    small = [
+        ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "6000"})
+        for topic in (settings.cdrs_topic, settings.dead_letters_topic)
+    ]
+    administer(deployment, lambda admin: admin.alter_configs(small))
+    worker = deployment.worker()
+    at = now_ms() - 60_000
+    many = [event("many", "started", at, 0, leg_id="a", caller="200", callee="300")]
+    many += [event("many", "started", at + n, n, leg_id=f"leg-{n}", callee=str(n), role="target") for n in range(1, 60)]
+    many += [event("many", "ended", at + 90, n + 60, leg_id=f"leg-{n}") for n in range(1, 60)]
+    many += [event("many", "ended", at + 99, 999, leg_id="a")]
+    deployment.produce([*many, *in_time(phone_calls(100))])
+    poison = b"no event " * 5000
+    deployment.send([(b"k", poison)])
+    deployment.wait_done()
+    deployment.verify([value for value in deployment.values if value != poison], feed=False)
+    assert {record.key for record in deployment.feed()} >= {b"many", *(f"call-1-{n}".encode() for n in range(100))}
+    (letter,) = {record.value for record in deployment.dead_letters()}
+    assert poison.startswith(letter) and len(letter) > 500
+    assert "max.message.bytes" in worker.said
+
+
+def test_records_lost_unread_stop_the_worker_until_somebody_says_to_go_on(deploy: Deploy) -> None:
+    deployment = deploy(partitions=1, group_instance="only")
+    worker = deployment.worker()
+    deployment.produce(in_time(phone_calls(10)))
+    deployment.wait_done()
+    worker.stop()
+    read = deployment.ends[0]
+    deployment.produce(in_time(phone_calls(10, seed=2)))
+    partition = TopicPartition(deployment.settings.events_topic, 0)
+    administer(deployment, lambda admin: admin.delete_records({partition: RecordsToDelete(before_offset=read + 3)}))
+    stopped = deployment.worker(ready=False)
+    assert stopped.wait() == 1
+    assert "records were lost before they were read" in stopped.said and "CDR_LOST_EVENTS=skip" in stopped.said
+    assert f"from_offset={read}" in stopped.said and f"to_offset={read + 2}" in stopped.said
+    goes_on = deployment.worker(lost_events="skip")
+    deployment.wait_done()
+    assert goes_on.metric("cdr_records_lost_total") == 3
+    values = deployment.values[:read] + deployment.values[read + 3 :]
+    deployment.verify(values)
+
+
+def test_a_topic_that_is_deleted_stops_the_worker(deploy: Deploy) -> None:
+    deployment = deploy()
+    worker = deployment.worker()
+    administer(deployment, lambda admin: admin.delete_topics([deployment.settings.events_topic]))
+    assert worker.wait() == 1
+    assert "a topic was deleted" in worker.said and deployment.settings.events_topic in worker.said

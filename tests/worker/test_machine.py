@@ -1,0 +1,238 @@
+"""The worker's core as a state machine: events delivered, repeated, lost in crashes, written in vain; clocks that
+jump; partitions that go and come back. In the end the tables are the fold of all events. No servers."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from pipeline.settings import Settings
+from pipeline.sources import canonical
+from pipeline.sources.grouping import group
+from pipeline.warehouse import archive, rows
+from pipeline.worker import worker as core
+from pipeline.worker.batch import Chunk
+from pipeline.worker.folding import call_of
+from pipeline.worker.worker import Worker
+from tests.worker.memory import Crash, Memory, MemoryStore
+from tests.worker.phone_calls import event, phone_call
+from tests.worker.test_folding import Record
+
+START = 1_750_000_000_000
+OPEN_LIMIT_S = 3600
+
+
+def universe() -> list[bytes]:
+    """Events of a few calls, two of them one call, one without an end, and what is no event."""
+    chance = random.Random(3)
+    calls = [phone_call(f"c{number}", START + number * 700, chance) for number in range(4)]
+    calls.append(
+        [event("never", "started", START + 50, 0, leg_id="a"), event("never", "rang", START + 90, 1, leg_id="a")]
+    )
+    calls.append([event("one", "started", START, 0, leg_id="a"), event("one", "ended", START + 9000, 1, leg_id="a")])
+    two = {"leg_id": "b", "linked_ids": ["one"]}
+    calls.append([event("two", "started", START + 5000, 0, **two), event("two", "ended", START + 8000, 1, **two)])
+    return [orjson.dumps(each) for call in calls for each in call] + [b"no event"]
+
+
+UNIVERSE = universe()
+SETTINGS = Settings(
+    batch_events=8, batch_wait_s=0, grace_s=0, open_limit_s=OPEN_LIMIT_S, partitions=2, kafka="none", clickhouse="none"
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """One worker at a time over two partitions, and everything that may happen to it."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+        self.loop = asyncio.new_event_loop()
+        self.memory = Memory(2)
+        self.now = START + 20_000
+        self.patch.setattr(core, "wall_ms", lambda: self.now)
+        for name in ("load", "load_open", "newest"):
+            self.patch.setattr(archive, name, getattr(self.memory, name))
+        self.committed = [0, 0]
+        self.start()
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            self.finish()
+            self.end()
+            self.patch.undo()
+            self.loop.close()
+
+    # -- the process -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.worker = Worker(SETTINGS, MemoryStore(SETTINGS, self.memory), self.acknowledge)
+        self.worker.assigned([0, 1])
+        self.read = list(self.committed)
+        self.task = self.loop.create_task(self.worker.run())
+
+    def end(self) -> None:
+        self.task.cancel()
+        if self.worker._writing is not None:
+            self.worker._writing.cancel()
+        left = [task for task in asyncio.all_tasks(self.loop) if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left))
+
+    def acknowledge(self, chunk: Chunk) -> None:
+        self.committed[chunk.partition] = max(self.committed[chunk.partition], chunk.records[-1].offset + 1)
+
+    def settle(self) -> None:
+        """Let the worker do all it can; when it dies, start another."""
+
+        async def quiet() -> None:
+            still = 0
+            while still < 4:
+                await asyncio.sleep(0)
+                worker = self.worker
+                busy = (
+                    worker._incoming
+                    or worker._preparing
+                    or (worker._writing is not None and not worker._writing.done())
+                )
+                still = 0 if busy else still + 1
+                if self.task.done():
+                    return
+
+        for _ in range(50):
+            try:
+                self.loop.run_until_complete(quiet())
+                if not self.task.done() and not self._write_died():
+                    return
+            except Crash:
+                pass
+            self.again()
+            self.feed_worker(100)
+        raise AssertionError("the worker comes to no rest")
+
+    def _write_died(self) -> bool:
+        writing = self.worker._writing
+        return writing is not None and writing.done() and not writing.cancelled() and writing.exception() is not None
+
+    def again(self) -> None:
+        self.end()
+        self.memory.steps_left = None
+        self.start()
+
+    def feed_worker(self, most: int) -> None:
+        for partition, log in self.memory.logs.items():
+            first = self.read[partition]
+            some = log[first : first + most]
+            if some:
+                self.read[partition] = first + len(some)
+                records = [Record(first + n, key, value) for n, (key, value) in enumerate(some)]
+                chunk = Chunk("call-events", partition, records, None)
+                self.loop.create_task(self.worker.add(chunk))
+
+    # -- what may happen -------------------------------------------------------------------------
+
+    @rule(picks=st.lists(st.integers(0, len(UNIVERSE) - 1), min_size=1, max_size=12))
+    def deliver(self, picks: list[int]) -> None:
+        """Events arrive, in any order, some of them not for the first time."""
+        for pick in picks:
+            value = UNIVERSE[pick]
+            key = orjson.loads(value)["call_id"].encode() if value.startswith(b"{") else b"k"
+            self.memory.produce(key, value)
+
+    @rule(most=st.integers(1, 6))
+    def work(self, most: int) -> None:
+        self.feed_worker(most)
+        self.settle()
+
+    @rule(steps=st.integers(0, 7), most=st.integers(1, 12))
+    def crash(self, steps: int, most: int) -> None:
+        """kill -9 after so many writes from now."""
+        self.memory.steps_left = steps
+        self.feed_worker(most)
+        self.settle()
+        if self.memory.steps_left is not None:
+            self.again()
+
+    @rule(failures=st.integers(1, 5))
+    def flush_fails(self, failures: int) -> None:
+        self.memory.failures = failures
+
+    @rule(seconds=st.sampled_from((1, 600, OPEN_LIMIT_S * 2)))
+    def clock(self, seconds: int) -> None:
+        """Time passes: open calls are shown, silent ones are closed, old ones forgotten."""
+        self.now += seconds * 1000
+        self.worker._swept_at = self.worker._silenced_at = self.worker._refreshed_at = -math.inf
+        self.worker._news.set()
+        self.settle()
+
+    @rule(given_up=st.booleans())
+    def revoke(self, given_up: bool) -> None:
+        """A rebalance: the partitions go and come back; what was begun is settled or given up."""
+        self.feed_worker(4)
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.worker.revoked()
+        if given_up:
+            self.worker.abandon()
+        self.settle()
+        self.read = list(self.committed)
+        self.worker.assigned([0, 1])
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    @invariant()
+    def committed_is_stored(self) -> None:
+        """Nothing is committed that is not in the archive or a dead letter."""
+        if not hasattr(self, "memory"):
+            return
+        archived = {key[:3] for key in self.memory.events}
+        for partition, log in self.memory.logs.items():
+            for offset, (_, value) in enumerate(log[: self.committed[partition]]):
+                events = canonical.decode([value]).events
+                stored = all((e.tenant, e.call_id, e.event_id) in archived for e in events)
+                assert stored if events else (partition, offset) in self.memory.dead
+
+    @invariant()
+    def one_row_a_call(self) -> None:
+        if hasattr(self, "memory"):
+            names = [(row["tenant"], row["call_id"]) for row in self.memory.live("call_rows")]
+            assert len(names) == len(set(names))
+
+    def finish(self) -> None:
+        """Everything is read and shown, silent calls are closed: each call is the fold of all its events."""
+        for _ in range(3):
+            self.memory.failures = 0
+            self.read = [max(read, committed) for read, committed in zip(self.read, self.committed, strict=True)]
+            self.feed_worker(1000)
+            self.settle()
+            self.clock(2)
+        self.clock(OPEN_LIMIT_S * 2)
+        self.clock(2)
+        assert self.committed == [len(log) for log in self.memory.logs.values()]
+        values = [value for log in self.memory.logs.values() for _, value in log]
+        events = [each for each in canonical.decode(values).events if not each.event_id.startswith("joined:")]
+        wanted = {(call.tenant, call.call_id): call for call in (call_of(some, expired=True) for some in group(events))}
+        found = {(row["tenant"], row["call_id"]): row for row in self.memory.live("call_rows")}
+        assert found.keys() == wanted.keys()
+        for key, call in wanted.items():
+            want = orjson.loads(rows.encode([rows.call_row(call)]))
+            assert [found[key][name] for name in rows.CALL_COLUMNS] == want, key
+
+        logs = sorted((tuple(row) for row in self.memory.tables["call_log_rows"].values() if not row[-1]), key=repr)
+        want_logs = [rows.log_rows(call) for call in wanted.values()]
+        assert sorted((tuple(orjson.loads(orjson.dumps(row))) for some in want_logs for row in some), key=repr) == logs
+
+
+Machine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestMachine: Any = Machine.TestCase
