@@ -96,13 +96,17 @@ class Service:
         async def lag(_app: Any) -> None:
             while not app.should_stop:
                 await asyncio.sleep(LAG_EVERY_S)
-                await self._look_at_kafka()
-                if self.kafka_trouble:
-                    continue
                 try:
-                    await asyncio.wait_for(self._measure_lag(), KAFKA_ANSWERS_S)
+                    await self._measure_lag()
                 except Exception as error:  # a figure less; what matters is repeated elsewhere
                     log.info("lag unknown", error=str(error) or type(error).__name__)
+
+        # Beside the measuring of lag, which waits as long as Kafka is away.
+        @app.task(on_leader=False)  # type: ignore[untyped-decorator]
+        async def look(_app: Any) -> None:
+            while not app.should_stop:
+                await asyncio.sleep(LAG_EVERY_S)
+                await self._look_at_kafka()
 
     def _decode_from(self, topic: str, source: RawSource) -> None:
         raw = self.app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw")
