@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipeline.warehouse import rows, writer
 from pipeline.warehouse.archive import CallKey, slices
+from schemas.call import RERATED_BITS
 
 # Rows of a call start at most so far from what is known of it.
 _MARGIN_MS = 86_400_000
@@ -36,20 +37,25 @@ def retire_orphans(client: Client, calls: Mapping[CallKey, Moments], token: str)
         found = _read(client, "call_rows", "merged_call_ids", parameters)
         for tenant, call_id, _, _, merged, version, retired in found:
             for other in (call_id, *(() if retired else merged)):
-                newest[tenant, other] = max(newest[tenant, other], version)
+                newest[tenant, other] = max(newest[tenant, other], _folded(version))
         stale_calls += [
             rows.retired_call(tenant, (started_at, id_), call_id, version)
             for tenant, call_id, started_at, id_, _, version, retired in found
-            if not retired and version < newest[tenant, call_id]
+            if not retired and _folded(version) < newest[tenant, call_id]
         ]
         stale_logs += [
             rows.retired_log(tenant, (started_at, id_), session_id, call_id, version)
             for tenant, call_id, started_at, id_, session_id, version, retired in logs
-            if not retired and version < newest[tenant, call_id]
+            if not retired and _folded(version) < newest[tenant, call_id]
         ]
     writer.write_call_logs(client, stale_logs, f"{token}-logs")
     writer.write_calls(client, stale_calls, f"{token}-calls")
     return len(stale_calls) + len(stale_logs)
+
+
+def _folded(version: int) -> int:
+    """A version without how often the call was priced again, which its logs do not tell."""
+    return version >> RERATED_BITS
 
 
 def _read(client: Client, table: str, column: str, parameters: dict[str, Any]) -> list[Any]:

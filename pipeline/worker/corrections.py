@@ -1,12 +1,12 @@
-"""Calls written by others than the worker's loop: after a change of the fold's rules, of rates, of history.
+"""Calls written by others than the worker's loop: after a change of the fold's rules, of history.
 
-The one mechanism for it. Whoever changed something that a call is made of (`call_of` in `folding`) has the
-calls of a period folded anew from the archive and those written that differ from their rows:
+Whoever changed something that a call is made of (`call_of` in `folding`) has the calls of a period folded anew from
+the archive and those written that differ from their rows. (New prices alone need no fold: `rating.rerate`.)
 
     from pipeline.warehouse.period import period
     from pipeline.worker.rebuild import rebuild
 
-    outcome = rebuild(settings, period("2026-01-01", "2026-02-01", tenant), kind="rerate", show=True)
+    outcome = rebuild(settings, period("2026-01-01", "2026-02-01", tenant), kind="numbers", show=True)
 
 `kind` names the job, so that an interrupted one goes on where it was when it is run again; `only` may leave
 out differences that are of no concern. It runs beside the workers, at any time and as often as one likes: a

@@ -25,7 +25,7 @@ from pipeline.warehouse.client import connect
 from pipeline.warehouse.period import BEGINNING, Period
 from pipeline.worker.corrections import Corrections
 from pipeline.worker.doubtful import LOOKS, Doubt, Doubtful, doubt_of, in_hand, left_to_worker
-from pipeline.worker.refold import Difference, Refolded, refold, too_old
+from pipeline.worker.refold import Difference, Refolded, load_tariffs, refold, too_old
 
 PAGE = 2000  # calls looked at together
 
@@ -70,6 +70,7 @@ class _Rebuild:
         outcome = self._outcome
         try:
             self._resume(client)
+            self._tariffs = load_tariffs(client, self._settings)
             left = await asyncio.to_thread(periods.count, client, self._period, self._after)
             with progress_bar(show) as progress:
                 task = progress.add_task("calls", total=outcome.looked + left, completed=outcome.looked)
@@ -99,7 +100,7 @@ class _Rebuild:
     async def _correct(self, corrections: Corrections, calls: list[CallKey], before: dict[CallKey, Doubt]) -> None:
         """Write what differs and is in nobody's hand; note what to look at again."""
         ready: list[Refolded] = []
-        for group in await corrections.query(lambda client: list(refold(client, self._settings, calls))):
+        for group in await corrections.query(lambda client: list(refold(client, self._settings, self._tariffs, calls))):
             differences = group.differences()
             if not differences or too_old(group, self._settings):
                 continue

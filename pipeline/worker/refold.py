@@ -12,6 +12,9 @@ import msgspec
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from pipeline.rating.calls import price
+from pipeline.rating.store import Loader, versions
+from pipeline.rating.tariffs import Tariffs
 from pipeline.settings import Settings
 from pipeline.warehouse import archive, rows, written
 from pipeline.warehouse.archive import CallKey, Stored
@@ -19,11 +22,11 @@ from pipeline.warehouse.written import Row
 from pipeline.worker import joining
 from pipeline.worker.folding import call_of
 from pipeline.worker.links import is_link
-from schemas.call import Call
+from schemas.call import RERATED_BITS, Call
 from schemas.event import Event
 
 _DAY_MS = 86_400_000
-_EVENTS = 0xFFFFFFFF  # the part of a version below the fold's generation
+_EVENTS = 0xFFFFFFFF  # the part of a folded version below the fold's generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Refolded:
     @property
     def stored_events(self) -> int:
         """How many events its newest row was folded from; 0 when it has no row."""
-        return max(((row["version"] & _EVENTS) >> 1 for row in self.calls), default=0)
+        return max(((folded(row["version"]) & _EVENTS) >> 1 for row in self.calls), default=0)
 
     @property
     def in_work(self) -> bool:
@@ -117,13 +120,25 @@ def _key(row: Row) -> tuple[Any, ...]:
     return row["started_at"], row["id"], row["call_id"]
 
 
+def folded(version: int) -> int:
+    """A version without how often the call was priced again."""
+    return version >> RERATED_BITS
+
+
 def _same(column: str, old: object, new: object) -> bool:
     if old == new:
         return True
+    if column == "version":
+        return folded(int(str(old))) == folded(int(str(new)))
     return column == "detail" and orjson.loads(str(old) or "{}") == orjson.loads(str(new) or "{}")
 
 
-def refold(client: Client, settings: Settings, of: Collection[CallKey]) -> Iterator[Refolded]:
+def load_tariffs(client: Client, settings: Settings) -> Tariffs:
+    """What calls are priced by that were not priced before."""
+    return Loader(settings.country).load(client, versions(client))
+
+
+def refold(client: Client, settings: Settings, tariffs: Tariffs, of: Collection[CallKey]) -> Iterator[Refolded]:
     """Fold these calls anew. Those that are one with others come once, with all their ids."""
     known = _events(client, of)
     groups = {_group(key, known): None for key in of}
@@ -143,6 +158,7 @@ def refold(client: Client, settings: Settings, of: Collection[CallKey]) -> Itera
         events = [event for each in stored for event in each.events if not is_link(event)]
         if events:
             group.call = _fold(events, group, now_ms - int(settings.open_limit_s * 1000))
+            _price(group, group.call, tariffs)
             own = known.get((tenant, group.call.call_id)) or stored[0]
             group.partition = own.partition
             group.archived_at = max(each.archived_at for each in stored)
@@ -174,9 +190,23 @@ def _fold(events: list[Event], group: Refolded, silent_before: int) -> Call:
     call = call_of(events)
     if call.state == "closed":
         return call
-    newest = max((row["version"] & _EVENTS for row in group.calls), default=0)
+    newest = max((folded(row["version"]) & _EVENTS for row in group.calls), default=0)
     expired = bool(newest & 1) if newest >> 1 == call.events else call.last_event_at < silent_before
     return call_of(events, expired=True) if expired else call
+
+
+def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
+    """The price as the worker gives it: by the line that the call was priced by before. A row of the same fold
+    keeps its version, in which is how often it was priced again."""
+    rows_of = [row for row in group.calls if row["call_id"] == call.call_id]
+    newest = max(rows_of, key=lambda row: int(row["version"]), default=None)
+    if call.state == "closed":
+        call.rating = newest["rating"] if newest is not None else ""
+        price(call, tariffs)
+    if newest is not None and folded(newest["version"]) == folded(call.version):
+        call.version = newest["version"]
+        for log in call.logs:
+            log.version = call.version
 
 
 def _events(client: Client, of: Collection[CallKey]) -> dict[CallKey, Stored]:

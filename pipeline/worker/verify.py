@@ -16,7 +16,7 @@ from pipeline.warehouse.client import connect
 from pipeline.warehouse.period import BEGINNING, Period
 from pipeline.worker.doubtful import Doubt, Doubtful, doubt_of, in_hand
 from pipeline.worker.rebuild import PAGE
-from pipeline.worker.refold import Difference, refold, too_old, without_archive
+from pipeline.worker.refold import Difference, load_tariffs, refold, too_old, without_archive
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ def verify(settings: Settings, of: Period, report: Callable[[Difference], None],
 
 async def _verify(settings: Settings, of: Period, report: Callable[[Difference], None], show: bool) -> Verdict:
     client = connect(settings.clickhouse, settings.database)
+    tariffs = load_tariffs(client, settings)
     verdict = Verdict()
     doubtful = Doubtful()
 
@@ -47,7 +48,7 @@ async def _verify(settings: Settings, of: Period, report: Callable[[Difference],
             report(each)
 
     async def look(calls: list[CallKey], before: dict[CallKey, Doubt]) -> None:
-        for group in await asyncio.to_thread(lambda: list(refold(client, settings, calls))):
+        for group in await asyncio.to_thread(lambda: list(refold(client, settings, tariffs, calls))):
             if not (found := group.differences()) or too_old(group, settings):
                 continue
             doubt = doubt_of(group, before)

@@ -25,6 +25,7 @@ from pipeline.worker.worker import Worker
 from tests.worker.memory import Crash, Memory, MemoryStore
 from tests.worker.phone_calls import event, phone_call
 from tests.worker.test_folding import Record
+from tests.worker.test_rebalance import no_tariffs
 
 START = 1_750_000_000_000
 OPEN_LIMIT_S = 3600
@@ -75,6 +76,7 @@ class Machine(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.worker = Worker(SETTINGS, MemoryStore(SETTINGS, self.memory), self.acknowledge)
+        self.worker._pricing.tariffs = no_tariffs  # type: ignore[assignment,method-assign]
         self.worker.assigned([0, 1])
         self.read = list(self.committed)
         self.task = self.loop.create_task(self.worker.run())

@@ -45,10 +45,21 @@ class EmptyWarehouse:
     """A client of a warehouse in which nothing is."""
 
     def query(self, sql: str, **_: object) -> SimpleNamespace:
-        return SimpleNamespace(result_rows=[(0,)] if "max(" in sql else [])
+        return SimpleNamespace(result_rows=[(0,)] if "event_rows" in sql else [])
 
     def query_column_block_stream(self, *_: object, **__: object) -> Any:
         return contextlib.nullcontext(())
+
+
+async def no_tariffs(*, late: bool) -> None:
+    """No call has a price here."""
+
+
+def worker_of(store: Store, acknowledge: Callable[[Chunk], None]) -> Worker:
+    """A worker over this store, which prices nothing."""
+    worker = Worker(Settings(batch_events=10), store, acknowledge)  # type: ignore[arg-type]
+    worker._pricing.tariffs = no_tariffs  # type: ignore[assignment,method-assign]
+    return worker
 
 
 def of(first: int, count: int = 10) -> Chunk:
@@ -63,7 +74,7 @@ def store() -> Store:
 
 async def test_a_chunk_that_waited_through_a_rebalance_is_left_out(store: Store) -> None:
     """It would be taken for what follows the chunks before it, which were given back."""
-    worker = Worker(Settings(batch_events=10), store, lambda chunk: None)  # type: ignore[arg-type]
+    worker = worker_of(store, lambda chunk: None)
     worker.assigned([0])
     await worker.add(of(100))
     waiting = asyncio.create_task(worker.add(of(110)))
@@ -75,7 +86,7 @@ async def test_a_chunk_that_waited_through_a_rebalance_is_left_out(store: Store)
 
 async def test_what_was_begun_is_settled_before_partitions_go(store: Store) -> None:
     acknowledged: list[Chunk] = []
-    worker = Worker(Settings(batch_events=10), store, acknowledged.append)  # type: ignore[arg-type]
+    worker = worker_of(store, acknowledged.append)
     store.open.clear()
     worker.assigned([0])
     loop = asyncio.create_task(worker.run())
@@ -94,7 +105,7 @@ async def test_what_was_begun_is_settled_before_partitions_go(store: Store) -> N
 
 async def test_an_abandoned_batch_is_neither_written_nor_acknowledged(store: Store) -> None:
     acknowledged: list[Chunk] = []
-    worker = Worker(Settings(batch_events=10), store, acknowledged.append)  # type: ignore[arg-type]
+    worker = worker_of(store, acknowledged.append)
     store.open.clear()
     worker.assigned([0])
     loop = asyncio.create_task(worker.run())
