@@ -15,7 +15,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts lock bench clean
+.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts lock bench chaos chaos-long clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,13 @@ pytest: setup kafka-parts sip-parts browser-parts ## the tests with their real p
 
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
 	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)
+
+chaos: setup kafka-parts ## everything breaks while the worker works: nothing lost, nothing doubled (ARGS=options)
+	$(BIN)/python -m tests.long.chaos $(ARGS)
+
+HOURS ?= 2
+chaos-long: setup kafka-parts ## the same for hours (HOURS=2)
+	$(BIN)/python -m tests.long.chaos --seconds 240 --hours $(HOURS) $(ARGS)
 
 # What the worker is compared with wants other versions of its packages: an environment of its own.
 .cache/bench/.installed: bench/requirements.txt

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline import kafka
@@ -266,20 +266,6 @@ class Deployment:
         finally:
             await admin.close()
         return {tp.partition: meta.offset for tp, meta in offsets.items() if meta.offset >= 0}
-
-    def grow(self, partitions: int) -> None:
-        """Add partitions to the events topic."""
-
-        async def run() -> None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
-            await admin.start()
-            try:
-                await admin.create_partitions({self.settings.events_topic: NewPartitions(total_count=partitions)})
-            finally:
-                await admin.close()
-
-        asyncio.run(run())
-        self.settings.partitions = partitions
 
     def log_ends(self, topic: str = "") -> dict[int, int]:
         """Partition → offset after the last record of the events topic, or another, as the broker has it."""

@@ -1,4 +1,4 @@
-"""kill -9, anywhere: nothing lost, nothing doubled, no field wrong."""
+"""kill -9, anywhere: nothing lost, nothing doubled, no field wrong. Hundreds of kills, at every step: `make chaos`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.worker.deployment import wait_for
 from tests.worker.phone_calls import event, in_time, now_ms, phone_calls
 from tests.worker.test_workers_together import produce_slowly
 
-STEPS = ("archive", "call_logs", "calls", "feed", "forward", "dead_letters")
+STEPS = ("archive", "calls", "feed", "forward", "dead_letters")
 
 
 def test_killed_between_every_two_steps(deploy: Deploy) -> None:
@@ -22,7 +22,7 @@ def test_killed_between_every_two_steps(deploy: Deploy) -> None:
     random.Random(5).shuffle(events)
     poison = b'{"type": "started"}'
     for number, step in enumerate(STEPS):
-        deployment.produce(events[len(events) * number // 6 : len(events) * (number + 1) // 6])
+        deployment.produce(events[len(events) * number // len(STEPS) : len(events) * (number + 1) // len(STEPS)])
         wrong_key = event(f"forwarded-{step}", "started", now_ms(), 0, leg_id="a")
         deployment.send([(b"k", poison), (b"wrong", encode(wrong_key))])
         worker = deployment.worker(ready=False, crash_after=f"{step}:{1 + number % 2}")
@@ -57,22 +57,21 @@ def test_killed_while_a_silent_call_is_closed(deploy: Deploy, step: str) -> None
     deployment.verify(expired=frozenset((call,)))
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments_under_load(deploy: Deploy) -> None:
     deployment = deploy(batch_events=400, group_instance="only", grace_s=1)
     chance = random.Random(11)
-    events = in_time(phone_calls(6000, every_ms=10))
+    events = in_time(phone_calls(1500, every_ms=10))
     # Neighbours in time change places: late and out of order, but a stream all the same.
     for place in range(0, len(events) - 2000, 50):
         other = place + chance.randrange(2000)
         events[place], events[other] = events[other], events[place]
     events += chance.sample(events, 500)
-    load = produce_slowly(deployment, events, 45)
-    for _ in range(20):
+    load = produce_slowly(deployment, events, 10)
+    for _ in range(5):
         worker = deployment.worker(ready=False)
         while worker.metric("cdr_batches_total") < 1 and worker.running:
             time.sleep(0.05)
-        time.sleep(chance.random() * 1.2)
+        time.sleep(chance.random() * 0.8)
         worker.kill()
     load.join()
     deployment.worker()

@@ -91,8 +91,8 @@ def freezes(arena: Arena) -> int:
 
 
 def come_and_go(arena: Arena) -> int:
-    """Workers join and leave in good order and in bad, while partitions are added."""
-    deployment = arena.begin()
+    """Workers join and leave in good order and in bad, with and without static membership."""
+    arena.begin()
     workers: list[WorkerProcess] = [arena.worker()]
     done = 0
     while not arena.over:
@@ -107,8 +107,6 @@ def come_and_go(arena: Arena) -> int:
             else:
                 leaving.kill()
         done += 1
-        if done == 4:
-            deployment.grow(6)
         arena.pause(1, 4)
     return done
 
