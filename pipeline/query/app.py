@@ -33,6 +33,7 @@ from pipeline.query.export_runs import ExportRuns
 from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
+from pipeline.rating.recalculation import Recalculation
 from pipeline.settings import Settings
 from pipeline.warehouse.expressions import BadExpression
 from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
@@ -81,6 +82,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.gate = gate
     app.state.directories = directories
     app.state.editor = Editor(settings.clickhouse, settings.database)
+    app.state.recalculate = Recalculation(settings.clickhouse, settings.database, settings.country)
     document: dict[str, object] = {}
 
     def openapi() -> dict[str, object]:

@@ -49,11 +49,11 @@ def fill(call: Call, rating: Rating, billed_s: int) -> None:
         call.cost, call.currency, call.rate, call.rate_prefix = "0" if rating.free else "", "", "", ""
     else:
         call.cost = customer.cost(billed_s)
-        call.currency, call.rate, call.rate_prefix = customer.currency, customer.rate, customer.prefix
+        call.currency, call.rate, call.rate_prefix = customer.line.currency, customer.rate, customer.line.prefix
     if carrier is None:
         call.carrier_cost = call.carrier_currency = ""
     else:
-        call.carrier_cost, call.carrier_currency = carrier.cost(billed_s), carrier.currency
+        call.carrier_cost, call.carrier_currency = carrier.cost(billed_s), carrier.line.currency
     call.rating = encoded(rating)
 
 

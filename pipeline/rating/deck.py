@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
 from pipeline.rating.bands import Band, parse
-from pipeline.rating.formula import DECIMALS, Terms
+from pipeline.rating.formula import DECIMALS, Formula, Terms
 
 KINDS: Final = ("customer", "carrier")
 DIRECTIONS: Final = ("", "outbound", "inbound_outbound", "inbound")
@@ -74,19 +75,25 @@ class Header:
 
 
 class Moment:
-    """The start of a call, as instant and as wall-clock time of the tenant's zone. Both as comparable texts."""
+    """The start of a call (ms), as instant and as wall-clock time of the tenant's zone, both worked out when asked."""
 
-    __slots__ = ("instant", "local", "wall")
+    def __init__(self, ms: int, zone: dt.tzinfo) -> None:
+        self._ms, self._zone = ms, zone
 
-    def __init__(self, start: dt.datetime, zone: dt.tzinfo) -> None:
-        self.local = start.astimezone(zone)
-        self.wall = f"{self.local:%Y-%m-%dT%H:%M:%S}"
-        self.instant = f"{start.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}Z"
+    @cached_property
+    def local(self) -> dt.datetime:
+        """Wall-clock time."""
+        return dt.datetime.fromtimestamp(self._ms // 1000, self._zone)
 
-    @classmethod
-    def at(cls, ms: int, zone: dt.tzinfo) -> Moment:
-        """Of milliseconds since the epoch."""
-        return cls(dt.datetime.fromtimestamp(ms // 1000, dt.UTC), zone)
+    @cached_property
+    def wall(self) -> str:
+        """Wall-clock time as comparable text."""
+        return f"{self.local:%Y-%m-%dT%H:%M:%S}"
+
+    @cached_property
+    def instant(self) -> str:
+        """UTC as comparable text."""
+        return f"{dt.datetime.fromtimestamp(self._ms // 1000, dt.UTC):%Y-%m-%dT%H:%M:%S}Z"
 
     def before(self, bound: str) -> bool:
         """Whether it is earlier than a bound of a line."""
@@ -94,9 +101,9 @@ class Moment:
 
 
 class Deck:
-    """Lines by prefix. A prefix of several lines (dates, bands) has a tuple of them, the most special first."""
+    """Lines by prefix. Lines that do not always hold (dates, bands) are a tuple, the most special first."""
 
-    __slots__ = ("_bands", "_lengths", "_lines", "header", "size")
+    __slots__ = ("_bands", "_formulas", "_lengths", "_lines", "header", "size")
 
     def __init__(self, header: Header, lines: Iterable[Line]) -> None:
         self.header = header
@@ -107,7 +114,7 @@ class Deck:
             self.size += 1
             held = found.get(line.prefix)
             if held is None:
-                found[line.prefix] = line
+                found[line.prefix] = line if line.always else (line,)
             else:
                 found[line.prefix] = (*held, line) if isinstance(held, tuple) else (held, line)
                 several.add(line.prefix)
@@ -118,6 +125,7 @@ class Deck:
         self._lines = found
         self._lengths = tuple(sorted({len(prefix) for prefix in found}, reverse=True))
         self._bands: dict[str, Band | None] = {}
+        self._formulas: dict[int, Formula] = {}  # by the identity of terms, which live as long as their lines
 
     def find(self, number: str, moment: Moment) -> Line | None:
         """The line for a number (digits), by the longest prefix with a line that holds at the moment."""
@@ -128,13 +136,19 @@ class Deck:
             held = lines.get(number[:length])
             if held is None:
                 continue
-            if isinstance(held, tuple):
-                for line in held:
-                    if line.always or self._holds(line, moment):
-                        return line
-            elif held.always or self._holds(held, moment):
+            if type(held) is Line:
                 return held
+            for line in held:  # type: ignore[union-attr]
+                if line.always or self._holds(line, moment):
+                    return line
         return None
+
+    def formula(self, terms: Terms) -> Formula:
+        """The formula of a line's terms, worked out once."""
+        known = self._formulas.get(id(terms))
+        if known is None:
+            known = self._formulas[id(terms)] = Formula(terms, self.header.decimals, self.header.rounding)
+        return known
 
     def lines(self) -> Iterable[Line]:
         """All lines."""

@@ -4,8 +4,8 @@
      · price_n / 60) · (1 + post_call_surcharge %)
 
 Nothing when the duration is shorter than the grace period; at least `minimum` otherwise. Prices are a minute,
-intervals and durations whole seconds. All sums are exact decimals over 6000; the one division is the last step, and
-its rounding is the tariff's.
+intervals and durations whole seconds. Every sum and product is exact; the one division is the last step, and its
+rounding is the tariff's.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Final
 
+import orjson
+
 ZERO: Final = Decimal(0)
 DECIMALS: Final = 5  # as PortSIP shows costs
 ROUNDINGS: Final = ("half_up", "half_even", "up", "down")
 
-_EXACT: Final = Context(prec=200, Emin=-9999, Emax=9999)
-_HUNDRED: Final = Decimal(100)
 _SIXTY: Final = Decimal(60)
-_PARTS: Final = Decimal(6000)  # 60 seconds a minute, 100 per cent
+_HUNDRED: Final = Decimal(100)
+# Prices have at most so many decimals; as whole numbers of that unit they are added and multiplied exactly.
+_PLACES: Final = 12
+_UNIT: Final = 10**_PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +57,76 @@ class Charge:
     cost: Decimal
 
 
+_TERMS: Final = tuple(Terms.__dataclass_fields__)
+
+
+class Formula:
+    """The formula of one tariff line with what does not depend on the duration worked out: whole numbers, over
+    60 seconds a minute · 100 per cent · the units of prices and of the surcharge."""
+
+    __slots__ = ("_base", "_decimals", "_factor", "_grace", "_least", "_over", "_places", "_price", "_rounding",
+                 "_skip", "_step", "json")  # fmt: skip
+
+    def __init__(self, terms: Terms, decimals: int = DECIMALS, rounding: str = "half_up") -> None:
+        self._grace = terms.grace_period
+        self._skip = terms.interval_1 + terms.free_seconds
+        self._step = terms.interval_n
+        self._base = _units(terms.connect_fee) * 60 + _units(terms.price_1) * terms.interval_1
+        self._price = _units(terms.price_n)
+        self._factor = 100 * _UNIT + _units(terms.post_call_surcharge)
+        self._over = 6000 * _UNIT * _UNIT
+        self._least = _units(terms.minimum) * 6000 * _UNIT
+        self._places = 10**decimals
+        self._decimals = decimals
+        self._rounding = rounding
+        told = {name: held if isinstance(held := getattr(terms, name), int) else text(held) for name in _TERMS}
+        self.json = orjson.dumps({"decimals": decimals, "rounding": rounding, **told}).decode()[1:]  # without the {
+
+    def units(self, seconds: int) -> int:
+        """What so many seconds cost, in units of the last decimal."""
+        if seconds < self._grace:
+            return 0
+        parts = self._base
+        rest = seconds - self._skip
+        if rest > 0:
+            step = self._step
+            parts += self._price * (-(-rest // step) * step)
+        parts *= self._factor
+        if parts < self._least:
+            parts = self._least
+        over = self._over
+        whole: int
+        whole, rest = divmod(parts * self._places, over)
+        if rest:
+            rounding = self._rounding
+            if rounding == "half_up":
+                whole += 2 * rest >= over
+            elif rounding == "half_even":
+                whole += 2 * rest > over or (2 * rest == over and whole % 2 == 1)
+            else:
+                whole += rounding == "up"
+        return whole
+
+    def cost(self, seconds: int) -> str:
+        """What so many seconds cost, as plain text without zeros at its end."""
+        units = self.units(seconds)
+        if not self._decimals:
+            return str(units)
+        whole, part = divmod(units, self._places)
+        return f"{whole}.{part:0{self._decimals}}".rstrip("0") if part else str(whole)
+
+
+def _units(value: Decimal) -> int:
+    """A price as a whole number of the smallest unit. Raises ValueError for one with more decimals."""
+    units = value.scaleb(_PLACES)
+    if units != units.to_integral_value():
+        raise ValueError(f"{value} has more than {_PLACES} decimals")
+    return int(units)
+
+
 def cost(terms: Terms, seconds: int, decimals: int = DECIMALS, rounding: str = "half_up") -> Decimal:
     """What `seconds` cost, with `decimals` digits after the point."""
-    if seconds < terms.grace_period:
-        return ZERO.scaleb(-decimals) if decimals else ZERO
-    exact = _EXACT
-    rest = seconds - terms.interval_1 - terms.free_seconds
-    parts = exact.add(
-        exact.multiply(terms.connect_fee, _SIXTY), exact.multiply(terms.price_1, Decimal(terms.interval_1))
-    )
-    if rest > 0:
-        step = terms.interval_n
-        parts = exact.add(parts, exact.multiply(terms.price_n, Decimal(-(-rest // step) * step)))
-    parts = exact.multiply(parts, exact.add(_HUNDRED, terms.post_call_surcharge))
-    if terms.minimum:
-        parts = max(parts, exact.multiply(terms.minimum, _PARTS))
-    return _rounded(parts, decimals, rounding)
-
-
-def _rounded(parts: Decimal, decimals: int, rounding: str) -> Decimal:
-    """parts / 6000 with so many decimals: the only rounding there is."""
-    whole, rest = _EXACT.divmod(_EXACT.scaleb(parts, Decimal(decimals)), _PARTS)
-    if rest:
-        twice = _EXACT.add(rest, rest)
-        if rounding == "half_up":
-            up = twice >= _PARTS
-        elif rounding == "half_even":
-            up = twice > _PARTS or (twice == _PARTS and int(whole) % 2 == 1)
-        else:
-            up = rounding == "up"
-        if up:
-            whole = _EXACT.add(whole, Decimal(1))
-    return _EXACT.scaleb(whole, Decimal(-decimals))
+    return Decimal(Formula(terms, decimals, rounding).units(seconds)).scaleb(-decimals)
 
 
 def explain(terms: Terms, seconds: int, decimals: int = DECIMALS, rounding: str = "half_up") -> Charge:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
+from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
 
 LOCAL: Final = "LOCAL"
 NATIONAL: Final = "NATIONAL"
@@ -28,6 +28,7 @@ FREE: Final = frozenset((INTERNAL, FEATURE, EMERGENCY))
 _MARKS: Final = re.compile(r"[\s()./-]")
 # One country code, several countries with tariffs of their own: North America, Russia and Kazakhstan.
 _SHARED: Final = (1, 7)
+_COUNTRY_CODES: Final = frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 _REMEMBERED: Final = 200_000
 
 
@@ -114,14 +115,40 @@ class Numbering:
 
     def _telephone(self, dialled: str) -> Number:
         country = self.plan.country
+        quick = self._quick(dialled)
+        if quick is not None:
+            return quick
         if country and _is_short(dialled, country):
             return Number("", (dialled,))
         parsed = self._parsed(dialled)
         if parsed is None:
             return Number("", (dialled.removeprefix("+"),))
         digits = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)[1:]
-        told = dialled.removeprefix("+")
-        return Number(self._class(parsed, digits), (digits,) if told == digits else (digits, told))
+        return _number(self._class(parsed, digits), digits, dialled)
+
+    def _quick(self, dialled: str) -> Number | None:
+        """What is plain at a glance: numbers of other countries in international form, and valid fixed and mobile
+        numbers of the own one. Everything else is read by libphonenumber's rules, which take far longer."""
+        if not self._home or self.plan.international_prefix:
+            return None
+        home = str(self._home)
+        if dialled[0] == "+":
+            digits = dialled[1:]
+            if not digits.startswith(home):
+                code = next((digits[:size] for size in (1, 2, 3) if digits[:size] in _COUNTRY_CODES), "")
+                plain = code and digits[len(code)] != "0" if len(digits) > len(code) + 4 else False
+                return _number(INTERNATIONAL, digits, dialled) if plain else None
+            national = digits[len(home) :]
+        else:
+            national = dialled.removeprefix(_national_prefix(self.plan.country) or "\0")
+        fixed, mobile = _patterns(self.plan.country)
+        is_fixed, is_mobile = bool(fixed.fullmatch(national)), bool(mobile.fullmatch(national))
+        if not (is_fixed or is_mobile):
+            return None
+        digits = home + national
+        if is_mobile and not is_fixed:
+            return _number(MOBILE, digits, dialled)
+        return _number(LOCAL if digits.startswith(self._local_prefixes) else NATIONAL, digits, dialled)
 
     def _parsed(self, dialled: str) -> PhoneNumber | None:
         plan = self.plan
@@ -138,25 +165,25 @@ class Numbering:
         return parsed
 
     def _class(self, parsed: PhoneNumber, digits: str) -> str:
-        kind = _type_of(digits)
-        if not self.plan.country:
-            if not phonenumbers.is_possible_number(parsed):
-                return ""
-            return MOBILE if kind == PhoneNumberType.MOBILE else INTERNATIONAL
-        if parsed.country_code != self._home:
+        home = self._home
+        if home and parsed.country_code != home:
             return INTERNATIONAL
-        if self._home in _SHARED:
+        possible = phonenumbers.is_possible_number_with_reason(parsed)
+        if possible == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+            return LOCAL if home else ""
+        if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+            return ""
+        if home in _SHARED:
             region = phonenumbers.region_code_for_number(parsed)
             if region is not None and region != self.plan.country:
                 return INTERNATIONAL
+        kind = _type_of(parsed)
         if kind == PhoneNumberType.MOBILE:
             return MOBILE
-        if _is_local(parsed) or digits.startswith(self._local_prefixes):
-            return LOCAL
-        if not phonenumbers.is_possible_number(parsed):
-            return ""
+        if not home:
+            return INTERNATIONAL
         # Where mobile and fixed numbers look alike (NANP), nobody can say: not mobile.
-        return NATIONAL
+        return LOCAL if digits.startswith(self._local_prefixes) else NATIONAL
 
     @cached_property
     def _local_prefixes(self) -> tuple[str, ...]:
@@ -193,21 +220,45 @@ def _is_short(dialled: str, country: str) -> bool:
     return shortnumberinfo.is_valid_short_number_for_region(parsed, country)
 
 
-def _type_of(digits: str) -> int:
-    """Type of an E.164 number. One of a block that no network has yet is of the type of the nearest blocks."""
-    kind = _valid_type(digits)
-    place = len(digits) - 1
-    while kind == PhoneNumberType.UNKNOWN and place >= max(4, len(digits) - 8):
-        for digit in "0123456789":
-            kind = _valid_type(digits[:place] + digit + digits[place + 1 :])
-            if kind != PhoneNumberType.UNKNOWN:
-                break
-        place -= 1
+def _type_of(parsed: PhoneNumber) -> int:
+    """Type of a number. One of a block that no network has yet is of the type of the nearest blocks."""
+    kind = phonenumbers.number_type(parsed)
+    region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    if kind != PhoneNumberType.UNKNOWN or region in ("ZZ", "001"):
+        return kind
+    fixed, mobile = _patterns(region)
+    national = phonenumbers.national_significant_number(parsed)
+    for place in range(len(national) - 1, max(1, len(national) - 9), -1):
+        near = [national[:place] + digit + national[place + 1 :] for digit in "0123456789"]
+        if any(fixed.fullmatch(each) for each in near):
+            return PhoneNumberType.FIXED_LINE
+        if any(mobile.fullmatch(each) for each in near):
+            return PhoneNumberType.MOBILE
     return kind
 
 
-def _valid_type(digits: str) -> int:
-    try:
-        return phonenumbers.number_type(phonenumbers.parse("+" + digits, None))
-    except phonenumbers.NumberParseException:
-        return PhoneNumberType.UNKNOWN
+def _number(class_: str, digits: str, dialled: str) -> Number:
+    told = dialled.removeprefix("+")
+    return Number(class_, (digits,) if told == digits else (digits, told))
+
+
+@cache
+def _patterns(country: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Valid fixed and mobile numbers of a country, without its code."""
+    metadata = PhoneMetadata.metadata_for_region(country)
+    assert metadata is not None
+    found = []
+    for described in (metadata.fixed_line, metadata.mobile):
+        pattern = described.national_number_pattern if described is not None else None
+        lengths = described.possible_length if described is not None else ()
+        found.append(re.compile(f"(?:{pattern})" if pattern and -1 not in lengths else "(?!)"))
+    return found[0], found[1]
+
+
+@cache
+def _national_prefix(country: str) -> str:
+    """What is dialled before national numbers, where it is simply taken off; "" elsewhere."""
+    metadata = PhoneMetadata.metadata_for_region(country)
+    assert metadata is not None
+    simple = metadata.national_prefix == metadata.national_prefix_for_parsing
+    return metadata.national_prefix or "" if simple and not metadata.national_prefix_transform_rule else ""

@@ -7,45 +7,54 @@ is what changes lines of old calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from pipeline.rating.deck import Header, Line
-from pipeline.rating.formula import ROUNDINGS, Terms, cost, text
+from pipeline.rating.formula import ROUNDINGS, Formula, Terms, text
 
 _TERMS: Final = tuple(Terms.__dataclass_fields__)
 _WHOLE: Final = frozenset(("interval_1", "interval_n", "free_seconds", "grace_period"))
 
 
-@dataclass(frozen=True, slots=True)
 class Price:
     """A tariff line found in a deck."""
 
-    deck: str
-    version: int
-    prefix: str
-    destination: str
-    currency: str
-    terms: Terms
-    decimals: int
-    rounding: str
+    __slots__ = ("formula", "header", "line")
+
+    def __init__(self, header: Header, line: Line, formula: Formula) -> None:
+        self.header, self.line, self.formula = header, line, formula
+
+    def cost(self, seconds: int) -> str:
+        """What so many seconds cost, as text."""
+        return self.formula.cost(seconds)
 
     @property
     def rate(self) -> str:
         """The price of a minute after the first interval, as text."""
-        return text(self.terms.price_n)
+        return text(self.line.terms.price_n)
 
-    def cost(self, seconds: int) -> str:
-        """What so many seconds cost, as text."""
-        return text(cost(self.terms, seconds, self.decimals, self.rounding))
+    @property
+    def json(self) -> str:
+        """The line with its terms and the deck it is from."""
+        line = self.line
+        destination = orjson.dumps(line.destination).decode()
+        return (
+            f'{{"deck":{_quoted(self.header.name)},"version":{self.header.version},"prefix":"{line.prefix}",'
+            f'"destination":{destination},"currency":"{line.currency}",{self.formula.json}'
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
+@lru_cache
+def _quoted(name: str) -> str:
+    return orjson.dumps(name).decode()
+
+
+class Rating(msgspec.Struct, frozen=True, gc=False):
     """How a call is priced. `subject` is a checksum of what the line was chosen by: when it changes, the line is
     chosen anew. A price that is None is unknown, unless `free` says that nothing is to be paid."""
 
@@ -58,49 +67,22 @@ class Rating:
     free: bool = False
 
 
-def price_of(header: Header, line: Line) -> Price:
-    """A line with what its deck says."""
-    return Price(
-        header.name,
-        header.version,
-        line.prefix,
-        line.destination,
-        line.currency,
-        line.terms,
-        header.decimals,
-        header.rounding,
-    )
-
-
 def encoded(rating: Rating) -> str:
     """The rating as it is kept."""
-    held: dict[str, Any] = {"class": rating.class_, "account": rating.account, "subject": rating.subject}
-    held["tariffs"] = rating.tariffs
+    head = _head(rating.class_, rating.account)
+    kept = f'{head},"subject":{rating.subject},"tariffs":{rating.tariffs}'
     if rating.free:
-        held["free"] = True
+        kept += ',"free":true'
     if rating.customer is not None:
-        held["customer"] = _listed(rating.customer)
+        kept += f',"customer":{rating.customer.json}'
     if rating.carrier is not None:
-        held["carrier"] = _listed(rating.carrier)
-    return orjson.dumps(held).decode()
+        kept += f',"carrier":{rating.carrier.json}'
+    return kept + "}"
 
 
 @lru_cache(maxsize=8192)
-def _listed(price: Price) -> dict[str, Any]:
-    terms = {}
-    for name in _TERMS:
-        value = getattr(price.terms, name)
-        terms[name] = value if name in _WHOLE else text(value)
-    return {
-        "deck": price.deck,
-        "version": price.version,
-        "prefix": price.prefix,
-        "destination": price.destination,
-        "currency": price.currency,
-        "decimals": price.decimals,
-        "rounding": price.rounding,
-        **terms,
-    }
+def _head(class_: str, account: str) -> str:
+    return orjson.dumps({"class": class_, "account": account}).decode()[:-1]
 
 
 @lru_cache(maxsize=8192)
@@ -119,17 +101,11 @@ def decoded(kept: str) -> Rating:
 
 
 def _price(held: dict[str, Any]) -> Price:
-    terms: dict[str, Any] = {name: held[name] if name in _WHOLE else Decimal(held[name]) for name in _TERMS}
-    rounding = held["rounding"]
+    values: dict[str, Any] = {name: held[name] if name in _WHOLE else Decimal(held[name]) for name in _TERMS}
+    terms = Terms(**values)
+    decimals, rounding = held["decimals"], held["rounding"]
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding {rounding!r} is none of {', '.join(ROUNDINGS)}")
-    return Price(
-        held["deck"],
-        held["version"],
-        held["prefix"],
-        held["destination"],
-        held["currency"],
-        Terms(**terms),
-        held["decimals"],
-        rounding,
-    )
+    header = Header(held["deck"], decimals=decimals, rounding=rounding, version=held["version"])
+    line = Line(held["prefix"], held["destination"], terms, held["currency"])
+    return Price(header, line, Formula(terms, decimals, rounding))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from zlib import crc32
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from pipeline.directory.model import Directory, Tenant
 from pipeline.rating.deck import Deck, Moment
 from pipeline.rating.numbers import FREE, Numbering, Plan
-from pipeline.rating.rating import Price, Rating, price_of
+from pipeline.rating.rating import Price, Rating
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, gc=False):
     """What the price of a call depends on, its duration left out. `started_at` in ms."""
 
     tenant: str
@@ -66,11 +65,15 @@ class Tariffs:
         self._country = country
         self._chosen: dict[tuple[str, ...], tuple[Deck, ...]] = {}
         self._numbering: dict[str, Numbering] = {}
+        self._empty: dict[str, Directory] = {}
         self._inbound = any(deck.header.scope.direction == "inbound" for deck in self.decks)
 
     def directory(self, tenant: str) -> Directory:
         """The tenant's directory; an empty one when it has none."""
-        return self._directories.get(tenant) or Directory(Tenant(tenant))
+        known = self._directories.get(tenant) or self._empty.get(tenant)
+        if known is None:
+            known = self._empty[tenant] = Directory(Tenant(tenant))
+        return known
 
     def knows(self, tenant: str) -> bool:
         """Whether anything is known that prices calls of the tenant: decks, or a directory of its own."""
@@ -87,11 +90,12 @@ class Tariffs:
         account = subject.account or directory.account_of(subject.extension, subject.trunk)
         trunk = directory.trunks.get(subject.trunk)
         number = self.numbering(subject.tenant).read(subject.number, trunk.prefix if trunk is not None else "")
-        moment = _moment(subject.started_at // 1000, directory.tz)
-        customer = self._find("customer", subject, account, number.digits, moment)
+        moment = Moment(subject.started_at, directory.tz)
+        scope = (subject.tenant, subject.trunk, account, subject.direction)
+        customer = self.find("customer", *scope, number.digits, moment)
         if customer is None and subject.direction == "inbound":
             return None
-        carrier = self._find("carrier", subject, account, number.digits, moment)
+        carrier = self.find("carrier", *scope, number.digits, moment)
         free = customer is None and number.class_ in FREE
         return Rating(number.class_, account, subject.checksum, self.version, customer, carrier, free)
 
@@ -120,9 +124,18 @@ class Tariffs:
             )
         return known
 
-    def _find(self, kind: str, subject: Subject, account: str, digits: tuple[str, ...], moment: Moment) -> Price | None:
-        """The line of the first deck in the order of their scopes that has one for the number."""
-        key = (kind, subject.tenant, subject.trunk, account, subject.direction)
+    def find(
+        self,
+        kind: str,
+        tenant: str,
+        trunk: str,
+        account: str,
+        direction: str,
+        digits: tuple[str, ...],
+        moment: Moment,
+    ) -> Price | None:
+        """The line of the first deck, in the order of their scopes, that has one for the number."""
+        key = (kind, tenant, trunk, account, direction)
         decks = self._chosen.get(key)
         if decks is None:
             if len(self._chosen) > 10_000:
@@ -132,10 +145,5 @@ class Tariffs:
             for number in digits:
                 line = deck.find(number, moment)
                 if line is not None:
-                    return price_of(deck.header, line)
+                    return Price(deck.header, line, deck.formula(line.terms))
         return None
-
-
-@lru_cache(maxsize=4096)
-def _moment(second: int, zone: ZoneInfo) -> Moment:
-    return Moment.at(second * 1000, zone)

@@ -25,21 +25,21 @@ def tried(tariffs: Tariffs, subject: Subject, seconds: int, kind: str = "custome
         free = "0" if rating.free and kind == "customer" else None
         why = f"{rating.class_} numbers are free" if free else "no line of a deck holds for this number and time"
         return told | {"deck": None, "prefix": None, "destination": None, "currency": None, "cost": free, "why": why}
-    charge = explain(price.terms, seconds, price.decimals, price.rounding)
+    charge = explain(price.line.terms, seconds, price.header.decimals, price.header.rounding)
     return told | _line(price) | _terms(price, charge) | {"cost": text(charge.cost), "formula": _formula(price, charge)}
 
 
 def _line(price: Price) -> dict[str, Any]:
     return {
-        "deck": price.deck,
-        "prefix": price.prefix,
-        "destination": price.destination or None,
-        "currency": price.currency or None,
+        "deck": price.header.name,
+        "prefix": price.line.prefix,
+        "destination": price.line.destination or None,
+        "currency": price.line.currency or None,
     }
 
 
 def _terms(price: Price, charge: Charge) -> dict[str, Any]:
-    terms = price.terms
+    terms = price.line.terms
     return {
         "grace_period": terms.grace_period,
         "in_grace_period": charge.in_grace,
@@ -57,14 +57,14 @@ def _terms(price: Price, charge: Charge) -> dict[str, Any]:
         "minimum": text(terms.minimum),
         "minimum_applied": charge.at_minimum,
         "unrounded": text(charge.unrounded),
-        "decimals": price.decimals,
-        "rounding": price.rounding,
+        "decimals": price.header.decimals,
+        "rounding": price.header.rounding,
     }
 
 
 def _formula(price: Price, charge: Charge) -> str:
     """The formula with its numbers, for people."""
-    terms = price.terms
+    terms = price.line.terms
     if charge.in_grace:
         return f"0, as {charge.seconds} s < grace period of {terms.grace_period} s"
     told = (

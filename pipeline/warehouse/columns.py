@@ -55,7 +55,7 @@ CALL: Final[Mapping[str, Column]] = _columns(
     Column("sip_status", "sip_status", "number"),
     Column("q850_cause", "q850_cause", "number"),
     *_texts("cause_from", "did", "trunk", "outbound_caller_id", "service_number", "user_data"),
-    *_texts("currency", "billed_account", "rate"),
+    *_texts("currency", "billed_account", "rate", "rate_class", "rate_prefix"),
     Column("seconds", _SECONDS, "number"),
     Column("error_status", _ERROR, "number"),
     Column("reroute_reason", _LAST_REASON),

@@ -178,7 +178,7 @@ CALL_MEASURES: Final = _named(
     Measure("cps_max", f"maxIntersections({_SECOND}, {_SECOND} + 1)", "count"),
     _money("cost"),
     _count("rated", "cost != ''"),
-    _count("unrated", f"{_OVER} AND cost = ''"),
+    _count("unrated", f"{_OVER} AND {_ANSWERED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),
     Measure("callers", "uniqExactIf(caller_number, caller_number != '')", "count"),
     Measure("first_started_at", "minOrNull(toUnixTimestamp64Milli(started_at))", "instant"),
     Measure("last_started_at", "maxOrNull(toUnixTimestamp64Milli(started_at))", "instant"),

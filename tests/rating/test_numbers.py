@@ -92,7 +92,7 @@ def test_the_directory_is_asked() -> None:
     def rated(number: str, **subject: str) -> tuple[str, str, str]:
         rating = tariffs.rate(Subject("acme", number, 0, **subject))
         assert rating
-        return rating.class_, rating.customer.prefix if rating.customer else "", rating.account
+        return rating.class_, rating.customer.line.prefix if rating.customer else "", rating.account
 
     assert rated("902079460123", extension="101") == ("LOCAL", "4420", "ANN")
     assert rated("0044#01632960123", trunk="t") == ("NATIONAL", "44", "TRUNK")
@@ -117,7 +117,10 @@ def test_of_several_decks_the_one_that_says_more() -> None:
     def found(number: str, **subject: str) -> tuple[str, str]:
         rating = tariffs.rate(Subject(subject.pop("tenant", "other"), number, 0, **subject))
         assert rating
-        return rating.customer.deck if rating.customer else "", rating.carrier.deck if rating.carrier else ""
+        return (
+            rating.customer.header.name if rating.customer else "",
+            rating.carrier.header.name if rating.carrier else "",
+        )
 
     assert found("+442079460123") == ("all", "")
     assert found("+442079460123", tenant="acme") == ("acme", "")
