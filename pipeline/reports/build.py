@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pipeline.directory.model import Directory
@@ -12,8 +12,9 @@ from pipeline.reports.table import label
 from pipeline.warehouse.clauses import between
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.visits import windows
 
-PAGE_ROWS: Final = 20_000
+WINDOW_CALLS: Final = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Question:
     type: str
     span: Span
     filter: Mapping[str, Any] = field(default_factory=dict)
+    window: tuple[int, int] | None = None  # only calls that began in it, ms; see `in_order`
 
     @property
     def tenant(self) -> str:
@@ -48,22 +50,17 @@ Sql = Callable[[Bindings], str]
 
 
 async def in_order(
-    question: Question, what: str, select: Sql, keys: Sequence[str], page: int = PAGE_ROWS
+    question: Question,
+    what: str,
+    select: Callable[[Question, Bindings], str],
+    keys: Sequence[str],
+    most: int = WINDOW_CALLS,
 ) -> AsyncIterator[Row]:
-    """The rows of `select`, ordered by `keys` (whole numbers, the first a time in ms), a page at a time: so memory
-    holds a page, however many there are. The keys must tell rows apart."""
-    after: tuple[int, ...] | None = None
-    while True:
+    """The rows of `select`, in the order of `keys` within windows of time that follow each other: memory holds a
+    window, however many rows there are. `select` is given the question with its window; `most`: calls of one."""
+    span = question.span
+    for window in await windows(question.reader, question.tenant, span.first_ms, span.end_ms, most):
         bindings = Bindings()
-        sql = f"SELECT * FROM ({select(bindings)})"
-        if after is not None:
-            past = ", ".join(bindings.bind(value, "Int64") for value in after)
-            named = ", ".join(f"toInt64({key})" for key in keys)
-            sql += f" WHERE {keys[0]} >= {bindings.bind(after[0], 'Int64')} AND ({named}) > ({past})"
-        sql += f" ORDER BY {', '.join(keys)} LIMIT {page}"
-        rows = await question.rows(what, sql, bindings)
-        for row in rows:
+        sql = select(replace(question, window=window), bindings)
+        for row in await question.rows(what, f"SELECT * FROM ({sql}) ORDER BY {', '.join(keys)}", bindings):
             yield row
-        if len(rows) < page:
-            return
-        after = tuple(int(rows[-1][key]) for key in keys)

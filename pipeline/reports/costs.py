@@ -30,7 +30,7 @@ def money(value: str | Decimal | None) -> str | None:
 
 def _calls(question: Question, members: list[str], bindings: Bindings) -> str:
     span = question.span
-    which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings)
+    which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings, question.window)
     asked = question.filter.get("type", "ANY")
     class_ = "" if asked == "ANY" else f" AND upper(rate_class) = {bindings.bind(asked, 'String')}"
     mine = bindings.bind(members, "Array(String)")
@@ -55,8 +55,8 @@ async def group_costs(question: Question) -> Report:
             named: str | None = group
             talk, cost, currencies = 0, Decimal(0), set()
 
-            def calls(bindings: Bindings, group: str = group) -> str:
-                return _calls(question, members[group], bindings)
+            def calls(part: Question, bindings: Bindings, group: str = group) -> str:
+                return _calls(part, members[group], bindings)
 
             async for row in in_order(question, "costs", calls, ("started_at_ms", "id")):
                 yield Line(_cells(question, named, row), "head" if named else "")

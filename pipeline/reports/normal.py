@@ -11,10 +11,11 @@ from pipeline.reports.definition import extension_ranges
 from pipeline.reports.table import Column, Line, Report, Table
 from pipeline.warehouse.clauses import moment
 from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import LONGEST_CALL_MS, RING_S, TALK_S, calls_ended
+from pipeline.warehouse.visits import RING_S, TALK_S, calls_ended
 
 MOST_CALLS: Final = 20_000  # vendor release note
 _PAGE: Final = 2_000
+_WINDOW: Final = 10_000
 _UNKNOWN_END: Final = "CallEndCode(0)"
 _FROM: Final = ("caller_number", "caller_extension")
 _TO: Final = ("callee_number", "callee_extension", "destination", "answered_by")
@@ -81,12 +82,12 @@ async def normal(question: Question) -> Report:
     """NORMAL: a row a call, then a row for each of its targets."""
     span = question.span
 
-    def calls(bindings: Bindings) -> str:
-        which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings)
+    def calls(part: Question, bindings: Bindings) -> str:
+        which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings, part.window)
         return f"{_SESSION} {which} AND {condition(question, bindings)}"
 
     def plotted(bindings: Bindings) -> str:
-        return f"SELECT started_at_ms AS at, status FROM ({calls(bindings)})"
+        return f"SELECT started_at_ms AS at, status FROM ({calls(question, bindings)})"
 
     plots = await overview.call_plots(question, plotted)
     total = int(sum(sum(series.values) for series in getattr(plots[0], "series", ()))) if plots else 0
@@ -131,7 +132,7 @@ def _asked(which: str, value: str) -> str:
 async def _lines(question: Question, calls: Any) -> AsyncIterator[Line]:
     listed = 0
     page: list[dict[str, Any]] = []
-    async for row in in_order(question, "normal", calls, ("started_at_ms", "id"), _PAGE):
+    async for row in in_order(question, "normal", calls, ("started_at_ms", "id"), _WINDOW):
         page.append(row)
         listed += 1
         if len(page) == _PAGE or listed == MOST_CALLS:
@@ -146,12 +147,12 @@ async def _lines(question: Question, calls: Any) -> AsyncIterator[Line]:
 
 async def _page(question: Question, page: list[dict[str, Any]]) -> list[Line]:
     bindings = Bindings()
-    first, last = page[0]["started_at_ms"], page[-1]["started_at_ms"]
+    first, last = page[0]["started_at_ms"], max(row["ended_at_ms"] for row in page)
     rows = await question.rows(
         "normal_targets",
         f"{_TARGETS} WHERE tenant = {bindings.bind(question.tenant, 'String')} AND retired = 0"
         f" AND started_at >= {moment(int(first), bindings)}"
-        f" AND started_at < {moment(int(last) + LONGEST_CALL_MS, bindings)}"
+        f" AND started_at < {moment(int(last) + 1, bindings)}"
         f" AND session_id IN {bindings.bind([int(row['id']) for row in page], 'Array(UInt64)')}"
         " ORDER BY position, started_at, id",
         bindings,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from pipeline.reports import overview
-from pipeline.reports.build import Question, in_order
+from pipeline.reports.build import Question
 from pipeline.reports.normal import in_ranges
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.queue_calls import SAME_NUMBER
@@ -16,6 +15,7 @@ from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import EVERYTHING
 
 _SHOWN_BARS: Final = 12
+_MOST_CALLERS: Final = 20_000
 _KINDS: Final = ("extension", "queue_agent", "ring_group_member")
 # Tries that ended because somebody else was faster are nobody's miss.
 _MISSED: Final = "outcome IN ('no_answer', 'busy', 'rejected', 'unreachable')"
@@ -174,11 +174,17 @@ async def missed(question: Question) -> Report:
         bindings,
     )
 
-    async def lines() -> AsyncIterator[Line]:
-        async for row in in_order(question, "missed", lambda b: _by_digits(_missed(question, b)), ("last_ms", "place")):
-            reached = int(row["reaches"]) > 0
-            state = "Reached" if reached else "Tried in vain" if int(row["tries"]) else "Not called back"
-            yield Line(
+    bindings = Bindings()
+    rows = await question.rows(
+        "missed",
+        f"SELECT * FROM ({_missed(question, bindings)}) ORDER BY last_ms DESC, digits LIMIT {_MOST_CALLERS}",
+        bindings,
+    )
+    lines = []
+    for row in rows:
+        reached = int(row["reaches"]) > 0
+        lines.append(
+            Line(
                 (
                     question.party(row["number"], row["name"]),
                     question.party(row["asked"]),
@@ -186,12 +192,12 @@ async def missed(question: Question) -> Report:
                     int(row["first_ms"]),
                     int(row["last_ms"]),
                     round(int(row["waited_ms"]) / 1000),
-                    state,
+                    "Reached" if reached else "Tried in vain" if int(row["tries"]) else "Not called back",
                     int(row["tries"]),
                     int(row["reached_at"]) if reached else None,
                 )
             )
-
+        )
     columns = (
         Column("Caller", about="Who called from outside and reached nobody; withheld numbers are left out"),
         Column("Called", about="Number that the caller dialled last"),
@@ -238,13 +244,9 @@ async def missed(question: Question) -> Report:
         "Missed calls",
         "Missed and unreturned calls",
         question.span,
-        (Table(columns, lines()),),
+        (Table(columns, lines),),
         (("Calls", "From outside"),),
         tuple(Tile(name, value, kind, about) for name, value, kind, about in figures),
         (*plots[:1], states, *plots[2:]) if callers else (),
+        (f"Only the last {_MOST_CALLERS} of {callers} callers are listed.",) if callers > _MOST_CALLERS else (),
     )
-
-
-def _by_digits(select: str) -> str:
-    """With a whole number that tells rows of one instant apart."""
-    return f"SELECT *, toInt64(cityHash64(digits) % 4611686018427387904) AS place FROM ({select})"

@@ -19,7 +19,7 @@ from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.visits import RING_S
 
 _CALLBACK_MS: Final = 86_400_000
-_KEYS: Final = ("at", "session")
+_KEYS: Final = ("started_ms", "session", "at")
 # The last nine digits: the same number with and without country code or trunk prefix.
 SAME_NUMBER: Final = "right(replaceRegexpAll({}, '[^0-9]', ''), 9)"
 
@@ -31,9 +31,9 @@ async def abandoned(question: Question) -> Report:
         for queue in queues:
             named: str | None = label(queue.name, queue.number)
 
-            def unserved(bindings: Bindings, number: str = queue.number) -> str:
+            def unserved(part: Question, bindings: Bindings, number: str = queue.number) -> str:
                 which = f"queue = {bindings.bind(number, 'String')}"
-                return f"SELECT * FROM ({stays(question, bindings)}) WHERE NOT served AND {which}"
+                return f"SELECT * FROM ({stays(part, bindings)}) WHERE NOT served AND {which}"
 
             async for row in in_order(question, "abandoned", unserved, _KEYS):
                 caller = question.party(row["caller_number"], row["caller_name"])
@@ -59,8 +59,8 @@ async def breaches(question: Question) -> Report:
     """QUEUE_BREACHES_SLA_STATISTICS: each call that waited longer than the SLA time."""
     names = {queue.number: queue.name for queue in await count(question, agents=False)}
 
-    def late(bindings: Bindings) -> str:
-        return f"SELECT * FROM ({stays(question, bindings)}) WHERE {breach(question, bindings)}"
+    def late(part: Question, bindings: Bindings) -> str:
+        return f"SELECT * FROM ({stays(part, bindings)}) WHERE {breach(question, bindings)}"
 
     async def lines() -> AsyncIterator[Line]:
         async for row in in_order(question, "breaches", late, _KEYS):
@@ -92,7 +92,7 @@ def callback_results(question: Question, bindings: Bindings) -> str:
     )
     in_time = f"tried_at >= asked.left_at AND tried_at < asked.left_at + {_CALLBACK_MS} AND tries.digits != ''"
     return (
-        "SELECT asked.at AS at, asked.session AS session, asked.queue AS queue,"
+        "SELECT asked.at AS at, asked.session AS session, asked.queue AS queue, any(asked.started_ms) AS started_ms,"
         " any(asked.caller_number) AS caller_number, any(asked.caller_name) AS caller_name,"
         f" maxIf(tries.reached, {in_time}) AS reached, sumIf(tries.ring_s, {in_time}) AS ring_s"
         f" FROM ({asked}) AS asked LEFT JOIN ({tries}) AS tries ON asked.digits = tries.digits"
@@ -128,22 +128,25 @@ async def failed_callbacks(question: Question) -> Report:
     """QUEUE_FAILED_CALLBACKS. The vendor shows no columns of it; these are those of 3CX's report of that name."""
     names = {queue.number: queue.name for queue in await count(question, agents=False)}
 
-    def failed(bindings: Bindings) -> str:
-        return f"SELECT * FROM ({callback_results(question, bindings)}) WHERE NOT reached"
+    bindings = Bindings()
+    failed = await question.rows(
+        "failed_callbacks",
+        f"SELECT * FROM ({callback_results(question, bindings)}) WHERE NOT reached ORDER BY started_ms, session, at",
+        bindings,
+    )
 
-    async def lines() -> AsyncIterator[Line]:
-        async for row in in_order(question, "failed_callbacks", failed, _KEYS):
-            number = row["queue"]
-            caller = question.party(row["caller_number"], row["caller_name"])
-            yield Line((int(row["at"]), label(names.get(number, ""), number), caller, int(row["ring_s"])))
-
+    lines = []
+    for row in failed:
+        number = row["queue"]
+        caller = question.party(row["caller_number"], row["caller_name"])
+        lines.append(Line((int(row["at"]), label(names.get(number, ""), number), caller, int(row["ring_s"]))))
     columns = (
         Column("Start Time", "time", "When the caller entered the queue"),
         Column("Queue", about="Name and number of the queue"),
         Column("Callback Number", about="Who was to be called back"),
         Column("Ring Duration", "duration", "How long it rang when the number was called back, all tries together"),
     )
-    return await _report(question, "Queue Failed Callbacks", "Queue Failed Callbacks", columns, lines())
+    return await _report(question, "Queue Failed Callbacks", "Queue Failed Callbacks", columns, lines)
 
 
 async def _report(question: Question, title: str, long_name: str, columns: tuple[Column, ...], lines: Lines) -> Report:

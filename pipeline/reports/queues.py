@@ -79,7 +79,7 @@ def stays(question: Question, bindings: Bindings) -> str:
     """SELECT of the stays that the report is about."""
     span = question.span
     return (
-        f"SELECT * FROM ({visits(question.tenant, span.first_ms, span.end_ms, bindings)})"
+        f"SELECT * FROM ({visits(question.tenant, span.first_ms, span.end_ms, bindings, question.window)})"
         f" WHERE {chosen(question, bindings)}"
     )
 

@@ -214,8 +214,14 @@ def _tile(tile: Tile, zone: str) -> dict[str, Any]:
     )
     shift, way = "", ""
     if tile.change is not None:
-        shift = f"{tile.change:+.1%}"
-        way = "" if not tile.good or not tile.change else "up" if (tile.change > 0) == (tile.good > 0) else "down"
+        shift = f"{tile.change:+.1%}" if abs(tile.change) >= 0.0005 else "±0 %"
+        way = (
+            ""
+            if not tile.good or abs(tile.change) < 0.0005
+            else "up"
+            if (tile.change > 0) == (tile.good > 0)
+            else "down"
+        )
     return {"name": tile.name, "text": text or "–", "about": tile.about, "change": shift, "way": way}
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.warehouse.clauses import CLOSED_CALLS, matching, moment
+from pipeline.warehouse.clauses import CLOSED_CALLS, between, matching, moment
 from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import EVERYTHING, Node
+from pipeline.warehouse.expressions import EVERYTHING
+from pipeline.warehouse.reader import Reader
 
 # A call belongs to the time in which it ended; it may have begun so much earlier.
 LONGEST_CALL_MS: Final = 7 * 86_400_000
+_CUT_MS: Final = 60_000
 _VISIT: Final = (
     "Array(Tuple(queue String, number String, joined_at Int64, left_at Nullable(Int64), reason String,"
     " answered_by String, agents Array(Tuple(agent String, attempts UInt32, answered UInt32))))"
@@ -41,12 +43,15 @@ def ended_within(first_ms: int, end_ms: int, bindings: Bindings) -> str:
     return f"started_at >= {earliest} AND started_at < {end} AND ended_at >= {first} AND ended_at < {end}"
 
 
-def calls_ended(tenant: str, first_ms: int, end_ms: int, bindings: Bindings, where: Node = EVERYTHING) -> str:
-    """FROM and WHERE of finished calls that ended in the time."""
-    return f"{matching(tenant, CLOSED_CALLS, where, bindings)} AND {ended_within(first_ms, end_ms, bindings)}"
+def calls_ended(
+    tenant: str, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None
+) -> str:
+    """FROM and WHERE of finished calls that ended in the time; with a `window`, those of them that began in it."""
+    which = f"{matching(tenant, CLOSED_CALLS, EVERYTHING, bindings)} AND {ended_within(first_ms, end_ms, bindings)}"
+    return which if window is None else f"{which} AND {between(*window, bindings)}"
 
 
-def visits(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+def visits(tenant: str, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None) -> str:
     """SELECT of one row a stay in a queue, of calls that ended in the time: session, started_ms, at (joined) and
     left_at in ms, queue, queue_name, caller_number, caller_name, wait_s, served, reason, answered_by, agents."""
     return (
@@ -58,8 +63,32 @@ def visits(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
         " visit.agents AS agents"
         f" FROM (SELECT id, started_at, ended_at, caller_number, caller_name,"
         f" arrayJoin(JSONExtract(queue_visits, '{_VISIT}')) AS visit"
-        f" {calls_ended(tenant, first_ms, end_ms, bindings)} AND queue_visits != '')"
+        f" {calls_ended(tenant, first_ms, end_ms, bindings, window)} AND queue_visits != '')"
     )
+
+
+async def windows(reader: Reader, tenant: str, first_ms: int, end_ms: int, most: int) -> list[tuple[int, int]]:
+    """The time in which calls that ended in it began, cut into windows of at most about `most` calls, in order:
+    so that lists are read in portions, each from its own place in the table."""
+    bindings = Bindings()
+    rows = await reader.rows(
+        "report_windows",
+        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {_CUT_MS}) AS cut, count() AS n FROM call_rows"
+        f" WHERE tenant = {bindings.bind(tenant, 'String')}"
+        f" AND {between(first_ms - LONGEST_CALL_MS, end_ms, bindings)} GROUP BY cut ORDER BY cut",
+        bindings.values,
+    )
+    found: list[tuple[int, int]] = []
+    held = 0
+    for row in rows:
+        begin = int(row["cut"]) * _CUT_MS
+        if found and held + int(row["n"]) <= most:
+            found[-1] = (found[-1][0], begin + _CUT_MS)
+            held += int(row["n"])
+        else:
+            found.append((begin, begin + _CUT_MS))
+            held = int(row["n"])
+    return found
 
 
 def agent_tries(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:

@@ -238,7 +238,7 @@ def abandoned(found: Sequence[Stay], queues: Sequence[str] = ()) -> list[Row]:
     rows = []
     for number, mine in by_queue(found, queues).items():
         name = who(number)
-        for stay in sorted(mine, key=lambda stay: (stay.visit["joined_at"], stay.call.id)):
+        for stay in sorted(mine, key=lambda stay: (stay.call.started_at, stay.call.id, stay.visit["joined_at"])):
             if stay.served:
                 continue
             head = [name, when(stay.visit["joined_at"]), str(stay.wait), who(stay.call.caller_number)]
@@ -263,7 +263,7 @@ def sla(found: Sequence[Stay], queues: Sequence[str] = ()) -> list[Row]:
 def breaches(found: Sequence[Stay]) -> list[Row]:
     return [
         [when(stay.visit["joined_at"]), who(stay.queue), who(stay.call.caller_number), hms(stay.wait)]
-        for stay in sorted(found, key=lambda stay: (stay.visit["joined_at"], stay.call.id))
+        for stay in sorted(found, key=lambda stay: (stay.call.started_at, stay.call.id, stay.visit["joined_at"]))
         if late(stay)
     ]
 
@@ -294,7 +294,7 @@ def callbacks(found: Sequence[Stay], everything: Sequence[Call], queues: Sequenc
 
 def failed_callbacks(found: Sequence[Stay], everything: Sequence[Call]) -> list[Row]:
     rows = []
-    for stay in sorted(found, key=lambda stay: (stay.visit["joined_at"], stay.call.id)):
+    for stay in sorted(found, key=lambda stay: (stay.call.started_at, stay.call.id, stay.visit["joined_at"])):
         if stay.visit["reason"] == "callback":
             reached, ring = called_back(everything, stay)
             if not reached:
