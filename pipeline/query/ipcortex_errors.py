@@ -12,7 +12,7 @@ from pipeline.query.problems import RequestProblem
 
 def ipcortex_response(problem: RequestProblem, _path: str) -> Response:
     """The problem in this surface's form: retry when it will pass by itself."""
-    result = "retry" if problem.code in ("busy", "unavailable") else "fail"
+    result = "retry" if problem.code in ("busy", "too_many_requests", "unavailable") else "fail"
     return ipcortex_json({"result": result, "message": problem.detail})
 
 

@@ -24,6 +24,8 @@ _CODES: Final = {
     "malformed": (40001, "PARAMETER SYNTAX ERROR"),
     "invalid": (40002, "PARAMETER ERROR"),
     "too_large": (40004, "FILE SIZE EXCEEDED"),
+    "too_many_requests": (60002, "MAX LIMITATION EXCEEDED"),
+    "too_costly": (70082, "OVERLOAD_TASK_RUNNING"),
     "too_many_logins": (70004, "ACCOUNT IP BLOCKED"),
 }
 
