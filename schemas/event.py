@@ -67,6 +67,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the fold reads of a producer's own `data`; the archive keeps all of it."""
 
     bridge: Any = None  # id of the bridge that the leg joined or left
+    address: Any = None  # of `started`: IP address of the leg's device
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):

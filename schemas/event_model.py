@@ -204,7 +204,9 @@ class CallEvent(BaseModel):
     quality: dict[str, float] | None = Field(
         None, description="Measured quality: mos (1 to 5), jitter_ms, loss_percent, rtt_ms.", examples=[{"mos": 4.2}]
     )
-    data: dict[str, Any] | None = Field(None, description="Anything else; kept with the event.")
+    data: dict[str, Any] | None = Field(
+        None, description="Anything else; kept with the event. `address` of a started leg: its device's IP address."
+    )
     sip: SipMessage | None = Field(None, description="Internal: set by the SIP decoder. Leave it out.")
 
 

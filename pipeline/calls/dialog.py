@@ -8,6 +8,7 @@ holds, reroutes and transfers (RFC 3261, 3515, 3891, 3326). Neither order nor du
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pipeline.calls.sip_branches import Session, at, sessions, sip
 from pipeline.calls.sip_outcome import End
@@ -17,7 +18,7 @@ from pipeline.calls.sip_reroutes import write_reroutes
 from pipeline.calls.sip_sides import Side, Tried, progressed, rang, read_targets, side
 from pipeline.calls.sip_transfers import Continued, continuations, is_pickup, write_transfers
 from pipeline.calls.sip_writer import Writer
-from schemas.event import Event, Party
+from schemas.event import Event, Facts, Party
 
 
 def dialogs(events: Iterable[Event]) -> list[Event]:
@@ -134,7 +135,8 @@ def _write_caller(writer: Writer, read: Side, followed: Mapping[str, Continued])
     leg, node = read.caller_leg, session.first.node
     asked = requested(session)
     first = session.first
-    told = {"direction": first.direction, "trunk": first.trunk, "did": first.did}
+    told: dict[str, Any] = {"direction": first.direction, "trunk": first.trunk, "did": first.did}
+    told |= {"data": Facts(address=far_ends(session)[0])} if far_ends(session)[0] else {}
     writer.write("started", session.started, leg, node, caller=caller(session), callee=asked, role="caller", **told)
     for type_, when in (("progress", progressed(session)), ("rang", rang(session))):
         if when is not None:

@@ -10,6 +10,7 @@ from pipeline.calls.causes import cause_from_code
 from schemas.event import Event, Party
 
 NOBODY = Party()
+_LONGEST_ADDRESS = 45  # of IPv6, written out
 # Reasons of events that the fold knows: what a leg's summary at hang-up remembers of its answer, and a
 # `data` event that says that a node began anew, so that its legs are gone.
 HANGUP_RECORD = "hangup_record"
@@ -48,6 +49,7 @@ class Leg(msgspec.Struct, gc=False):
     cause: str = ""
     cause_from: str = ""
     hung_up_by: str = ""
+    address: str = ""  # of its device
     bridges: list[tuple[int, str, bool]] | None = None  # (at, peer leg, joined)
     holds: list[tuple[int, bool]] | None = None
     conferences: list[tuple[int, str, bool]] | None = None  # (at, room, joined)
@@ -88,6 +90,8 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
             if leg.started is None:
                 leg.started = at
                 leg.start_reason = event.reason
+                if event.data is not None:
+                    leg.address = address_of(event)
         elif kind == "answered":
             # A moment that a hang-up record remembers yields to one that was seen.
             if leg.answered is None or (leg.answer_source == HANGUP_RECORD and event.reason != HANGUP_RECORD):
@@ -106,6 +110,12 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
         if event.user_data and not story.user_data:
             story.user_data = event.user_data
     return story
+
+
+def address_of(event: Event) -> str:
+    """The IP address of the leg's device, as its first event tells it; "" when it does not."""
+    address = event.data.address if event.data is not None else None
+    return address[:_LONGEST_ADDRESS] if isinstance(address, str) else ""
 
 
 def _read_parties(leg: Leg, event: Event) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from pipeline.calls.causes import cause_from_code, cause_from_name
+from pipeline.calls.legs import address_of
 from pipeline.calls.limits import LONG_MS
 from pipeline.calls.outcome import NORMAL_CLEARING
 from pipeline.calls.talk import SAME_INSTANT_MS
@@ -158,7 +159,7 @@ def _leg(moments: dict[str, Event], caller: Party, callee: Party) -> dict[str, A
     at = {moment: event.at for moment, event in moments.items()}
     status = end.sip_status if end is not None and 100 <= end.sip_status < 700 else 0
     cause = cause_from_code(end.q850_cause) if end is not None and end.q850_cause else 0
-    return {
+    item = {
         "leg_id": first.leg_id or None,
         "call_id": first.call_id,
         "node": first.node or None,
@@ -172,6 +173,9 @@ def _leg(moments: dict[str, Event], caller: Party, callee: Party) -> dict[str, A
         "sip_status": status or None,
         "q850_cause": cause or None,
     }
+    if address := address_of(first):
+        item["address"] = address
+    return item
 
 
 def _record(

@@ -194,7 +194,7 @@ def _missed(course: Course) -> list[str]:
 
 def _leg(leg: Leg) -> dict[str, Any]:
     """A leg as an item of `legs`; times in ms."""
-    return {
+    item = {
         "leg_id": leg.id or None,
         "call_id": leg.call_id,
         "node": leg.node or None,
@@ -208,6 +208,9 @@ def _leg(leg: Leg) -> dict[str, Any]:
         "sip_status": leg.sip_status or None,
         "q850_cause": leg.q850_cause or None,
     }
+    if leg.address:
+        item["address"] = leg.address
+    return item
 
 
 def _recordings(story: Story) -> list[dict[str, Any]]:

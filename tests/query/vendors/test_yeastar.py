@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.calls.fold import fold
 from pipeline.directory.model import Display, Tenant
 from pipeline.directory.store import save
 from pipeline.warehouse.tokens import create_token
 from schemas.call import snowflake_ms
+from schemas.event import Event, Facts
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
 from tests.query.vendors.vendor_calls import UNANSWERED
@@ -383,3 +385,16 @@ async def test_unanswered_calls_that_the_pbx_answered(pbx: httpx.AsyncClient) ->
     assert row["duration"] == row["ring_duration"] == 61
     assert "talk_duration" not in row
     assert UNANSWERED["answered_by"] == ""
+
+
+async def test_the_address_of_the_callers_device(http: httpx.AsyncClient, company: Company) -> None:
+    """From the event that began the caller's leg to the row."""
+    events = [
+        Event("started", 1_724_155_200_000, "c-1", "1", leg_id="a", tenant="told", caller="101", callee="201"),
+        Event("ended", 1_724_155_209_000, "c-1", "2", leg_id="a", tenant="told", q850_cause=19),
+    ]
+    events[0].data = Facts(address="192.0.2.77")
+    write(company.client, [fold(events)])
+    http.params = httpx.QueryParams({"access_token": create_token(company.client, "told", "t")})
+    (row,) = (await search(http))["data"]
+    assert row["src_addr"] == "192.0.2.77"
