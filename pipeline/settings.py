@@ -73,7 +73,15 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=0, le=65535)
     api_rate: int = Field(60_000, ge=0, description="Requests a minute of one token or address; 0: any number.")
     api_concurrent: int = Field(64, ge=1, description="Requests of one token under way; more are told to wait.")
-    api_streams: int = Field(4, ge=1, description="Long answers of one tenant under way: files and streams of calls.")
+    api_streams: int = Field(4, ge=1, description="Files of one tenant under way; more are told to wait.")
+    api_followers: int = Field(32, ge=1, description="Streams of changes of one tenant; more are told to wait.")
+    oidc_issuer: str = Field("", description="OpenID Connect provider whose JWTs are good tokens, too; empty: none.")
+    oidc_audience: str = Field("", description="What the provider's tokens must have in aud.")
+    oidc_jwks_url: str = Field("", description="Where its keys are; empty: as its discovery document says.")
+    oidc_tenant_claim: str = Field("tenant", description="Claim with the tenant; a.b is member b of claim a.")
+    oidc_scope_claim: str = Field("scope", description="Claim with the scopes, a text of words or a list.")
+    oidc_role_claim: str = Field("role", description="Claim with the role: admin, manager or user.")
+    oidc_extension_claim: str = Field("extension", description="Claim with the extension of a user.")
     mask_numbers: bool = Field(False, description="Mask phone numbers for tokens without the scope numbers:clear.")
     portsip_blanks: Literal["omit", "empty"] = Field(
         "omit",

@@ -77,6 +77,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.ipcortex_busy = set()
     app.state.exports = ExportRuns(reader, files_of(settings))
     app.state.turns = Turns(settings.api_streams)
+    app.state.followers = Turns(settings.api_followers)
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate

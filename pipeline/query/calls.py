@@ -22,10 +22,8 @@ from pipeline.query.shown import shown
 from pipeline.query.timeline import Timeline, timeline
 from pipeline.query.v1 import directory_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.visible import visible_calls
-from pipeline.warehouse.clauses import CALLS
-from pipeline.warehouse.columns import CALL
+from pipeline.warehouse.clauses import CALLS, OPEN_CALLS
 from pipeline.warehouse.events import events_of
-from pipeline.warehouse.expressions import All, Compare, Literal
 from pipeline.warehouse.listing import Listing, page_of
 from pipeline.warehouse.queries import call, logs_of
 from pipeline.warehouse.reader import Row
@@ -87,12 +85,11 @@ async def list_active_calls(request: Request, caller: Authenticated) -> Response
     """Calls that have not ended, newest first, at most two seconds old. `as_of` says when it was looked."""
     options = parse(request.scope["query_string"], ("limit",))
     look = await look_of(request, caller)
-    where = All((Compare("eq", CALL["state"], Literal("open")), visible_calls(caller)))
     listing = Listing(
         caller.tenant,
-        CALLS,
+        OPEN_CALLS,
         document_select(TABLE.shown, look),
-        where,
+        visible_calls(caller),
         parameters=parameters_of(look, caller.tenant),
     )
     as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

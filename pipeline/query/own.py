@@ -6,9 +6,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from pipeline.query import aggregates, call_logs, calls, exports, search
+from pipeline.query import aggregates, call_logs, calls, exports, search, stream
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    stream.router,  # before /calls/{id}
     calls.router,
     call_logs.router,
     aggregates.router,

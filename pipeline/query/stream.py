@@ -1,0 +1,181 @@
+"""Calls as they change, as server-sent events (WHATWG HTML, 9.2).
+
+Finished calls come in the order in which the table took them; calls in progress come when they have changed. Every
+batch ends with an id: who comes back with it as Last-Event-ID misses nothing, and may be told the last seconds
+twice; `version` says which of two is newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from pipeline.query import calls
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.documents import parameter
+from pipeline.query.fields import Field, Look, document_select, parameters_of
+from pipeline.query.limits import Turns
+from pipeline.query.lists import chosen_fields
+from pipeline.query.parameters import parse
+from pipeline.query.problems import invalid
+from pipeline.query.v1 import look_of, reader_of, refusals
+from pipeline.query.visible import visible_calls
+from pipeline.warehouse.changes import Place, changes
+from pipeline.warehouse.clauses import CLOSED_CALLS, OPEN_CALLS, Source
+from pipeline.warehouse.columns import CALL
+from pipeline.warehouse.expressions import EVERYTHING, All, In, Literal, Node
+from pipeline.warehouse.listing import Listing, page_of
+from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
+from schemas.call import snowflake_ms
+
+_EVERY_S: Final = 1.0
+_ALIVE_S: Final = 15.0
+_RETRY_MS: Final = 2_000
+_MOST_CHANGES: Final = 200
+_MOST_OPEN: Final = 10_000
+# How far back a call in progress may have begun.
+_OLDEST_OPEN_MS: Final = 7 * 86_400_000
+_EARLIEST_MS: Final = 1_000_000_000_000
+
+router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependencies=[DOCUMENTED])
+
+
+@router.get(
+    "/calls/stream",
+    operation_id="stream_calls",
+    summary="Calls as they change",
+    responses={
+        200: {
+            "description": "Events `call` (a call as lists show it) and `deleted` (its id), until the client goes.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+    openapi_extra={
+        "parameters": [
+            parameter("fields", {"type": "string"}, "Only these, comma-separated; id and version always.", "status"),
+            parameter("open", {"type": "boolean", "default": True}, "Calls in progress, too.", True),
+            parameter("last_event_id", {"type": "string"}, "As the header Last-Event-ID.", "1773144000000"),
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "Go on behind this event; from now on when left out.",
+                "example": "1773144000000",
+            },
+        ]
+    },
+)
+async def stream_calls(request: Request, caller: Authenticated) -> Response:
+    """Server-sent events: first the calls in progress, then every call that comes, changes or goes."""
+    options = parse(request.scope["query_string"], ("fields", "open", "last_event_id"))
+    wanted = options.text("fields") if options.has("fields") else None
+    fields = chosen_fields(calls.TABLE, None if wanted is None else f"id,version,{wanted}")
+    given = request.headers.get("last-event-id") or options.text("last_event_id")
+    now = int(time.time() * 1000)
+    if given is not None and not (
+        given.isascii() and given.isdigit() and len(given) <= 15 and _EARLIEST_MS <= int(given) <= now + 1000
+    ):
+        raise invalid("Last-Event-ID", given, "is no id of this stream; leave it out to begin now")
+    where = visible_calls(caller)
+    place = Place(
+        caller.tenant, "" if caller.sees_all else caller.extension, 0, now - 1000 if given is None else int(given)
+    )
+    reader = reader_of(request)
+    followers: Turns = request.app.state.followers
+    with followers.one(caller.tenant):
+        await changes(reader, place, where, 1)  # what is wrong is said with a status
+    look = await look_of(request, caller)
+    following = Following(reader, caller, fields, look, where, place, with_open=options.truth("open", True))
+    return StreamingResponse(
+        followers.during(caller.tenant, following.events()),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+class Following:
+    """One client and what it was told."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        caller: Caller,
+        fields: Sequence[Field],
+        look: Look,
+        where: Node,
+        place: Place,
+        *,
+        with_open: bool,
+    ) -> None:
+        self._reader, self._caller, self._where, self._place = reader, caller, where, place
+        self._select = document_select(fields, look)
+        self._parameters = parameters_of(look, caller.tenant)
+        self._with_open = with_open
+        self._open: dict[str, int] = {}  # version that was told of each call in progress
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Events until nobody wants them."""
+        yield b"retry: %d\n\n" % _RETRY_MS
+        told = time.monotonic()
+        while True:
+            try:
+                pieces = [piece async for piece in self.news()]
+            except (Unavailable, TooCostly):  # it comes back by itself, and so does the stream
+                pieces = []
+            if pieces:
+                yield b"".join(pieces)
+                told = time.monotonic()
+            elif time.monotonic() - told > _ALIVE_S:
+                yield b": alive\n\n"
+                told = time.monotonic()
+            if len(pieces) <= _MOST_CHANGES:
+                await asyncio.sleep(_EVERY_S)
+
+    async def news(self) -> AsyncIterator[bytes]:
+        if self._with_open:
+            for line in await self._in_progress():
+                yield b"event: call\ndata: %s\n\n" % line
+        found, place = await changes(self._reader, self._place, self._where, _MOST_CHANGES)
+        if place == self._place:
+            return
+        there = {change.id for change in found if change.row is not None}
+        for line in await self._lines(CLOSED_CALLS, there):
+            yield b"event: call\ndata: %s\n\n" % line
+        for change in found:
+            if change.row is None:
+                yield b'event: deleted\ndata: {"id":"%d"}\n\n' % change.id
+        self._place = place
+        yield b"id: %d\n\n" % place.position
+
+    async def _in_progress(self) -> list[bytes]:
+        """Calls in progress that are new, or of a newer version than the one that was told."""
+        listing = self._listing(OPEN_CALLS, EVERYTHING, int(time.time() * 1000) - _OLDEST_OPEN_MS, None)
+        lines = (await page_of(self._reader, listing, _MOST_OPEN)).rows
+        fresh, there = [], {}
+        for line in lines:
+            row = orjson.loads(line)
+            there[row["id"]] = row["version"]
+            if self._open.get(row["id"], -1) < row["version"]:
+                fresh.append(line)
+        self._open = there
+        return fresh
+
+    async def _lines(self, source: Source, ids: set[int]) -> list[bytes]:
+        """The calls with these ids, as lists show them."""
+        if not ids:
+            return []
+        which = In(CALL["id"], tuple(Literal(str(id_), quoted=False) for id_ in sorted(ids)))
+        times = [snowflake_ms(id_) for id_ in ids]
+        listing = self._listing(source, which, min(times), max(times) + 1)
+        return (await page_of(self._reader, listing, len(ids))).rows
+
+    def _listing(self, source: Source, which: Node, first_ms: int, end_ms: int | None) -> Listing:
+        where = All((which, self._where))
+        return Listing(self._caller.tenant, source, self._select, where, first_ms, end_ms, parameters=self._parameters)
