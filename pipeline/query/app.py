@@ -32,6 +32,7 @@ from pipeline.query.auth import Gate
 from pipeline.query.export_runs import ExportRuns
 from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
+from pipeline.query.oidc import Oidc
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
 from pipeline.rating.recalculation import Recalculation
 from pipeline.settings import Settings
@@ -53,6 +54,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
     directories = Directories(reader)
     gate = Gate(reader, directories=directories)
+    gate.oidc = Oidc(settings) if settings.oidc_issuer else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -24,6 +24,7 @@ from fastapi.security import HTTPBearer
 from pipeline.directory.store import Directories
 from pipeline.query.logins import Logins
 from pipeline.query.memory import Memory
+from pipeline.query.oidc import Oidc
 from pipeline.query.problems import RequestProblem, unauthorized
 from pipeline.warehouse import issued
 from pipeline.warehouse.access import READ, may
@@ -69,6 +70,7 @@ class Gate:
         directories: Directories | None = None,
     ) -> None:
         self._reader = reader
+        self.oidc: Oidc | None = None  # whose tokens are good, too
         self._wall = wall
         self._tokens: Memory[str, Token] = Memory(monotonic)
         self._issued: Memory[str, Issued] = Memory(monotonic)
@@ -101,6 +103,8 @@ class Gate:
             if caller is None:
                 raise unauthorized("The token is unknown, expired or ended; log in again.", "invalid_token")
             return caller
+        if self.oidc is not None and rest.count(".") == 2 and not rest.startswith(PREFIX):
+            return await self._of_jwt(self.oidc, rest)
         return await self._of_token(rest)
 
     async def login(
@@ -194,6 +198,14 @@ class Gate:
         if not found.valid_at(int(self._wall() * 1000)):
             raise unauthorized("The token has expired; make another with cdr token create.", "invalid_token")
         return Caller(found.tenant, found.name, found.scopes, found.role, found.extension, f"token:{digest}")
+
+    async def _of_jwt(self, oidc: Oidc, token: str) -> Caller:
+        claims = await oidc.claims(token)
+        name = str(claims.get("preferred_username") or claims.get("sub") or "")[:128]
+        subject = f"jwt:{str(claims.get('sub'))[:128]}"
+        return Caller(
+            oidc.tenant(claims), name, oidc.scopes(claims), oidc.role(claims), oidc.extension(claims), subject
+        )
 
     async def _of_basic(self, credentials: str, address: str) -> Caller:
         wrong = unauthorized("Name or password is wrong.", basic=True)

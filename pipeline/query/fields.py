@@ -90,7 +90,7 @@ def _table(*fields: Field) -> Mapping[str, Field]:
 CALL_FIELDS: Final = _table(
     _id("id"),
     _text("call_id", nullable=False),
-    _hidden(_text("tenant", nullable=False)),
+    _text("tenant", nullable=False),
     Field("version", "number", Column("version", "version", "number"), "version"),
     _word("state", State, nullable=False),
     _word("direction", Direction, nullable=False),
