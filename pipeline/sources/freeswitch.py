@@ -16,6 +16,7 @@ from pipeline.sources.freeswitch_channel import HANDLERS
 from pipeline.sources.freeswitch_custom import custom
 from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_plain import plain
 from pipeline.sources.freeswitch_told import told
 from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
 from schemas.event import Event
@@ -36,8 +37,13 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     decoded = Decoded()
     until = latest(now_ms)
     for index, value in enumerate(values):
+        straight = plain(value, options, until)
+        if straight is not None:
+            decoded.events.append(straight)
+            decoded.origin.append(index)
+            continue
         try:
-            events = _events(value, options, until)
+            events = general(value, options, until)
         except Malformed as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
@@ -46,7 +52,8 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     return decoded
 
 
-def _events(value: bytes, options: Options, until: int) -> list[Event]:
+def general(value: bytes, options: Options, until: int) -> list[Event]:
+    """The events of any value. Raises Malformed."""
     raw = told(value) or _parse(value)
     name = raw.get("Event-Name")
     if name == "CUSTOM":

@@ -58,7 +58,6 @@ _BRIDGED: Final = (
     "variable_sip_h_X-Call-ID",
     "variable_sip_h_X-Correlation-ID",
 )
-_RANG: Final = ("Caller-Channel-Progress-Time", "Caller-Channel-Progress-Media-Time")
 
 
 def _decoder(*names: str) -> Callable[[bytes], dict[str, Any]]:
@@ -74,9 +73,6 @@ _DECODERS: Final = {
     b"CHANNEL_BRIDGE": _bridged,
     b"CHANNEL_UNBRIDGE": _bridged,
 }
-# Events of which the headers before the variables say all.
-_brief: Final = _decoder(*_OF_LEG, *_RANG)
-_PLAIN: Final = frozenset((b"CHANNEL_PROGRESS", b"CHANNEL_PROGRESS_MEDIA", b"CHANNEL_HOLD", b"CHANNEL_UNHOLD"))
 
 
 def told(value: bytes) -> dict[str, Any] | None:
@@ -84,26 +80,14 @@ def told(value: bytes) -> dict[str, Any] | None:
     name = _NAME(value)
     if name is None:
         return None
-    kind = name[1]
-    decode = _DECODERS.get(kind)
+    decode = _DECODERS.get(name[1])
+    if decode is None:
+        return None
     try:
-        if decode is not None:
-            raw = decode(value)
-        elif kind in _PLAIN and b'"variable_cc_side"' not in value:
-            raw = _brief(_beginning(value))
-            if not raw.get("Channel-Call-UUID"):
-                return None
-        else:
-            return None
+        raw = decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     for needed in _NEEDED:
         if not raw.get(needed):
             return None
     return raw
-
-
-def _beginning(value: bytes) -> bytes:
-    """The headers before the channel variables, which come last and are two thirds of an event."""
-    end = value.find(b'"variable_')
-    return value if end < 0 else value[:end].rstrip(b", \t\r\n") + b"}"
