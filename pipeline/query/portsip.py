@@ -30,7 +30,7 @@ from pipeline.query.portsip_rows import (
     without_blanks,
 )
 from pipeline.query.problems import not_found
-from pipeline.query.visible import visible_calls, visible_logs
+from pipeline.query.visible import sees, visible_calls, visible_logs
 from pipeline.settings import Settings
 from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS, Source
 from pipeline.warehouse.expressions import All, Column, Node
@@ -128,11 +128,10 @@ async def list_own_cdrs(request: Request, caller: Authenticated) -> Response:
 async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     """Every target of a finished call, tried or reached, with cost and billed account."""
     _no_options(request)
-    where = visible_calls(caller)
-    row = await call(reader_of(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS, where)
-    if row is None:
+    row = await call(reader_of(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS)
+    logs = await logs_of(reader_of(request), caller.tenant, row) if row else []
+    if row is None or not sees(caller, row, logs):
         raise not_found(f"There is no finished call with the id {id[:80]!r}.")
-    logs = await logs_of(reader_of(request), caller.tenant, row)
     return answer(request, {"items": [target_item(item) for item in priced_items(row, logs)]})
 
 
@@ -160,11 +159,11 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
     """One target of a call, with cost and billed account."""
     _no_options(request)
     reader = reader_of(request)
-    log = await call_log(reader, caller.tenant, parse_id(id, "Call log"), visible_logs(caller))
+    log = await call_log(reader, caller.tenant, parse_id(id, "Call log"))
     row = log and await call(reader, caller.tenant, log["session_id"])
-    if not log or not row:
+    logs = await logs_of(reader, caller.tenant, row) if row else []
+    if not log or not row or not sees(caller, row, logs):
         raise not_found(f"There is no call log with the id {id[:80]!r}.")
-    logs = await logs_of(reader, caller.tenant, row)
     wanted = str(log["id"])
     item = next((item for item in priced_items(row, logs) if item["id"] == wanted), None)
     if item is None:  # corrected between the queries: its row has just been retired

@@ -15,7 +15,7 @@ from pipeline.query.parameters import parse
 from pipeline.query.portsip import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
 from pipeline.query.portsip_rows import CDR_PROPERTIES, parse_id
 from pipeline.query.problems import not_found
-from pipeline.query.visible import visible_calls
+from pipeline.query.visible import sees, visible_calls
 from pipeline.warehouse.clauses import OPEN_CALLS
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.expressions import Column
@@ -73,10 +73,11 @@ async def get_session(request: Request, caller: Authenticated, id: Id) -> Respon
     """One call in progress with the targets it is at."""
     parse(request.scope["query_string"], ())
     reader = reader_of(request)
-    row = await call(reader, caller.tenant, parse_id(id, "Session"), OPEN_CALLS, visible_calls(caller))
-    if row is None:
+    row = await call(reader, caller.tenant, parse_id(id, "Session"), OPEN_CALLS)
+    logs = await logs_of(reader, caller.tenant, row) if row else []
+    if row is None or not sees(caller, row, logs):
         raise not_found(f"There is no call in progress with the id {id[:80]!r}.")
-    return answer(request, _session(row, await logs_of(reader, caller.tenant, row)))
+    return answer(request, _session(row, logs))
 
 
 def _session(row: Row, logs: Sequence[Row]) -> dict[str, Any]:

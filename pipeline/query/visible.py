@@ -3,9 +3,12 @@ with `All`; the tenant is in every query anyway."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.query.auth import Caller
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Involving, Node
+from pipeline.warehouse.reader import Row
 
 
 def visible_calls(caller: Caller) -> Node:
@@ -20,3 +23,10 @@ def visible_logs(caller: Caller) -> Node:
     if caller.sees_all:
         return EVERYTHING
     return Involving(CALL_LOG["session_id"], caller.tenant, caller.extension) if caller.extension else NOTHING
+
+
+def sees(caller: Caller, row: Row, logs: Sequence[Row]) -> bool:
+    """Whether the caller sees the call in `row`, given all its call logs."""
+    mine = caller.extension
+    made = mine in (row["caller_extension"], row["callee_extension"])
+    return caller.sees_all or (bool(mine) and (made or any(log["number"] == mine for log in logs)))

@@ -41,6 +41,7 @@ class Place:
     position: int = -1
     seen: frozenset[Entry] = frozenset()
     held: frozenset[int] = frozenset()  # ids the client has; kept where an extension is followed
+    token_hash: str = ""  # under which it was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,28 @@ def _after(place: Place, fresh: Sequence[Entry], newest: Sequence[Entry], held: 
 
 async def _entries(reader: Reader, place: Place, limit: int) -> list[Entry]:
     bindings = Bindings()
+    after = f"fromUnixTimestamp64Milli({bindings.bind(place.position, 'Int64')}, 'UTC')"
     return await _read(
         reader,
         f"WHERE tenant = {bindings.bind(place.tenant, 'String')} AND id >= {bindings.bind(place.from_id, 'UInt64')}"
-        f" AND changed_at > fromUnixTimestamp64Milli({bindings.bind(place.position, 'Int64')}, 'UTC')"
+        f" AND changed_at > {after} AND {_candidates(place, bindings)}"
         f" ORDER BY changed_at, id, version LIMIT {bindings.bind(limit, 'UInt32')}",
         bindings,
+    )
+
+
+def _candidates(place: Place, bindings: Bindings) -> str:
+    """Where an extension is followed: calls that it had a part in, as any version has it, and those that the client
+    has."""
+    if not place.extension:
+        return "1"
+    tenant, extension = bindings.bind(place.tenant, "String"), bindings.bind(place.extension, "String")
+    token = bindings.bind(place.token_hash, "String")
+    return (
+        f"(id IN (SELECT id FROM call_rows WHERE tenant = {tenant}"
+        f" AND (caller_extension = {extension} OR callee_extension = {extension}))"
+        f" OR id IN (SELECT session_id FROM call_log_rows WHERE tenant = {tenant} AND number = {extension})"
+        f" OR id IN (SELECT arrayJoin(held) FROM sync_token_rows WHERE token_hash = {token}))"
     )
 
 

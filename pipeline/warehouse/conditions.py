@@ -27,6 +27,7 @@ from pipeline.warehouse.expressions import (
     Operand,
 )
 from pipeline.warehouse.instants import instant
+from schemas.call import RERATED_BITS
 
 _INT64: Final = 2**63
 _WHOLE: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
@@ -124,13 +125,17 @@ def _compare(node: Compare, bindings: Bindings) -> str:
 
 
 def _involving(node: Involving, bindings: Bindings) -> str:
-    live = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0"
+    """A call and its logs are written under one version, but for how often the call was priced again. So
+    versions tell which logs are of the call as it is, without FINAL, which would look at every row."""
+    whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0"
     extension = bindings.bind(node.extension, "String")
-    made = f"caller_extension = {extension} OR callee_extension = {extension}"
-    return (
-        f"({node.key.sql} IN (SELECT id FROM call_rows FINAL WHERE {live} AND ({made}))"
-        f" OR {node.key.sql} IN (SELECT session_id FROM call_log_rows FINAL WHERE {live} AND number = {extension}))"
-    )
+    fold = f"bitShiftRight(version, {RERATED_BITS})"
+    made = f"(caller_extension = {extension} OR callee_extension = {extension})"
+    key = f"({node.key.sql}, {fold})"
+    target = f"{key} IN (SELECT session_id, {fold} FROM call_log_rows WHERE {whose} AND number = {extension})"
+    if node.key.sql == "id":  # of a row of the calls themselves
+        return f"({made} OR {target})"
+    return f"({key} IN (SELECT id, {fold} FROM call_rows WHERE {whose} AND {made}) OR {target})"
 
 
 def _one_of(node: In, bindings: Bindings) -> str:

@@ -56,5 +56,6 @@ async def find(reader: Reader, tenant: str, extension: str, token: str) -> tuple
     age_s = time.time() - instant(row["issued_at"]) / 1000
     columns = (row["seen_ids"], row["seen_versions"], row["seen_retired"], row["seen_at"])
     seen = frozenset(Entry(*(int(value) for value in values)) for values in zip(*columns, strict=True))
-    place = Place(tenant, extension, int(row["from_id"]), int(row["position"]), seen, frozenset(map(int, row["held"])))
+    held = frozenset(map(int, row["held"]))
+    place = Place(tenant, extension, int(row["from_id"]), int(row["position"]), seen, held, row["token_hash"])
     return (place, age_s) if age_s < LIFE_S else None
