@@ -52,11 +52,13 @@ class Service:
             if name in SOURCES
         }
         self.app = _faust_app(settings)
+        self.app.lost = self._lost  # before the first partitions come
         self.ready = False
         self._durable_ms: dict[TP, int] = {}  # when Kafka took the last durable record
         self.read_topics = {settings.events_topic, *self.raw}
         self.kafka_trouble = ""
         self._gone_looks = 0
+        self._looking: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._connect()
 
@@ -76,6 +78,8 @@ class Service:
         async def assigned(_app: Any, assigned: set[TP], **_: Any) -> None:
             self.worker.assigned(tp.partition for tp in assigned if tp.topic == settings.events_topic)
             self.ready = True
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look())
 
         @app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
         async def drain(_app: Any, **_: Any) -> None:
@@ -84,7 +88,6 @@ class Service:
         @app.task(on_leader=False)  # type: ignore[untyped-decorator]
         async def start(_app: Any) -> None:
             app.consumer.before_revoke = self._before_revoke
-            app.consumer.lost = self._lost
             await self.publisher.start()
             loops = [("worker", self.worker.run), ("fence", self.worker.fence.run)]
             for name, run in [*loops, *((each.name, each.run) for each in self.raw.values())]:
@@ -101,12 +104,12 @@ class Service:
                 except Exception as error:  # a figure less; what matters is repeated elsewhere
                     log.info("lag unknown", error=str(error) or type(error).__name__)
 
-        # Beside the measuring of lag, which waits as long as Kafka is away.
-        @app.task(on_leader=False)  # type: ignore[untyped-decorator]
-        async def look(_app: Any) -> None:
-            while not app.should_stop:
-                await asyncio.sleep(LAG_EVERY_S)
-                await self._look_at_kafka()
+    async def _look(self) -> None:
+        """Beside the measuring of lag, which waits as long as Kafka is away; and from the first partitions on,
+        since the rest of the start waits for Kafka, too."""
+        while not self.app.should_stop:
+            await asyncio.sleep(LAG_EVERY_S)
+            await self._look_at_kafka()
 
     def _decode_from(self, topic: str, source: RawSource) -> None:
         raw = self.app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw")

@@ -74,8 +74,6 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._confirmed: dict[TP, int] = {}
         # Awaited before partitions leave, so that what is in flight is committed and not redone.
         self.before_revoke: Callable[[], Awaitable[None]] | None = None
-        # Told of records that were dropped unread: partition, first offset lost, first offset there is.
-        self.lost: Callable[[TP, int, int], None] | None = None
         self._expected: dict[TP, int] = {}  # the offset to be read next
         super().__init__(*args, **kwargs)
 
@@ -122,8 +120,9 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         for tp in tps:
             expected, first = self._expected.get(tp), earliest.get(tp)
             if expected is not None and first is not None and first > expected:
-                if self.lost is not None:
-                    self.lost(tp, expected, first)
+                # Told of records that were dropped unread: partition, first offset lost, first offset there is.
+                lost: Callable[[TP, int, int], None] = self.app.lost
+                lost(tp, expected, first)
                 self._expected[tp] = first
 
     def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:

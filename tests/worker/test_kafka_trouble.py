@@ -31,6 +31,8 @@ def administer(deployment: Deployment, work: Callable[[AIOKafkaAdminClient], Awa
 def test_an_idle_worker_sees_that_kafka_is_away(deploy: Deploy, kafka: KafkaServer) -> None:
     deployment = deploy()
     worker = deployment.worker()
+    deployment.produce(in_time(phone_calls(20, seed=2)))
+    deployment.wait_done()
     kafka.kill()
     wait_for(lambda: not worker.ready, "not ready")
     assert "Kafka does not answer" in worker.checks()["kafka"]
