@@ -1,7 +1,7 @@
 """Reports: `python -m bench.reports`.
 
-Ten million calls of one tenant in one month, a tenth of them in queues; then every report of that month, timed, with
-the memory of the process that makes it before and at its peak.
+Ten million calls of one tenant, a tenth of them in queues, over two years (`--months`); then every report of a month,
+timed, with the memory of the process that makes it before and at its peak.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ SELECT tenant, id + 1, id, call_id, version, multiIf(requested = '800', 'queue_a
     AND started_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')"""
 
 
-def fill(client: Client, calls: int) -> None:
-    """The month, block by block, and its directory."""
-    span = DAYS * 86_400_000
+def fill(client: Client, calls: int, months: int = 1) -> None:
+    """The months from the one that is asked about, block by block, and the directory."""
+    span = months * DAYS * 86_400_000
     for begin in range(0, calls, _BLOCK):
         rows = min(_BLOCK, calls - begin)
         numbers = {"tenant": TENANT, "first": MONTH_MS, "span": span, "calls": calls, "begin": begin, "rows": rows}
         client.command(_CALLS, parameters=numbers)
-    for day in range(DAYS):
+    for day in range(months * DAYS):
         first = MONTH_MS + day * 86_400_000
         client.command(_LOGS, parameters={"first": first, "end": first + 86_400_000})
     save(
@@ -119,6 +119,7 @@ async def measure(settings: Settings, types: list[str]) -> list[tuple[str, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--months", type=int, default=24)
     parser.add_argument("--types", nargs="*", default=list(ALL), choices=list(ALL))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-reports-") as folder:
@@ -129,7 +130,7 @@ def main() -> None:
             client = connect(settings.clickhouse, timeout_s=600)
             migrate(client, "cdr")
             say(f"{chosen.calls} calls are made ...")
-            fill(client, chosen.calls)
+            fill(client, chosen.calls, chosen.months)
             client.close()
             before = usage(os.getpid()).rss_mib
             rows = asyncio.run(measure(settings, chosen.types))
@@ -137,12 +138,14 @@ def main() -> None:
             server.stop(10)
     table = [(*row, row[1] <= TARGET_S) for row in rows]
     print_table(
-        f"Reports of a month with {chosen.calls:,} calls (memory before: {before:.0f} MiB)",
+        f"Reports of one of {chosen.months} months with {chosen.calls:,} calls (memory before: {before:.0f} MiB)",
         ("report", "seconds", "bytes", "peak MiB", f"within {TARGET_S:g} s"),
         table,
     )
     figures = {type_: {"s": seconds, "bytes": size, "peak_mib": peak} for type_, seconds, size, peak in rows}
-    print_json("reports", {"calls": chosen.calls, "rss_before_mib": before, "reports": figures})
+    print_json(
+        "reports", {"calls": chosen.calls, "months": chosen.months, "rss_before_mib": before, "reports": figures}
+    )
 
 
 if __name__ == "__main__":
