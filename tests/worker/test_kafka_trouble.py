@@ -82,7 +82,7 @@ def test_records_lost_unread_stop_the_worker_until_somebody_says_to_go_on(deploy
     stopped = deployment.worker(ready=False)
     assert stopped.wait() == 1
     assert "records were lost before they were read" in stopped.said and "CDR_LOST_EVENTS=skip" in stopped.said
-    assert f"from_offset={read}" in stopped.said and f"to_offset={read + 2}" in stopped.said
+    assert f'"from_offset": {read}, "to_offset": {read + 2}' in stopped.said
     goes_on = deployment.worker(lost_events="skip")
     deployment.wait_done()
     assert goes_on.metric("cdr_records_lost_total") == 3

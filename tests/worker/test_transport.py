@@ -44,9 +44,14 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def consumer() -> Consumer:
     """A consumer without Faust's services around it."""
     consumer: Consumer = Consumer.__new__(Consumer)
-    consumer.durable, consumer._confirmed = {}, {}
+    consumer.durable, consumer._confirmed, consumer._expected = {}, {}, {}
     consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
     consumer._gap = {}
+
+    async def earliest_offsets(*tps: TP) -> dict[TP, int]:
+        return dict.fromkeys(tps, 0)
+
+    consumer.earliest_offsets = earliest_offsets
     return consumer
 
 
