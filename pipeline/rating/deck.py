@@ -13,6 +13,7 @@ import msgspec
 from pipeline.rating.bands import Band, parse
 from pipeline.rating.formula import DECIMALS, Formula, Terms
 
+_HEAD: Final = 5  # first digits by which the lengths of prefixes are told apart
 KINDS: Final = ("customer", "carrier")
 DIRECTIONS: Final = ("", "outbound", "inbound_outbound", "inbound")
 
@@ -103,7 +104,7 @@ class Moment:
 class Deck:
     """Lines by prefix. Lines that do not always hold (dates, bands) are a tuple, the most special first."""
 
-    __slots__ = ("_bands", "_formulas", "_lengths", "_lines", "header", "size")
+    __slots__ = ("_bands", "_formulas", "_lengths", "_lines", "_short", "header", "size")
 
     def __init__(self, header: Header, lines: Iterable[Line]) -> None:
         self.header = header
@@ -123,16 +124,14 @@ class Deck:
             assert isinstance(held, tuple)
             found[prefix] = tuple(sorted(held, key=_special, reverse=True))
         self._lines = found
-        self._lengths = tuple(sorted({len(prefix) for prefix in found}, reverse=True))
+        self._short, self._lengths = _lengths(found)
         self._bands: dict[str, Band | None] = {}
         self._formulas: dict[int, Formula] = {}  # by the identity of terms, which live as long as their lines
 
     def find(self, number: str, moment: Moment) -> Line | None:
         """The line for a number (digits), by the longest prefix with a line that holds at the moment."""
-        lines, size = self._lines, len(number)
-        for length in self._lengths:
-            if length > size:
-                continue
+        lines = self._lines
+        for length in self._lengths.get(number[:_HEAD], self._short):
             held = lines.get(number[:length])
             if held is None:
                 continue
@@ -167,6 +166,23 @@ class Deck:
             self._bands[line.band] = parse(line.band, self.header.bands)
         band = self._bands[line.band]
         return band is None or band.holds(moment.local)
+
+
+def _lengths(prefixes: Iterable[str]) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """Which lengths of prefixes to try, the longest first: of any number, and of those with certain first digits."""
+    short: set[int] = set()
+    long: dict[str, set[int]] = {}
+    for prefix in prefixes:
+        if len(prefix) < _HEAD:
+            short.add(len(prefix))
+        else:
+            long.setdefault(prefix[:_HEAD], set()).add(len(prefix))
+    shared: dict[frozenset[int], tuple[int, ...]] = {}
+    found = {}
+    for head, lengths in long.items():
+        key = frozenset(lengths)
+        found[head] = shared.get(key) or shared.setdefault(key, tuple(sorted(key | short, reverse=True)))
+    return tuple(sorted(short, reverse=True)), found
 
 
 def _special(line: Line) -> tuple[bool, str, int]:

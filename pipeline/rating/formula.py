@@ -109,11 +109,12 @@ class Formula:
 
     def cost(self, seconds: int) -> str:
         """What so many seconds cost, as plain text without zeros at its end."""
-        units = self.units(seconds)
-        if not self._decimals:
-            return str(units)
-        whole, part = divmod(units, self._places)
-        return f"{whole}.{part:0{self._decimals}}".rstrip("0") if part else str(whole)
+        digits, decimals = str(self.units(seconds)), self._decimals
+        if not decimals:
+            return digits
+        if len(digits) <= decimals:
+            digits = digits.zfill(decimals + 1)
+        return f"{digits[:-decimals]}.{digits[-decimals:]}".rstrip("0").rstrip(".")
 
 
 def _units(value: Decimal) -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rating.formula import ROUNDINGS, Terms, cost, explain, text
+from pipeline.rating.formula import ROUNDINGS, Formula, Terms, cost, explain, text
 
 PRICES = st.decimals(0, 100, places=6)
 SECONDS = st.integers(0, 120)
@@ -57,7 +57,9 @@ def rounded(value: Fraction, decimals: int, rounding: str) -> Decimal:
 
 @given(TERMS, st.integers(0, 100_000), st.integers(0, 8), st.sampled_from(ROUNDINGS))
 def test_the_cost_is_the_formula_rounded_once(terms: Terms, seconds: int, decimals: int, rounding: str) -> None:
-    assert cost(terms, seconds, decimals, rounding) == rounded(slow(terms, seconds), decimals, rounding)
+    wanted = rounded(slow(terms, seconds), decimals, rounding)
+    assert cost(terms, seconds, decimals, rounding) == wanted
+    assert Formula(terms, decimals, rounding).cost(seconds) == text(wanted)
 
 
 @given(TERMS, st.integers(0, 100_000))
