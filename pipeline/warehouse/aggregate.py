@@ -109,7 +109,7 @@ async def aggregate(
         _together(question, measures, stretches), _together(whole, measures, ()) if total else _none()
     )
     if bucket:
-        inside = _filled(inside, question, measures, stretches)
+        inside = _filled(inside, question, measures, stretches) if stretches else []
     _sort(inside, order or [*(["bucket"] if bucket else []), *(each.name for each in dimensions)])
     end = None if limit is None else offset + limit
     return Groups(inside[offset:end], _only(all_, measures) if total else None, len(inside), stretches)
@@ -156,7 +156,7 @@ async def _bounded(question: _Question) -> _Question:
     )
     if not rows[0]["n"]:
         at = question.first_ms if question.first_ms is not None else question.end_ms or 0
-        return replace(question, first_ms=at, end_ms=question.end_ms if question.first_ms is not None else at)
+        return replace(question, first_ms=at, end_ms=at)
     first = int(rows[0]["first"]) if question.first_ms is None else question.first_ms
     return replace(question, first_ms=first, end_ms=question.end_ms or int(rows[0]["last"]) + 1)
 
