@@ -195,8 +195,8 @@ async def test_every_one_of_ours_is_made_in_every_form(reader: Reader) -> None:
     directory = await Directories(reader).of(week.TENANT)
     for name in ("LAST_WEEK", "TODAY"):  # with calls, and without any
         span = span_of(name, week.WEDNESDAY_AFTER, directory.tenant.zone)
-        for type_, kind in ALL.items():
-            for form in ("csv", "html", "json"):
+        for type_, kind in (ALL if name == "TODAY" else OURS).items():
+            for form in ("csv", "html", "json") if name == "TODAY" else ("html",):
                 report = await kind.build(Question(reader, directory, type_, span))
                 assert b"".join([piece async for piece in render(report, form, made_ms=0)]), f"{type_} {form}"
 
