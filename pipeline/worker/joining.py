@@ -16,6 +16,7 @@ import orjson
 import structlog
 
 from pipeline.sources import canonical
+from pipeline.sources.grouping import one_with
 from pipeline.warehouse import rows
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker.batch import Batch
@@ -28,7 +29,7 @@ from schemas.event import Event
 log = structlog.get_logger()
 
 # An id that joins more than this is no id of a call but a defect of a producer; it joins nothing.
-MOST_IDS = 16
+MOST_IDS = 64
 
 
 def missing(batch: Batch, known: Mapping[CallKey, Stored]) -> set[CallKey]:
@@ -65,17 +66,17 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
     """Fold each joined call of the batch with the events of all its ids."""
     for state, call, silent_before in batch.joined:
         keys = closure((call.tenant, call.call_id), call.links or (), known)
+        if not call.count:
+            continue  # nobody has told anything under this id: the owners of the others write the call
         events: list[Event] = list(call.events)
         if len(keys) > MOST_IDS:
             log.warning("ids not joined: too many", call_id=call.call_id, ids=len(keys), limit=MOST_IDS)
             call.links = None
         else:
-            for key in keys:
-                stored = known.get(key)
-                if stored is not None:
-                    events += [event for event in stored.events if not is_link(event)]
-        if not events:
-            continue
+            others = [event for key in keys if key in known for event in known[key].events if not is_link(event)]
+            events = one_with(events, others)  # an id that comes back on another day is another call
+            ids = {event.call_id for event in events}
+            keys = {key for key in keys if key[1] in ids}
         newest: int = max(event.at for event in events)  # type: ignore[assignment]
         joint = call_of(events, expired=silent_before is not None and newest < silent_before)
         row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
