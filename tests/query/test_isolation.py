@@ -28,6 +28,7 @@ INJECTIONS = [
 
 PARAMETERS = {
     "/api/cdrs": ("filter", "search", "orderby", "skip", "top", "count"),
+    "/api/user/cdrs": ("filter", "search", "orderby", "skip", "top", "count"),
     "/api/calllogs": ("filter", "search", "orderby", "skip", "top", "count"),
     "/v1/calls": (
         *("from", "to", "limit", "cursor", "state", "status", "direction"),
