@@ -14,6 +14,8 @@ from zlib import crc32
 import msgspec
 
 SNOWFLAKE_EPOCH_MS = 1_514_764_800_000  # 2018-01-01
+_ALL_BITS = (1 << 64) - 1
+_UPPER_HALF = 1 << 63
 # Low bits of a call's version: how often it was priced again. The fold leaves them 0.
 RERATED_BITS = 12
 
@@ -163,8 +165,8 @@ def rfc3339(ms: int | None) -> str | None:
 
 def snowflake(ms: int, salt: int) -> int:
     """Time-ordered id: ms since 2018-01-01 << 22, the low 22 bits from `salt` (a hash, so that the
-    same call gets the same id wherever it is folded)."""
-    return (ms - SNOWFLAKE_EPOCH_MS) << 22 | (salt & 0x3FFFFF)
+    same call gets the same id wherever it is folded). Unsigned: what is earlier wraps to the upper half."""
+    return ((ms - SNOWFLAKE_EPOCH_MS) << 22 | (salt & 0x3FFFFF)) & _ALL_BITS
 
 
 def call_snowflake(tenant: str, call_id: str, started_at: int) -> int:
@@ -174,7 +176,8 @@ def call_snowflake(tenant: str, call_id: str, started_at: int) -> int:
 
 def snowflake_ms(id_: int) -> int:
     """The millisecond since the epoch that a snowflake was made from."""
-    return (id_ >> 22) + SNOWFLAKE_EPOCH_MS
+    ms = id_ >> 22
+    return (ms if id_ < _UPPER_HALF else ms - (1 << 42)) + SNOWFLAKE_EPOCH_MS
 
 
 def log_document(log: CallLog) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def explain(value: bytes) -> list[str]:
     except ValidationError as error:
         return list(dict.fromkeys(_line(problem, decoded) for problem in _relevant(error.errors(), decoded)))
     if event.at < EARLIEST_MS:
-        return [f"/at: {_shown(decoded['at'])} is {_when(event.at)}, before 2018; {_early_fix(event.at)}"]
+        return [f"/at: {_shown(decoded['at'])} is {_when(event.at)}, before 2000; {_early_fix(event.at)}"]
     return []
 
 

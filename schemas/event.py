@@ -17,8 +17,8 @@ from schemas.words import Direction, LegHungUpBy, TargetKind
 
 SCHEMA_VERSION: Final = 1
 
-# Bounds of `at`. Ids are snowflakes counted from 2018, so nothing earlier has an id.
-EARLIEST_MS: Final = 1_514_764_800_000  # 2018-01-01T00:00:00Z
+# Bounds of `at`. What is earlier is a clock that was never set.
+EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01T00:00:00Z
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]

@@ -143,12 +143,12 @@ def parse_id(text: str, what: str) -> int:
             digits = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
         except (binascii.Error, ValueError):
             digits = ""
-    if not _ID.fullmatch(digits) or int(digits) >= 2**63:
+    if not _ID.fullmatch(digits) or int(digits) >= 2**64:
         raise not_found(f"{what} id {text[:80]!r} has no form of ids; take the id from a list.")
     return int(digits)
 
 
-_ID: Final = re.compile(r"\d{1,19}", re.ASCII)
+_ID: Final = re.compile(r"\d{1,20}", re.ASCII)
 
 
 def without_blanks(value: Any) -> Any:

@@ -88,7 +88,7 @@ def _word(word: str, directory: Directory) -> Node:
     found: list[Node] = [Contains(_NAMES, word), Compare("eq", CALL["call_id"], Literal(word))]
     if len(word) >= 6:
         found.append(Contains((CALL["call_id"],), word))
-    if _ID.fullmatch(word) and int(word) < 2**63:
+    if _ID.fullmatch(word) and int(word) < 2**64:
         found.append(Compare("eq", CALL["id"], Literal(word)))
     if _NUMBER.fullmatch(word):
         spelled = spellings(word, directory.dial_plan.country)

@@ -88,7 +88,7 @@ class Fields:
             fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
             raise Malformed(f"/{times[0]}: is missing; {fix}")
         raise Malformed(
-            f"/{times[0]}: {told[:40]!r} is no time since 2018 that has come; send epoch seconds or"
+            f"/{times[0]}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
             " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
         )
 

@@ -37,7 +37,7 @@ def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
     at = headers.ms("variable_end_uepoch", "Caller-Channel-Hangup-Time")
     if not at:
         shown = headers.text("variable_end_uepoch")[:40]
-        raise Malformed(f"/variables/end_uepoch: {shown!r} is no time since 2018; send microseconds since 1970 UTC")
+        raise Malformed(f"/variables/end_uepoch: {shown!r} is no time since 2000; send microseconds since 1970 UTC")
     headers.at = at
     return record(headers, at) + _applications(headers, raw.get("app_log"))
 

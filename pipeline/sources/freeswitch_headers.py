@@ -102,7 +102,7 @@ class Headers:
         told = self.text("Event-Date-Timestamp")
         at = microseconds(told) // 1000
         if not EARLIEST_MS <= at <= self.latest:
-            what = "is missing" if not told else f"{told[:40]!r} is no time since 2018 that has come"
+            what = "is missing" if not told else f"{told[:40]!r} is no time since 2000 that has come"
             raise Malformed(
                 f"/Event-Date-Timestamp: {what}; send microseconds since 1970 UTC as FreeSWITCH does, and set its clock"
             )

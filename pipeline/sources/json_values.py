@@ -78,7 +78,7 @@ class Record:
 
     def at(self, *names: str) -> int:
         """The first of these fields that is set as an instant, ms; 0 for never. Raises Malformed where it is no time
-        since 2018 that has come."""
+        since 2000 that has come."""
         for name in names:
             told = self.text(name)
             if not told or not told.strip("0.:- "):
@@ -86,7 +86,7 @@ class Record:
             at = instant(told, self.zone, "")
             if not EARLIEST_MS <= at <= self.latest:
                 raise Malformed(
-                    f"/{name}: {told[:40]!r} is no time since 2018 that has come; send epoch seconds or"
+                    f"/{name}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
                     " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
                 )
             return at

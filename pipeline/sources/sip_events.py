@@ -67,7 +67,7 @@ def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
         return None
     at = captured.seconds * 1000 + captured.micros // 1000
     if at < EARLIEST_MS:
-        raise hep.Malformed(f"chunk 9 (seconds) is {captured.seconds}, before 2018; set the clock of the capture agent")
+        raise hep.Malformed(f"chunk 9 (seconds) is {captured.seconds}, before 2000; set the clock of the capture agent")
     if at >> 53 or (latest is not None and at > latest):
         raise hep.Malformed(
             f"chunk 9 (seconds) is {captured.seconds}, more than a day ahead; set the clock of the capture agent"

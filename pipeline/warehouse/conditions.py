@@ -30,7 +30,7 @@ from pipeline.warehouse.instants import instant
 from schemas.call import RERATED_BITS
 
 _INT64: Final = 2**63
-_WHOLE: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,18}\.\d{1,18}", re.ASCII)
 _OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
@@ -226,7 +226,9 @@ def _truth(literal: Literal, name: str) -> str:
 
 def _number(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
     text = literal.text or ""
-    if _WHOLE.fullmatch(text) and abs(int(text)) < _INT64:
+    if kind == "id" and _WHOLE.fullmatch(text) and 0 <= int(text) < 2 * _INT64:
+        return bindings.bind(int(text), "UInt64")
+    if kind != "id" and _WHOLE.fullmatch(text) and abs(int(text)) < _INT64:
         return bindings.bind(int(text), "Int64")
     if kind == "number" and _DECIMAL.fullmatch(text):
         return bindings.bind(text, "Decimal(38, 18)")

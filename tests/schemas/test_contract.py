@@ -155,7 +155,7 @@ def test_a_time_without_a_zone() -> None:
 
 def test_seconds_instead_of_milliseconds() -> None:
     assert _because(at=1_773_144_000) == [
-        "/at: 1773144000 is 1970-01-21, before 2018; seconds were sent where milliseconds are meant: multiply by 1000"
+        "/at: 1773144000 is 1970-01-21, before 2000; seconds were sent where milliseconds are meant: multiply by 1000"
     ]
 
 

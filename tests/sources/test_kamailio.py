@@ -27,7 +27,7 @@ def told(**fields: Any) -> bytes:
         (b"no json", "the value is no JSON"),
         (b"[1]", "the value is no object"),
         (told(a=1), "/event: is missing, and the value is neither a transaction"),
-        (told(**ROW | {"time": "tomorrow"}), "/time: 'tomorrow' is no time since 2018"),
+        (told(**ROW | {"time": "tomorrow"}), "/time: 'tomorrow' is no time since 2000"),
         (told(**ROW | {"callid": ""}), "/callid: is missing; add callid=$ci to cdr_extra"),
         (told(start_time="1773136800.1", end_time="1773136810.1", duration="10"), "/callid: is missing"),
         (told(event="dialog:end", callid="c"), "/time: is missing; let the script add time=$TS"),

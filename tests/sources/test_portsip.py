@@ -26,7 +26,7 @@ def told(kind: str, **fields: Any) -> bytes:
         (told("call_start", session_id=""), "/session_id: is missing"),
         (told("call_start", time="0"), "/time: is missing"),
         (told("call_cdr"), "/start_time: is missing"),
-        (told("call_cdr", start_time=TIME, ended_time="7"), "/ended_time: '7' is no time since 2018"),
+        (told("call_cdr", start_time=TIME, ended_time="7"), "/ended_time: '7' is no time since 2000"),
     ],
 )
 def test_what_is_wrong_is_said(value: bytes, reason: str) -> None:
