@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("schemas",),
     ("pipeline.errors", "pipeline.settings"),
-    ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files"),
+    ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
     ("pipeline.calls",),
     ("pipeline.sources",),
     ("pipeline.warehouse",),

@@ -15,25 +15,22 @@ from pipeline import __version__
 from pipeline.directory.editor import Editor
 from pipeline.directory.store import Directories
 from pipeline.files import files_of
-from pipeline.query import (
-    commpeak,
-    directory,
-    documents,
-    health,
-    ipcortex,
-    own,
-    portsip,
-    portsip_login,
-    portsip_sessions,
-    portsip_sync,
-    yeastar,
-)
+from pipeline.query import documents, health
 from pipeline.query.auth import Gate
-from pipeline.query.export_runs import ExportRuns
+from pipeline.query.commpeak import routes as commpeak
+from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.oidc import Oidc
+from pipeline.query.portsip import login as portsip_login
+from pipeline.query.portsip import routes as portsip
+from pipeline.query.portsip import sessions as portsip_sessions
+from pipeline.query.portsip import sync as portsip_sync
 from pipeline.query.problems import RequestProblem, invalid, response, unavailable
+from pipeline.query.v1 import directory
+from pipeline.query.v1 import routes as own
+from pipeline.query.v1.export_runs import ExportRuns
+from pipeline.query.yeastar import routes as yeastar
 from pipeline.rating.recalculation import Recalculation
 from pipeline.settings import Settings
 from pipeline.warehouse.expressions import BadExpression

@@ -8,8 +8,8 @@ from typing import Final
 from fastapi import Request
 
 from pipeline.query.auth import Caller
-from pipeline.query.fields import masked
-from pipeline.query.v1 import is_masked
+from pipeline.query.v1.endpoint import is_masked
+from pipeline.query.v1.fields import masked
 
 Hide = Callable[[str], str]
 _LONGEST_EXTENSION: Final = 6

@@ -18,9 +18,9 @@ from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Caller
 from pipeline.query.documents import parameter
 from pipeline.query.parameters import Parameters, parse
-from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
-from pipeline.query.portsip_models import PortsipErrors
-from pipeline.query.portsip_rows import parse_id
+from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.models import PortsipErrors
+from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
 from pipeline.reports import models
 from pipeline.reports.blobs import blob_token, is_signed, named_by

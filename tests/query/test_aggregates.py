@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from pipeline.query.aggregates import Aggregate
+from pipeline.query.v1.aggregates import Aggregate
 from pipeline.warehouse.measures import CALL_MEASURES
 from pipeline.warehouse.tokens import create_token
 from tests.query.conftest import LEAK, Warehouse

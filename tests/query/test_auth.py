@@ -121,7 +121,7 @@ async def test_tokens_are_not_logged_when_something_fails(
     async def fails(*_: object, **__: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("pipeline.query.portsip.page", fails)
+    monkeypatch.setattr("pipeline.query.portsip.routes.page", fails)
     answer = await client.get("/api/cdrs")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "UNKNOWN")
     assert "foresaw" not in answer.text

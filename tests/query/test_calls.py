@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query.call_rows import CallPage
+from pipeline.query.v1.call_rows import CallPage
 from pipeline.warehouse.tokens import create_token
 from schemas.call import document
 from schemas.call_model import CallDocument

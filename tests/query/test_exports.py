@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.files import Files
-from pipeline.query.export_runs import FORSAKEN_MS
+from pipeline.query.v1.export_runs import FORSAKEN_MS
 from pipeline.warehouse.exports import find, save
 from pipeline.warehouse.tokens import create_token
 from tests.query.conftest import LEAK, Warehouse
@@ -139,7 +139,7 @@ async def test_one_that_a_dead_process_left_is_begun_again(
 async def test_one_that_cannot_be_made_says_so(
     client: httpx.AsyncClient, service: FastAPI, header: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.query import export_runs
+    from pipeline.query.v1 import export_runs
 
     def broken(*_: Any) -> Any:
         raise OSError("disk full")

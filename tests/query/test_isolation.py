@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from pipeline.query.portsip_rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
+from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
 from tests.query.conftest import LEAK, Warehouse
 
 pytestmark = pytest.mark.embedded

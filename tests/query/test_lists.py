@@ -11,8 +11,8 @@ import chdb
 import httpx
 import pytest
 
-from pipeline.query.call_rows import CallLogPage
-from pipeline.query.fields import masked
+from pipeline.query.v1.call_rows import CallLogPage
+from pipeline.query.v1.fields import masked
 from pipeline.warehouse.tokens import create_token
 from schemas.call import document
 from tests.query.conftest import LEAK, Warehouse

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query import portsip_models as models
+from pipeline.query.portsip import models
 from schemas.call import rfc3339
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write

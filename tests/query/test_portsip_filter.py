@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
-from pipeline.query.portsip_rows import CDR_PROPERTIES, CDR_SEARCHED
+from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.rows import CDR_PROPERTIES, CDR_SEARCHED
 from pipeline.query.problems import RequestProblem
 from pipeline.warehouse.conditions import FUNCTIONS, Bindings, condition
 from pipeline.warehouse.expressions import BadExpression, Node

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query import portsip_models as models
 from pipeline.query.attempts import OF_A_NAME
+from pipeline.query.portsip import models
 from pipeline.warehouse.tokens import create_token
 from pipeline.warehouse.users import create_user
 from tests.query.conftest import Warehouse

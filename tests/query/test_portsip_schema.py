@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query import portsip_models as models
 from pipeline.query.app import create_app
+from pipeline.query.portsip import models
 from pipeline.settings import Settings
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call

@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from pipeline.query import portsip_models as models
+from pipeline.query.portsip import models
 from pipeline.warehouse.rows import opened_call
 from pipeline.warehouse.tokens import create_token
 from pipeline.warehouse.writer import write_calls

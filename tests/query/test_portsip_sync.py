@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from pipeline.query import portsip_models as models
-from pipeline.query import portsip_sync
+from pipeline.query.portsip import models
+from pipeline.query.portsip import sync as portsip_sync
 from pipeline.warehouse import changes, sync_tokens
 from pipeline.warehouse.rows import call_key, call_row, retired_call
 from pipeline.warehouse.tokens import create_token

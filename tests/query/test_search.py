@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from pipeline.query.search import spellings
+from pipeline.query.v1.search import spellings
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.test_isolation import INJECTIONS
 

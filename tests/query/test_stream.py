@@ -12,9 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.query.auth import Caller
-from pipeline.query.calls import TABLE
-from pipeline.query.fields import Look
-from pipeline.query.stream import Following
+from pipeline.query.v1.calls import TABLE
+from pipeline.query.v1.fields import Look
+from pipeline.query.v1.stream import Following
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse.changes import Place
 from pipeline.warehouse.rows import retired_call

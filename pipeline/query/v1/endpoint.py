@@ -10,8 +10,8 @@ from fastapi import Request
 from pipeline.directory.model import Directory
 from pipeline.directory.store import Directories
 from pipeline.query.auth import Caller
-from pipeline.query.fields import Look
 from pipeline.query.problems import Problem, RequestProblem, invalid
+from pipeline.query.v1.fields import Look
 from pipeline.settings import Settings
 from pipeline.warehouse.access import MASKED
 from pipeline.warehouse.reader import Reader

@@ -12,10 +12,10 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query import portsip_models as models
 from pipeline.query.auth import Caller, Gate, address_of
 from pipeline.query.bodies import form_of
 from pipeline.query.parameters import Parameters
+from pipeline.query.portsip import models
 from pipeline.query.problems import RequestProblem, invalid
 from pipeline.warehouse.access import READ
 from pipeline.warehouse.tokens import PREFIX

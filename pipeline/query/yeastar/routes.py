@@ -12,17 +12,17 @@ from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
 from pipeline.directory.store import Directories
-from pipeline.query import yeastar_models as models
 from pipeline.query.auth import Caller, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of, parameter
 from pipeline.query.hidden_numbers import hiding
 from pipeline.query.problems import speaks
 from pipeline.query.visible import visible_calls
-from pipeline.query.yeastar_errors import SUCCESS, yeastar_json, yeastar_response
-from pipeline.query.yeastar_login import caller_of, log_in, refresh
-from pipeline.query.yeastar_rows import COLUMNS, SORTABLE, cdr
-from pipeline.query.yeastar_search import (
+from pipeline.query.yeastar import models
+from pipeline.query.yeastar.errors import SUCCESS, yeastar_json, yeastar_response
+from pipeline.query.yeastar.login import caller_of, log_in, refresh
+from pipeline.query.yeastar.rows import COLUMNS, SORTABLE, cdr
+from pipeline.query.yeastar.search import (
     FILTERS,
     MOST_ROWS,
     PAGING,

@@ -15,13 +15,13 @@ from fastapi.security import HTTPBasic
 from starlette.responses import Response
 
 from pipeline.directory.store import Directories
-from pipeline.query import commpeak_models as models
 from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.bodies import json_object, shown
-from pipeline.query.commpeak_errors import commpeak_response
-from pipeline.query.commpeak_fields import selection_of
-from pipeline.query.commpeak_filter import filter_of
-from pipeline.query.commpeak_list import COLUMNS, fields, item, listing_of
+from pipeline.query.commpeak import models
+from pipeline.query.commpeak.errors import commpeak_response
+from pipeline.query.commpeak.fields import selection_of
+from pipeline.query.commpeak.filter import filter_of
+from pipeline.query.commpeak.list import COLUMNS, fields, item, listing_of
 from pipeline.query.documents import json_body_of
 from pipeline.query.hidden_numbers import but_the_last_three, hiding
 from pipeline.query.problems import invalid, speaks

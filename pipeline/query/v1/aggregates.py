@@ -14,16 +14,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from pipeline.query import call_logs, calls
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.fields import Field as Shown
-from pipeline.query.fields import Look, harmless, parameters_of, value_sql
-from pipeline.query.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
-from pipeline.query.lists import Table, moment_of
 from pipeline.query.parameters import parse
 from pipeline.query.problems import RequestProblem, invalid
-from pipeline.query.v1 import body_of, directory_of, look_of, reader_of, refusals
+from pipeline.query.v1 import call_logs, calls
+from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of, refusals
+from pipeline.query.v1.fields import Field as Shown
+from pipeline.query.v1.fields import Look, harmless, parameters_of, value_sql
+from pipeline.query.v1.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
+from pipeline.query.v1.lists import Table, moment_of
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse.aggregate import Bucket, Groups, Measure, aggregate
 from pipeline.warehouse.calendar import STEPS, local_text, offsets, zone_of

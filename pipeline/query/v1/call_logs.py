@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated
-from pipeline.query.call_rows import CallLogPage
-from pipeline.query.fields import LOG_FIELDS, LOG_GROUPS
-from pipeline.query.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
-from pipeline.query.v1 import refusals
+from pipeline.query.v1.call_rows import CallLogPage
+from pipeline.query.v1.endpoint import refusals
+from pipeline.query.v1.fields import LOG_FIELDS, LOG_GROUPS
+from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.query.visible import visible_logs
 from pipeline.warehouse.clauses import CALL_LOGS
 

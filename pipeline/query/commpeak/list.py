@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes
 import phonenumbers
 
 from pipeline.directory.model import Directory
-from pipeline.query import commpeak_columns as columns
-from pipeline.query.commpeak_filter import OPERATORS, time_ms
+from pipeline.query.commpeak import columns
+from pipeline.query.commpeak.filter import OPERATORS, time_ms
 from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.problems import invalid
 from pipeline.query.stable_numbers import number_of

@@ -10,17 +10,17 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.call_rows import CallPage
 from pipeline.query.documents import parameter
-from pipeline.query.fields import CALL_FIELDS, CALL_GROUPS, document_select, parameters_of
-from pipeline.query.formats import JSON, NDJSON, answer, format_of, unchanged
-from pipeline.query.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.query.parameters import parse
-from pipeline.query.portsip_rows import parse_id
+from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
-from pipeline.query.shown import shown
-from pipeline.query.timeline import Timeline, timeline
-from pipeline.query.v1 import directory_of, is_masked, look_of, reader_of, refusals
+from pipeline.query.v1.call_rows import CallPage
+from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
+from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, document_select, parameters_of
+from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
+from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
+from pipeline.query.v1.shown import shown
+from pipeline.query.v1.timeline import Timeline, timeline
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse.clauses import CALLS, OPEN_CALLS
 from pipeline.warehouse.events import events_of

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipeline.query import commpeak_columns as columns
 from pipeline.query.bodies import shown
+from pipeline.query.commpeak import columns
 from pipeline.query.problems import invalid
 from pipeline.warehouse.expressions import NOTHING, All, Any_, Column, Compare, In, Literal, Node
 

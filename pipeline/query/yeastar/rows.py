@@ -13,7 +13,7 @@ from pipeline.directory.model import Directory
 from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
-from pipeline.query.yeastar_times import shown_time
+from pipeline.query.yeastar.times import shown_time
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.dispositions import DISPOSITION, HEARD_S, RING_S, TOTAL_S
 from pipeline.warehouse.expressions import Column

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from pipeline.query import aggregates, call_logs, calls, exports, search, stream
+from pipeline.query.v1 import aggregates, call_logs, calls, exports, search, stream
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     stream.router,  # before /calls/{id}

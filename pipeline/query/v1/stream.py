@@ -16,15 +16,15 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from pipeline.query import calls
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.fields import Field, Look, document_select, parameters_of
 from pipeline.query.limits import Turns
-from pipeline.query.lists import chosen_fields
 from pipeline.query.parameters import parse
 from pipeline.query.problems import invalid
-from pipeline.query.v1 import look_of, reader_of, refusals
+from pipeline.query.v1 import calls
+from pipeline.query.v1.endpoint import look_of, reader_of, refusals
+from pipeline.query.v1.fields import Field, Look, document_select, parameters_of
+from pipeline.query.v1.lists import chosen_fields
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse.changes import Place, changes
 from pipeline.warehouse.clauses import CLOSED_CALLS, OPEN_CALLS, Source

@@ -16,8 +16,8 @@ import orjson
 from pipeline.directory.model import Directory
 from pipeline.query.auth import Caller
 from pipeline.query.hidden_numbers import Hide, in_full
-from pipeline.query.ipcortex_owners import DEFAULT, Owner, Owners
-from pipeline.query.ipcortex_rows import (
+from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners
+from pipeline.query.ipcortex.rows import (
     BILL_S,
     DIALLED,
     DIALLED_COLUMNS,
@@ -30,7 +30,7 @@ from pipeline.query.ipcortex_rows import (
     money,
     received,
 )
-from pipeline.query.ipcortex_scope import Scope
+from pipeline.query.ipcortex.scope import Scope
 from pipeline.query.visible import visible_calls, visible_logs
 from pipeline.warehouse.aggregate import Measure, aggregate
 from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS

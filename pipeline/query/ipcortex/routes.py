@@ -14,16 +14,16 @@ from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
 from pipeline.directory.store import Directories
-from pipeline.query import ipcortex_models as models
 from pipeline.query.auth import DOCUMENTED, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of
 from pipeline.query.hidden_numbers import hiding
-from pipeline.query.ipcortex_errors import ipcortex_json, ipcortex_response
-from pipeline.query.ipcortex_login import COOKIE, SESSION_S, caller_of, log_in, user_of
-from pipeline.query.ipcortex_recalc import recalculate
-from pipeline.query.ipcortex_reports import Report, allcalls, incalls, outcalls, outsummary
-from pipeline.query.ipcortex_scope import scope_of
+from pipeline.query.ipcortex import models
+from pipeline.query.ipcortex.errors import ipcortex_json, ipcortex_response
+from pipeline.query.ipcortex.login import COOKIE, SESSION_S, caller_of, log_in, user_of
+from pipeline.query.ipcortex.recalc import recalculate
+from pipeline.query.ipcortex.reports import Report, allcalls, incalls, outcalls, outsummary
+from pipeline.query.ipcortex.scope import scope_of
 from pipeline.query.local_time import zone_of
 from pipeline.query.problems import RequestProblem, speaks
 from pipeline.settings import Settings

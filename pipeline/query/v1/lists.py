@@ -12,15 +12,15 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pipeline.query.auth import Caller
-from pipeline.query.cursor import cursor_of, place_of
 from pipeline.query.documents import parameter
-from pipeline.query.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
-from pipeline.query.filters import OPERATORS, Language
-from pipeline.query.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.query.limits import Turns
 from pipeline.query.parameters import parse
 from pipeline.query.problems import invalid
-from pipeline.query.v1 import body_of, look_of, reader_of
+from pipeline.query.v1.cursor import cursor_of, place_of
+from pipeline.query.v1.endpoint import body_of, look_of, reader_of
+from pipeline.query.v1.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
+from pipeline.query.v1.filters import OPERATORS, Language
+from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.warehouse.clauses import Source
 from pipeline.warehouse.expressions import All, Column, Node
 from pipeline.warehouse.instants import instant

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from pipeline.query import commpeak_columns as columns
+from pipeline.query.commpeak import columns
 from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.problems import invalid
 from pipeline.warehouse.aggregate import Measure

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.directory.model import Directory
-from pipeline.query.fields import masked
+from pipeline.query.v1.fields import masked
 
 _NUMBERS: Final = ("requested", "destination", "answered_by", "did", "outbound_caller_id")
 # What the PBX's own parts hold: whatever looks like a number there, ids aside.

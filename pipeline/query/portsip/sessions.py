@@ -9,11 +9,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query import portsip_models as models
 from pipeline.query.auth import DOCUMENTED, Authenticated
 from pipeline.query.parameters import parse
-from pipeline.query.portsip import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
-from pipeline.query.portsip_rows import CDR_PROPERTIES, parse_id
+from pipeline.query.portsip import models
+from pipeline.query.portsip.routes import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
+from pipeline.query.portsip.rows import CDR_PROPERTIES, parse_id
 from pipeline.query.problems import not_found
 from pipeline.query.visible import sees, visible_calls
 from pipeline.warehouse.clauses import OPEN_CALLS

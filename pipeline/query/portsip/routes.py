@@ -10,12 +10,12 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query import portsip_models as models
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
 from pipeline.query.parameters import parse
-from pipeline.query.portsip_filter import parse_filter, parse_orderby, parse_search
-from pipeline.query.portsip_rows import (
+from pipeline.query.portsip import models
+from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.rows import (
     CALL_LOG_COLUMNS,
     CALL_LOG_PROPERTIES,
     CALL_LOG_SEARCHED,

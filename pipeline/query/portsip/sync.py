@@ -13,12 +13,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query import portsip_models as models
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
 from pipeline.query.parameters import parse
-from pipeline.query.portsip import REFUSALS, answer, own, reader_of
-from pipeline.query.portsip_rows import priced_items, target_item
+from pipeline.query.portsip import models
+from pipeline.query.portsip.routes import REFUSALS, answer, own, reader_of
+from pipeline.query.portsip.rows import priced_items, target_item
 from pipeline.query.problems import RequestProblem
 from pipeline.query.visible import visible_calls
 from pipeline.warehouse import sync_tokens

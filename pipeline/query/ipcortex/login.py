@@ -13,7 +13,7 @@ from fastapi import Request
 
 from pipeline.directory.model import Directory
 from pipeline.query.auth import Caller, Gate, address_of, allowed
-from pipeline.query.ipcortex_owners import DEFAULT
+from pipeline.query.ipcortex.owners import DEFAULT
 from pipeline.query.problems import RequestProblem, invalid
 from pipeline.warehouse.access import READ
 from pipeline.warehouse.tokens import PREFIX

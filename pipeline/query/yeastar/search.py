@@ -14,8 +14,8 @@ from pipeline.directory.model import Directory, ExtensionGroup
 from pipeline.query.local_time import end_ms, first_ms, started, zone_of
 from pipeline.query.parameters import Parameters, parse
 from pipeline.query.problems import invalid
-from pipeline.query.yeastar_rows import CALL_TO, SORTABLE
-from pipeline.query.yeastar_times import parse_time
+from pipeline.query.yeastar.rows import CALL_TO, SORTABLE
+from pipeline.query.yeastar.times import parse_time
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.dispositions import DISPOSITION, DISPOSITIONS

@@ -1,0 +1,1 @@
+"""CommPeak's aggregation and lists under `/api/cdrs`: translation only."""

@@ -1,0 +1,1 @@
+"""ipcortex' call reports under `/rest`: translation only."""

@@ -1,0 +1,1 @@
+"""PortSIP's call records and sessions under `/api`: translation only."""
