@@ -11,6 +11,7 @@ import typer
 from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
+from pipeline.push import commands as push_commands
 from pipeline.rating import commands as rates_commands
 from pipeline.reports import commands as report_commands
 from pipeline.warehouse.commands import users
@@ -47,11 +48,12 @@ def version(output: OutputOption = Output.table) -> None:
 @app.command()
 def worker() -> None:
     """Run a worker until Ctrl-C or SIGTERM: events from Kafka in, calls to ClickHouse out."""
+    from pipeline.push.jobs import PushJobs
     from pipeline.reports.jobs import ReportJobs
     from pipeline.settings import settings
     from pipeline.worker.main import run
 
-    run(settings(), beside=[ReportJobs(settings())])
+    run(settings(), beside=[ReportJobs(settings()), PushJobs(settings())])
 
 
 @app.command()
@@ -75,9 +77,10 @@ def migrate(
 def _routers(settings: Settings) -> list[APIRouter]:
     """Routes of the parts above the query service, which it serves with its own."""
     from pipeline.ingest import routes as ingest
+    from pipeline.push import routes as push
     from pipeline.reports import routes as reports
 
-    return [ingest.router(settings), ingest.documents(settings), reports.router(settings)]
+    return [ingest.router(settings), ingest.documents(settings), reports.router(settings), push.router(settings)]
 
 
 @app.command()
@@ -401,6 +404,7 @@ app.add_typer(rates_commands.app, name="rates")
 app.add_typer(report_commands.app, name="report")
 app.command("verify")(worker_commands.verify)
 app.command("rebuild")(worker_commands.rebuild)
+app.add_typer(push_commands.app, name="webhook")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     ("pipeline.rating",),
     ("pipeline.worker", "pipeline.traffic"),
     ("pipeline.query",),
-    ("pipeline.ingest", "pipeline.reports"),
+    ("pipeline.ingest", "pipeline.push", "pipeline.reports"),
     ("pipeline.embedded",),
     ("pipeline.cli",),
 )

@@ -18,6 +18,7 @@ SCOPES: Final = {
     "cdr:ingest": "send events",
     "reports:write": "make and change reports",
     "directory:write": "change the directory",
+    "webhooks:write": "see and change webhooks",
     "numbers:clear": "see numbers in full where they are masked",
     MASKED: "see numbers masked, whatever the setting",
     ADMIN: "everything",

@@ -1,0 +1,1 @@
+"""Telling others: signed webhooks and the stream of call documents."""
