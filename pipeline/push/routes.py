@@ -16,7 +16,7 @@ from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.documents import json_body_of, parameter
 from pipeline.query.parameters import parse
 from pipeline.query.problems import RequestProblem, invalid, not_found
-from pipeline.query.v1 import body_of, reader_of, refusals
+from pipeline.query.v1.endpoint import body_of, reader_of, refusals
 from pipeline.settings import Settings
 from pipeline.warehouse.reader import Row
 
