@@ -78,9 +78,11 @@ def _routers(settings: Settings) -> list[APIRouter]:
     """Routes of the parts above the query service, which it serves with its own."""
     from pipeline.ingest import routes as ingest
     from pipeline.push import routes as push
+    from pipeline.push import stream
     from pipeline.reports import routes as reports
 
-    return [ingest.router(settings), ingest.documents(settings), reports.router(settings), push.router(settings)]
+    pushed = [push.router(settings), stream.router(settings)]
+    return [ingest.router(settings), ingest.documents(settings), reports.router(settings), *pushed]
 
 
 @app.command()
