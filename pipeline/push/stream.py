@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -139,7 +139,7 @@ class Following:
             raise unavailable("Kafka does not answer; try again.") from error
         self._consumer = consumer
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Events until nobody wants them, or Kafka goes: then the client comes back with its last id."""
         told = time.monotonic()
         try:
