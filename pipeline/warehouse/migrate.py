@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -64,20 +66,50 @@ def migrate(client: Client, database: str, *, dry_run: bool = False) -> list[str
         client.command(_MIGRATIONS)
     known = client.command("EXISTS TABLE schema_migrations")
     rows = client.query("SELECT number FROM schema_migrations FINAL").result_rows if known else []
-    applied = {int(row[0]) for row in rows}
+    applied = {int(row[0]) for row in rows}  # and 0, which notes the views
     due = [migration for migration in migrations() if migration.number not in applied]
     if dry_run:
         return [migration.name for migration in due]
     for migration in due:
         for statement in migration.statements:
             client.command(statement)
-        client.insert("schema_migrations", [[migration.number, migration.name]], column_names=["number", "name"])
-    for name, select in views().items():
-        _create_view(client, name, select)
+        _note(client, migration.number, migration.name)
+    _create_views(client)
     return [migration.name for migration in due]
 
 
-def _create_view(client: Client, name: str, select: str) -> None:
+def _note(client: Client, number: int, name: str) -> None:
+    client.command(
+        "INSERT INTO schema_migrations (number, name) SELECT {number:UInt32}, {name:String}",
+        parameters={"number": number, "name": name},
+    )
+
+
+def _create_views(client: Client) -> None:
+    """The views of this version, unless they are there already: number 0 notes which they are."""
+    wanted = views()
+    digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in wanted.items()).encode()).hexdigest()
+    (there,) = client.query(
+        "SELECT (SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
+        " AND has({names:Array(String)}, name)), (SELECT any(name) FROM schema_migrations FINAL WHERE number = 0),"
+        " (SELECT max(number) FROM schema_migrations)",
+        parameters={"names": list(wanted)},
+    ).result_rows
+    note = f"views {digest} on {there[2]}"
+    if there[0] == len(wanted) and there[1] == note:
+        return
+    rows = client.query(
+        "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"
+    ).result_rows
+    comments: dict[str, dict[str, str]] = {}
+    for table, name, comment in rows:
+        comments.setdefault(table, {})[name] = comment
+    for name, select in wanted.items():
+        _create_view(client, name, select, comments)
+    _note(client, 0, note)
+
+
+def _create_view(client: Client, name: str, select: str, tables: Mapping[str, Mapping[str, str]]) -> None:
     """A view whose columns carry the comments of the table they come from.
 
     The file's first lines are the view's comment; a line `-- column: text` is that column's.
@@ -91,11 +123,7 @@ def _create_view(client: Client, name: str, select: str) -> None:
     comments = {column[1]: column[2] for column in spoken if column}
     source = re.search(r"\bFROM\s+(\w+)\b(?!\()", query)
     if source:
-        rows = client.query(
-            "SELECT name, comment FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
-            parameters={"table": source[1]},
-        ).result_rows
-        comments = {**dict(rows), **comments}
+        comments = {**tables.get(source[1], {}), **comments}
     listed = ", ".join(f"`{row[0]}` {row[1]} COMMENT '{_quoted(comments.get(row[0], ''))}'" for row in columns)
     client.command(f"CREATE OR REPLACE VIEW `{name}` ({listed}) AS {query} COMMENT '{_quoted(comment)}'")
 

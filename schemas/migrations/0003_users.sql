@@ -39,6 +39,5 @@ ORDER BY (login, token_hash)
 TTL toDateTime(expires_at) + toIntervalDay(1)
 COMMENT 'Tokens that logins were given, hashed';
 
-ALTER TABLE api_token_rows ADD COLUMN IF NOT EXISTS role LowCardinality(String) DEFAULT 'admin' COMMENT 'admin, manager: all calls of the tenant; user: those of the extension';
-
-ALTER TABLE api_token_rows ADD COLUMN IF NOT EXISTS extension String COMMENT 'Extension whose calls a token of role user shows';
+ALTER TABLE api_token_rows ADD COLUMN IF NOT EXISTS role LowCardinality(String) DEFAULT 'admin' COMMENT 'admin, manager: all calls of the tenant; user: those of the extension',
+    ADD COLUMN IF NOT EXISTS extension String COMMENT 'Extension whose calls a token of role user shows';

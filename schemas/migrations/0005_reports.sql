@@ -1,7 +1,7 @@
 -- Reports: what is asked for, what was made; and of calls what reports about queues and groups read again and again.
 
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS queue_visits String MATERIALIZED JSONExtractRaw(detail, 'queue_visits') COMMENT 'JSON: stays in queues, times in ms; empty for most calls. Read by name only' CODEC(ZSTD(3));
-ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS reroutes String MATERIALIZED JSONExtractRaw(detail, 'reroutes') COMMENT 'JSON: where the call went on, times in ms; empty for most calls. Read by name only' CODEC(ZSTD(3));
+ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS queue_visits String MATERIALIZED JSONExtractRaw(detail, 'queue_visits') COMMENT 'JSON: stays in queues, times in ms; empty for most calls. Read by name only' CODEC(ZSTD(3)),
+    ADD COLUMN IF NOT EXISTS reroutes String MATERIALIZED JSONExtractRaw(detail, 'reroutes') COMMENT 'JSON: where the call went on, times in ms; empty for most calls. Read by name only' CODEC(ZSTD(3));
 
 CREATE TABLE IF NOT EXISTS report_rows
 (
