@@ -15,7 +15,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts lock bench chaos chaos-long clean
+.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ check: setup ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-pytest: setup kafka-parts sip-parts browser-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
+pytest: setup kafka-parts sip-parts browser-parts client-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
 	$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST)
 
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
@@ -70,6 +70,14 @@ sip-parts:
 
 browser-parts:
 	@.ci/debian-parts chromium:chromium
+
+client-parts: setup .cache/clients/.installed
+	@.ci/debian-parts kcat:kcat jq:jq
+
+# A client that the product itself does not use stays out of its environment.
+.cache/clients/.installed: docs/producers/requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target .cache/clients -r $< && touch $@ || \
+		{ echo "*** confluent-kafka missing: the tests that need it will be skipped. ***" >&2; [ "$${CI:-}" != true ]; }
 
 lock: ## resolve the newest allowed packages into requirements.lock, for every platform
 	@python3 -m venv .cache/lock && .cache/lock/bin/python -m pip install -q --disable-pip-version-check uv

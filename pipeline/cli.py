@@ -232,7 +232,7 @@ def status(
     data: Annotated[Path | None, typer.Option(help="Data directory; CDR_DATA, or ./data, when left out.")] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Show the product that runs on this machine: URLs, token, health. Exit code 1 when a part is not well."""
+    """Show the product that runs on this machine: URLs, topics, token, health. Exit code 1 when a part is not well."""
     from pipeline.embedded.product import show_status
     from pipeline.settings import settings
 

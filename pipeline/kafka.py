@@ -45,6 +45,17 @@ def raw_topics(settings: Settings) -> dict[str, str]:
     }
 
 
+def topic_names(settings: Settings) -> dict[str, str]:
+    """What a topic is for → its name."""
+    return {
+        "events": settings.events_topic,
+        **raw_topics(settings),
+        "cdrs": settings.cdrs_topic,
+        "reports": settings.reports_topic,
+        "dead_letters": settings.dead_letters_topic,
+    }
+
+
 def topics(settings: Settings) -> list[Topic]:
     """The topics of the pipeline. Events are kept for a week: long enough to mend a worker over a
     weekend; the archive keeps them from then on."""

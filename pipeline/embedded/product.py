@@ -39,7 +39,7 @@ def show_status(data: Path, output: Output) -> bool:
         return healthy
     rows = [{"part": name, **part} for name, part in state["parts"].items()]
     print_rows(rows, ("part", "pid", "health", "log"), output)
-    for name, url in state["urls"].items():
-        print(f"{name:11}{url}", file=sys.stderr)
-    print(f"{'token':11}{state['token']}", file=sys.stderr)
+    more = state["urls"] | {"topics": ", ".join(state["topics"].values()), "token": state["token"]}
+    for name, value in more.items():  # beside the rows of a file, not in it
+        print(f"{name:11}{value}", file=sys.stdout if output is Output.table else sys.stderr)
     return healthy

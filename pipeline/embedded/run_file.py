@@ -39,6 +39,7 @@ class RunState(msgspec.Struct, frozen=True):
     urls: dict[str, str]
     token_file: str
     parts: dict[str, PartState]
+    topics: dict[str, str] = {}
 
 
 def write_run_file(folder: Path, state: RunState) -> None:
@@ -91,7 +92,7 @@ def health_of(part: PartState) -> str:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """What `cdr status` prints: URLs, token, health of each part."""
+    """What `cdr status` prints: URLs, topics, token, health of each part."""
     state = read_run_file(folder)
     token = Path(state.token_file)
     parts = {name: {"pid": part.pid, "health": health_of(part), "log": part.log} for name, part in state.parts.items()}
@@ -101,6 +102,7 @@ def status(folder: Path) -> dict[str, Any]:
         "started_at": state.started_at,
         "broker": state.broker,
         "urls": state.urls,
+        "topics": state.topics,
         "token": token.read_text().strip() if token.exists() else "",
         "healthy": all(part["health"] == "ok" for part in parts.values()),
         "parts": parts,

@@ -27,7 +27,7 @@ from pipeline.embedded.process import HOST, Child, start, wait_until
 from pipeline.embedded.run_file import FILE, TOKEN_FILE, PartState, RunState, health_of, write_private, write_run_file
 from pipeline.embedded.screen import Screen
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.kafka import raw_topics
+from pipeline.kafka import raw_topics, topic_names
 from pipeline.settings import Settings
 
 DRAIN_S = 4.0
@@ -248,7 +248,8 @@ class Supervisor:
         }
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         token = str(self.data / TOKEN_FILE)
-        state = RunState(os.getpid(), str(self.data), now, self.plan.broker, self._urls(), token, parts)
+        topics = topic_names(self.settings)
+        state = RunState(os.getpid(), str(self.data), now, self.plan.broker, self._urls(), token, parts, topics)
         write_run_file(self.data, state)
 
     def _watch(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from pipeline import __version__
 from pipeline.errors import Problem
 from pipeline.settings import Settings
-from pipeline.worker import doctor_clickhouse, doctor_kafka
+from pipeline.worker import doctor_clickhouse, doctor_kafka, doctor_nodes
 from pipeline.worker.check import FAIL, OK, WARN, Check
 
 __all__ = ["FAIL", "examine"]
@@ -29,7 +29,10 @@ def examine(settings: Settings) -> list[Check]:
     """All checks, in the order in which trouble should be mended."""
     checks = [*_program(), *unknown_variables(os.environ)]
     checks += _guarded("Kafka", lambda: asyncio.run(doctor_kafka.examine(settings)))
-    checks += _guarded("ClickHouse", lambda: doctor_clickhouse.examine(settings))
+    clickhouse = _guarded("ClickHouse", lambda: doctor_clickhouse.examine(settings))
+    checks += clickhouse
+    if clickhouse[0].state != FAIL:
+        checks += _guarded("nodes", lambda: doctor_nodes.examine(settings))
     host = "127.0.0.1" if settings.metrics_host in ("0.0.0.0", "::") else settings.metrics_host
     checks.append(_answers("worker", f"http://{host}:{settings.metrics_port}/readyz", "cdr worker", "CDR_METRICS_PORT"))
     host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host

@@ -1,28 +1,21 @@
-"""Kafka as `cdr doctor` sees it: topics, their settings, the group's lag, the keys of events."""
+"""Kafka as `cdr doctor` sees it: topics, their settings, the group's lag, the newest events."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from pipeline import kafka
 from pipeline.settings import Settings
+from pipeline.worker import doctor_events
 from pipeline.worker.check import FAIL, OK, WARN, Check
 
-SAMPLE = 200  # newest records of each partition whose keys are looked at
 LAG_WORTH_A_WORD = 100_000
 SHORT_RETENTION_MS = kafka.DAY_MS
-
-
-class _Keyed(msgspec.Struct):
-    call_id: str
 
 
 async def examine(settings: Settings) -> list[Check]:
@@ -40,7 +33,7 @@ async def examine(settings: Settings) -> list[Check]:
         if counts.get(settings.events_topic):
             parts = [TopicPartition(settings.events_topic, n) for n in range(counts[settings.events_topic])]
             checks.append(await _lag(admin, consumer, settings, parts))
-            checks.append(await _keys(consumer, parts))
+            checks += await doctor_events.examine(consumer, parts)
         return checks
     except (KafkaError, OSError) as error:
         raise kafka.unreachable(settings, error) from error
@@ -115,35 +108,3 @@ async def _lag(
     if lag > LAG_WORTH_A_WORD:
         return Check(WARN, "group", f"{settings.group} is {lag} records behind", "Start workers, or wait.")
     return Check(OK, "group", f"{settings.group} is {lag} records behind")
-
-
-async def _keys(consumer: AIOKafkaConsumer, parts: list[TopicPartition]) -> Check:
-    """Whether the newest events have their call_id as key and lie where Kafka's own partitioner puts it."""
-    consumer.assign(parts)
-    ends, begins = await consumer.end_offsets(parts), await consumer.beginning_offsets(parts)
-    for part in parts:
-        consumer.seek(part, max(begins[part], ends[part] - SAMPLE))
-    looked = wrong_key = wrong_place = 0
-    try:
-        async with asyncio.timeout(10):
-            while batch := await consumer.getmany(timeout_ms=1000):
-                for part, records in batch.items():
-                    for record in records:
-                        try:
-                            call_id = msgspec.json.decode(record.value or b"", type=_Keyed).call_id.encode()
-                        except (msgspec.DecodeError, UnicodeDecodeError):
-                            continue
-                        looked += 1
-                        place = (murmur2(call_id) & 0x7FFFFFFF) % len(parts)
-                        wrong_key += record.key != call_id
-                        wrong_place += record.key == call_id and place != part.partition
-    except TimeoutError:
-        pass  # events come faster than we look: what we saw is sample enough
-    if wrong_place:
-        hint = "Have producers partition by murmur2 (librdkafka: partitioner=murmur2_random), all of them the same way."
-        found = f"{wrong_place} of {looked} events lie on another partition than their key says"
-        return Check(FAIL, "keys", found, hint)
-    if wrong_key:
-        hint = "Set the key to the call_id: workers have to send such events on."
-        return Check(WARN, "keys", f"{wrong_key} of {looked} events have another key than their call_id", hint)
-    return Check(OK, "keys", f"{looked} events looked at")

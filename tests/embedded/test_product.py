@@ -86,6 +86,9 @@ def test_calls_in_cdrs_out_and_nothing_lost_at_the_end(tmp_path: Path) -> None:
     with product(data, "--no-traffic") as running:
         state = wait_for(lambda: status(data), "healthy")
         assert oct((data / "run.json").stat().st_mode & 0o777) == "0o600"
+        assert state["topics"]["events"] == "call-events" and state["topics"]["asterisk"] == "asterisk-events"
+        shown = subprocess.run([*CDR, "status", "--data", str(data)], capture_output=True, text=True, timeout=60)
+        assert "call-events, " in shown.stdout and "dead-letters" in shown.stdout
         produce(state, "--scenario", "answered", "--calls", "50", "--seed", "2")
         wait_for(lambda: cdrs(state) == 50 or None, "fifty calls")
         more = produce(state, "--scenario", "queue", "--calls", "2000", "--seed", "3")

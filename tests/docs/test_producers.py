@@ -1,0 +1,180 @@
+"""The producers of docs/producers, run as they are: each key lies where a worker expects it, and calls come of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.embedded.kafka import find_java, libs_folder
+from pipeline.embedded.process import HOST, free_port
+from pipeline.errors import Problem
+from pipeline.kafka import partition_of
+from tests.conftest import missing
+from tests.servers import ClickHouseServer, KafkaServer
+from tests.worker.deployment import Deployment, wait_for
+
+pytestmark = [pytest.mark.kafka, pytest.mark.embedded]
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "producers"
+CLIENTS = ROOT / ".cache" / "clients"  # make client-parts
+PROGRAMS = {"kcat.sh": ("kcat", "jq"), "curl.sh": ("curl",)}
+CALLS = 12  # on four partitions: another partitioner than Kafka's own is found out
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    kafka_server: KafkaServer, clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """A worker that reads what the producers write."""
+    kafka_server.start()
+    clickhouse_server.start()
+    made = Deployment(kafka_server, clickhouse_server, tmp_path_factory.mktemp("producers"))
+    try:
+        made.worker()
+        yield made
+    finally:
+        made.close()
+
+
+def _java() -> list[str]:
+    """Java that compiles, with the jars of Apache Kafka. A JRE is enough for everything else: nothing asks for more."""
+    try:
+        java = find_java()
+    except Problem as problem:
+        missing(problem)
+        raise
+    if "jdk.compiler" not in subprocess.run([java, "--list-modules"], capture_output=True, text=True).stdout:
+        pytest.skip("Producer.java IS NOT TESTED: this Java has no compiler (Debian: default-jdk-headless)")
+    return [java, "-XX:TieredStopAtLevel=1", "-cp", f"{libs_folder()}/*"]
+
+
+def _command(file: str) -> list[str]:
+    """What runs a producer here."""
+    if file == "Producer.java":
+        return [*_java(), str(FOLDER / file)]
+    if file.endswith(".sh"):
+        for name in PROGRAMS[file]:
+            if shutil.which(name) is None:
+                missing(f"{name} (make client-parts)")
+        return ["sh", str(FOLDER / file)]
+    if file == "confluent_producer.py" and not (CLIENTS / "confluent_kafka").is_dir():
+        missing("confluent-kafka (make client-parts)")
+    return [sys.executable, str(FOLDER / file)]
+
+
+def _calls(prefix: str) -> dict[str, list[dict[str, object]]]:
+    """Call id → the events of a short answered call."""
+    types = ("started", "rang", "answered", "ended")
+    return {
+        call_id: [
+            {
+                "type": name,
+                "at": f"2026-03-10T12:00:0{second}Z",
+                "call_id": call_id,
+                "event_id": name,
+                "leg_id": "a",
+                "caller": {"number": "1001", "name": "Zoë\t“desk”"},
+                "callee": "1002",
+            }
+            for second, name in enumerate(types)
+        ]
+        for call_id in (f"{prefix}-{number}@pbx.example.com" for number in range(CALLS))
+    }
+
+
+def _run(command: list[str], calls: dict[str, list[dict[str, object]]], **environment: str) -> str:
+    lines = [json.dumps(event, ensure_ascii=False) for events in calls.values() for event in events]
+    done = subprocess.run(
+        command,
+        input="\n".join(lines).encode() + b"\n",
+        env=dict(os.environ) | {"PYTHONPATH": str(CLIENTS)} | environment,
+        capture_output=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    return done.stdout.decode()
+
+
+def _check(deployment: Deployment, calls: dict[str, list[dict[str, object]]]) -> None:
+    """Every event lies under its key on its partition, and the worker has made its call of it."""
+    partitions = deployment.settings.partitions
+    found: dict[str, list[dict[str, object]]] = {call_id: [] for call_id in calls}
+    places = set()
+    for record in deployment.records(deployment.settings.events_topic):
+        if (call_id := (record.key or b"").decode()) in calls:
+            assert record.partition == partition_of(record.key, partitions), call_id
+            places.add(record.partition)
+            event = json.loads(record.value)
+            found[call_id].append({name: event[name] for name in calls[call_id][0]})
+    assert found == calls
+    assert len(places) > 1
+    query = "SELECT call_id FROM calls WHERE status = 'answered' AND has({ids:Array(String)}, call_id)"
+    wait_for(
+        lambda: (
+            {row[0] for row in deployment.client.query(query, parameters={"ids": [*calls]}).result_rows} == {*calls}
+        ),
+        lambda: f"calls of {next(iter(calls))} and so on; {deployment.said}",
+    )
+
+
+@pytest.mark.parametrize("file", ["confluent_producer.py", "aiokafka_producer.py", "Producer.java", "kcat.sh"])
+def test_the_producer_sends_each_event_where_the_worker_expects_it(deployment: Deployment, file: str) -> None:
+    calls = _calls(file.partition(".")[0])
+    _run([*_command(file), deployment.broker.bootstrap, deployment.settings.events_topic], calls)
+    _check(deployment, calls)
+
+
+@contextmanager
+def _service(deployment: Deployment) -> Iterator[str]:
+    """The query service; gives its address."""
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    log = deployment.folder / "api.log"
+    with log.open("wb") as out:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "api", "--port", str(port)],
+            stdout=out,
+            stderr=out,
+            env=deployment.environment,
+        )
+
+    def ready() -> bool:
+        assert running.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        except OSError:
+            return False
+
+    try:
+        wait_for(ready, log.read_text)
+        yield url
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+def test_curl_sends_the_same_without_kafka(deployment: Deployment) -> None:
+    create = [sys.executable, "-m", "pipeline.cli", "token", "create", "--tenant", "default", "--name", "curl"]
+    token = subprocess.run(
+        [*create, "--scope", "cdr:ingest"], env=deployment.environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    calls = _calls("curl")
+    with _service(deployment) as url:
+        said = json.loads(_run([*_command("curl.sh"), url], calls, TOKEN=token))
+    assert (said["taken"], said["refused"]) == (4 * CALLS, 0)
+    _check(deployment, calls)
