@@ -12,6 +12,7 @@ from pipeline.directory import commands as directory_commands
 from pipeline.errors import Problem
 from pipeline.output import Output
 from pipeline.push import commands as push_commands
+from pipeline.push import privacy_commands
 from pipeline.rating import commands as rates_commands
 from pipeline.reports import commands as report_commands
 from pipeline.warehouse.commands import users
@@ -48,12 +49,13 @@ def version(output: OutputOption = Output.table) -> None:
 @app.command()
 def worker() -> None:
     """Run a worker until Ctrl-C or SIGTERM: events from Kafka in, calls to ClickHouse out."""
+    from pipeline.push.housekeeping import Housekeeping
     from pipeline.push.jobs import PushJobs
     from pipeline.reports.jobs import ReportJobs
     from pipeline.settings import settings
     from pipeline.worker.main import run
 
-    run(settings(), beside=[ReportJobs(settings()), PushJobs(settings())])
+    run(settings(), beside=[ReportJobs(settings()), PushJobs(settings()), Housekeeping(settings())])
 
 
 @app.command()
@@ -65,6 +67,7 @@ def migrate(
     from pipeline.warehouse.client import connect
     from pipeline.warehouse.migrate import migrate as apply
     from pipeline.warehouse.migrate import set_retention
+    from pipeline.warehouse.retention import apply_rules
 
     chosen = settings()
     client = connect(chosen.clickhouse)
@@ -72,6 +75,7 @@ def migrate(
         typer.echo(name)
     if not dry_run:
         set_retention(client, calls_days=chosen.retention_days, archive_days=chosen.archive_retention_days)
+        apply_rules(client)
 
 
 def _routers(settings: Settings) -> list[APIRouter]:
@@ -407,6 +411,8 @@ app.add_typer(report_commands.app, name="report")
 app.command("verify")(worker_commands.verify)
 app.command("rebuild")(worker_commands.rebuild)
 app.add_typer(push_commands.app, name="webhook")
+app.command("erase")(privacy_commands.erase)
+app.add_typer(privacy_commands.retention, name="retention")
 
 
 def main() -> None:

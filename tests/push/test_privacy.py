@@ -1,0 +1,132 @@
+"""Erasing a number and retention by tenant, over rows as the worker writes them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import settings as settings_module
+from pipeline.cli import app as cli
+from pipeline.errors import Problem
+from pipeline.push.housekeeping import Housekeeping
+from pipeline.settings import Settings
+from pipeline.warehouse import erasure, retention
+from schemas.call import rfc3339
+
+AT = 1_773_144_000_000
+NUMBER = "+441632960123"
+
+
+def put(client: Any, call_id: str, *, tenant: str = "acme", caller: str = "200", at: int = AT, **more: str) -> None:
+    """A call with one log and one event."""
+    moment = rfc3339(at)
+    base = {"tenant": tenant, "call_id": call_id, "started_at": moment, "version": 1, "id": abs(hash(call_id)) % 2**40}
+    rows: dict[str, dict[str, Any]] = {
+        "call_rows": {**base, "state": "closed", "caller_number": caller, **more},
+        "call_log_rows": {**base, "number": "300", "caller_number": caller},
+        "event_rows": {
+            "tenant": tenant,
+            "call_id": call_id,
+            "event_id": call_id,
+            "at": moment,
+            "raw": orjson.dumps({"call_id": call_id, "caller": caller}).decode(),
+        },
+    }
+    for table, row in rows.items():
+        client.raw_insert(
+            table, list(row), orjson.dumps(row), fmt="JSONEachRow", settings={"date_time_input_format": "best_effort"}
+        )
+
+
+def left(client: Any, table: str = "call_rows") -> list[str]:
+    return [row[0] for row in client.query(f"SELECT DISTINCT call_id FROM {table} ORDER BY call_id").result_rows]
+
+
+@pytest.fixture
+def stored(client: Any) -> Any:
+    put(client, "a", caller=NUMBER)
+    put(client, "b", caller="00441632960123")
+    put(client, "c")
+    put(client, "d", caller=NUMBER, tenant="other")
+    put(client, "e", destination="441632960123", at=AT + 86_400_000)
+    client.command(
+        "INSERT INTO event_rows (tenant, call_id, event_id, at, raw) SELECT 'acme', 'f', 'f',"
+        " toDateTime64('2026-03-10 12:00:00', 3, 'UTC'), '{\"callee\":\"+441632960123\"}'"
+    )
+    return client
+
+
+def test_everything_of_a_number_goes_and_nothing_else(stored: Any) -> None:
+    dry = erasure.erase(stored, NUMBER, tenant="acme", dry_run=True)
+    assert dry.calls == {("acme", each) for each in "abef"}
+    assert left(stored, "event_rows") == list("abcdef")
+    done = erasure.erase(stored, "+44 1632 960-123", tenant="acme", who="boss", key="k")
+    assert done.calls == dry.calls and done.rows == dry.rows
+    for table in ("call_rows", "call_log_rows", "event_rows"):
+        assert left(stored, table) == ["c", "d"]
+    (record,) = erasure.erasures(stored)
+    assert (record["who"], record["calls"], record["event_rows"], record["tenant"]) == ("boss", 4, 4, "acme")
+    assert NUMBER not in str(record) and len(record["number_hash"]) == 64
+    erasure.erase(stored, NUMBER, key="k")
+    assert left(stored) == ["c"]
+    assert len({each["number_hash"] for each in erasure.erasures(stored)}) == 1
+    told = stored.query("SELECT count() FROM call_change_rows WHERE retired = 1").result_rows[0][0]
+    assert told >= 4
+
+
+def test_only_before(stored: Any) -> None:
+    erasure.erase(stored, NUMBER, before_ms=AT + 3_600_000)
+    assert left(stored) == ["c", "e"]
+
+
+def test_what_a_worker_writes_again_goes_again(stored: Any, settings: Settings) -> None:
+    erasure.erase(stored, NUMBER)
+    put(stored, "a", caller=NUMBER)  # from a worker's memory
+    work = Housekeeping(settings, every_s=0.05)
+    work.start()
+    for _ in range(400):
+        if left(stored) == ["c"] == left(stored, "event_rows"):
+            break
+        time.sleep(0.05)
+    work.stop()
+    assert left(stored) == ["c"] == left(stored, "event_rows") == left(stored, "call_log_rows")
+
+
+@pytest.mark.parametrize("number", ["", " ", "+", "0", "a\nb", "1" * 200])
+def test_what_is_no_number(client: Any, number: str) -> None:
+    with pytest.raises(Problem, match="is no number"):
+        erasure.erase(client, number)
+
+
+def test_an_injection_is_a_number_that_nobody_has(stored: Any) -> None:
+    assert erasure.erase(stored, "x') OR 1=1 --").calls == set()
+    assert left(stored) == list("abcde")
+
+
+def test_retention_of_a_tenant(stored: Any) -> None:
+    put(stored, "new", at=time.time_ns() // 1_000_000)
+    retention.set_rule(stored, "acme", "calls", 30)
+    assert retention.apply_rules(stored) > 0
+    assert left(stored) == ["d", "new"] and left(stored, "event_rows") == [*"abcdef", "new"]
+    retention.set_rule(stored, "acme", "archive", 30)
+    assert retention.apply_rules(stored) > 0 and retention.apply_rules(stored) == 0
+    assert left(stored, "event_rows") == ["d", "new"]
+    retention.set_rule(stored, "acme", "calls", 0)
+    assert [(rule["table"], rule["days"]) for rule in retention.rules(stored)] == [("archive", 30)]
+    with pytest.raises(Problem, match="none of"):
+        retention.set_rule(stored, "acme", "tokens", 1)
+
+
+def test_the_commands(stored: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "settings", lambda: settings)
+    run = CliRunner().invoke
+    dry = run(cli, ["erase", "--number", NUMBER, "--tenant", "acme", "--dry-run", "-o", "json"])
+    assert dry.exit_code == 0 and '"calls":4' in dry.stdout.replace(" ", "")
+    assert run(cli, ["erase", "--number", NUMBER, "--before", "2026-03-10T13:00:00Z"]).exit_code == 0
+    assert left(stored) == ["c", "e"]
+    assert run(cli, ["retention", "set", "--tenant", "acme", "--table", "calls", "--days", "7"]).exit_code == 0
+    assert "acme" in run(cli, ["retention", "list", "-o", "json"]).stdout
