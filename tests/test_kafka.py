@@ -18,6 +18,7 @@ def settings_for(bootstrap: str, prefix: str, partitions: int = 3) -> Settings:
         partitions=partitions,
         events_topic=f"{prefix}-events",
         cdrs_topic=f"{prefix}-cdrs",
+        reports_topic=f"{prefix}-reports",
         dead_letters_topic=f"{prefix}-dead",
     ).model_copy(update={f"{source}_topic": f"{prefix}-{source}" for source in kafka.raw_topics(Settings())})
 
@@ -25,7 +26,8 @@ def settings_for(bootstrap: str, prefix: str, partitions: int = 3) -> Settings:
 async def test_topics_are_created_once_and_keep_their_partitions(broker: BrokerServer) -> None:
     settings = settings_for(broker.bootstrap, "made")
     raw = dict.fromkeys(kafka.raw_topics(settings).values(), 3)
-    counts = {"made-events": 3, **raw, "made-cdrs": 3, "made-dead": 1}
+    counts = {"made-events": 3, **raw, "made-cdrs": 3, "made-reports": 3, "made-dead": 1}
+    assert {*kafka.topic_names(settings).values()} == counts.keys()
     assert await kafka.ensure_topics(settings) == counts
     assert await kafka.ensure_topics(settings.model_copy(update={"partitions": 8})) == counts
 
