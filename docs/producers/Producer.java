@@ -21,7 +21,7 @@ public class Producer {
             "bootstrap.servers", arguments[0],
             "acks", "all",
             "enable.idempotence", true,
-            "compression.type", "gzip",
+            "compression.type", "lz4",
             "linger.ms", 5,
             "delivery.timeout.ms", 120000);
         AtomicInteger refused = new AtomicInteger();

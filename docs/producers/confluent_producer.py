@@ -18,7 +18,7 @@ producer = Producer(
         "partitioner": "murmur2_random",
         "acks": "all",
         "enable.idempotence": True,
-        "compression.type": "gzip",
+        "compression.type": "lz4",
         "linger.ms": 5,
         "delivery.timeout.ms": 120_000,
     }

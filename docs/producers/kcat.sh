@@ -6,4 +6,4 @@
 set -eu
 # The key is before the tab. kcat's own default puts a key elsewhere than all other clients do.
 jq -rc '"\(.call_id)\t\(tojson)"' |
-  kcat -P -b "$1" -t "$2" -K '\t' -z gzip -X partitioner=murmur2_random -X enable.idempotence=true
+  kcat -P -b "$1" -t "$2" -K '\t' -z zstd -X partitioner=murmur2_random -X enable.idempotence=true

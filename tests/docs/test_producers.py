@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from pipeline.embedded.kafka import find_java, libs_folder
 from pipeline.embedded.process import HOST, free_port
@@ -132,6 +134,22 @@ def _check(deployment: Deployment, calls: dict[str, list[dict[str, object]]]) ->
 def test_the_producer_sends_each_event_where_the_worker_expects_it(deployment: Deployment, file: str) -> None:
     calls = _calls(file.partition(".")[0])
     _run([*_command(file), deployment.broker.bootstrap, deployment.settings.events_topic], calls)
+    _check(deployment, calls)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_the_worker_reads_every_compression(deployment: Deployment, codec: str) -> None:
+    calls = _calls(codec)
+
+    async def send() -> None:
+        broker = deployment.broker.bootstrap
+        async with AIOKafkaProducer(bootstrap_servers=broker, compression_type=codec, linger_ms=50) as producer:
+            for call_id, events in calls.items():
+                for event in events:
+                    await producer.send(deployment.settings.events_topic, json.dumps(event).encode(), call_id.encode())
+            await producer.flush()
+
+    asyncio.run(send())
     _check(deployment, calls)
 
 
