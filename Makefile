@@ -11,11 +11,12 @@ RUN ?=
 TESTS ?= tests
 PYTEST ?=
 JOBS ?= 3
+MARKS ?= not slow
 BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
+.PHONY: help run test check pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +33,11 @@ check: setup ## format, lint, types
 	$(BIN)/mypy
 
 pytest: setup kafka-parts sip-parts browser-parts client-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
-	$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST)
+	$(BIN)/python -m pytest $(TESTS) -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=30 $(PYTEST)
+
+test-long: ## the tests that take a minute each, and the long fuzz of every dialect
+	@$(MAKE) pytest MARKS=slow
+	$(BIN)/python -m pytest tests/long/sources/fuzz.py tests/long/query tests/long/reports
 
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
 	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Away, Full, Sender
-from pipeline.kafka import raw_topics
+from pipeline.kafka import raw_topics, topic_names
 from pipeline.query.auth import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
@@ -246,13 +246,8 @@ def documents(settings: Settings) -> APIRouter:
     """What producers and consumers of the topics read: AsyncAPI, with the topics as they are called here, and the
     JSON Schemas."""
     routes = APIRouter(include_in_schema=False)
-    names = {
-        "call-events": settings.events_topic,
-        "cdrs": settings.cdrs_topic,
-        "dead-letters": settings.dead_letters_topic,
-    }
-    usual = raw_topics(Settings.model_construct())
-    names |= {usual[source]: topic for source, topic in raw_topics(settings).items()}
+    usual, here = topic_names(Settings.model_construct()), topic_names(settings)
+    names = {usual[purpose]: topic for purpose, topic in here.items()}
     made: dict[str, bytes] = {}
 
     @routes.get("/asyncapi.json")

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.warehouse.migrate import migrate
 from tests.directory.test_files import sample, written
 from tests.servers import ClickHouseServer
 
 
+@pytest.mark.slow
 def test_load_show_export(clickhouse_endpoint: ClickHouseServer, database: str, tmp_path: Path) -> None:
     client = clickhouse_endpoint.client(database)
     migrate(client, database)

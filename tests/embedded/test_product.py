@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.embedded.process import free_port
 
-pytestmark = [pytest.mark.embedded, pytest.mark.slow]
+pytestmark = pytest.mark.embedded
 
 CDR = [sys.executable, "-m", "pipeline.cli"]
 

@@ -86,7 +86,6 @@ def test_a_warehouse_that_fails_is_worth_another_try(
     assert running.get("/api/cdrs").status_code == 200
 
 
-@pytest.mark.slow
 def test_a_warehouse_that_hangs_is_given_up(running: Running, clickhouse_endpoint: ClickHouseServer) -> None:
     running.get("/api/cdrs")
     clickhouse_endpoint.pause()

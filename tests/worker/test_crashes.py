@@ -57,6 +57,7 @@ def test_killed_while_a_silent_call_is_closed(deploy: Deploy, step: str) -> None
     deployment.verify(expired=frozenset((call,)))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_under_load(deploy: Deploy) -> None:
     deployment = deploy(batch_events=400, group_instance="only", grace_s=1)
     chance = random.Random(11)

@@ -181,6 +181,7 @@ def test_rebuilt_while_a_worker_writes(deploy: Deploy, monkeypatch: pytest.Monke
     assert different(deployment) == []
 
 
+@pytest.mark.slow
 def test_commands(deploy: Deploy) -> None:
     deployment = filled(deploy)
 

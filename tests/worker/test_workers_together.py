@@ -6,6 +6,8 @@ import random
 import threading
 import time
 
+import pytest
+
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import JsonEvent, in_time, phone_calls
@@ -25,6 +27,7 @@ def produce_slowly(deployment: Deployment, events: list[JsonEvent], seconds: flo
     return thread
 
 
+@pytest.mark.slow
 def test_workers_join_and_leave_under_load(deploy: Deploy) -> None:
     deployment = deploy(batch_events=500)
     events = in_time(phone_calls(2500))
