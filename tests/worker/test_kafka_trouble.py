@@ -10,6 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+import pytest
+
 from tests.servers import KafkaServer
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
@@ -43,6 +45,7 @@ def test_an_idle_worker_sees_that_kafka_is_away(deploy: Deploy, kafka: KafkaServ
     deployment.verify()
 
 
+@pytest.mark.slow
 def test_topics_that_take_small_records_only(deploy: Deploy) -> None:
     """Somebody made the feed and the dead letters by hand: nothing stalls, what does not fit is cut."""
     deployment = deploy()
@@ -69,6 +72,7 @@ def test_topics_that_take_small_records_only(deploy: Deploy) -> None:
     assert "max.message.bytes" in worker.said
 
 
+@pytest.mark.slow
 def test_records_lost_unread_stop_the_worker_until_somebody_says_to_go_on(deploy: Deploy) -> None:
     deployment = deploy(partitions=1, group_instance="only")
     worker = deployment.worker()

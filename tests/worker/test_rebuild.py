@@ -95,6 +95,7 @@ def test_what_was_spoilt_is_found_and_mended(deploy: Deploy) -> None:
     assert rebuild(deployment.settings, period(*ALL)).corrected == 0
 
 
+@pytest.mark.slow
 def test_a_row_of_which_the_archive_lacks_events_is_left_as_it_is(deploy: Deploy) -> None:
     deployment = filled(deploy)
     deployment.client.command(
@@ -110,6 +111,7 @@ def test_a_row_of_which_the_archive_lacks_events_is_left_as_it_is(deploy: Deploy
     assert deployment.client.query("SELECT * FROM calls WHERE call_id = 'call-1-7'").result_rows == before
 
 
+@pytest.mark.slow
 def test_new_rules_are_applied_to_the_past_and_an_interrupted_rebuild_goes_on(
     deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
