@@ -112,7 +112,7 @@ def start_kafka(folder: Path, port: int, log: Path, controller_port: int | None 
     properties = format_kafka(folder, port, controller_port or free_port())
     options = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     child = start("kafka", [java, *options, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
-    wait_until(child, lambda: accepts(port))
+    wait_until(child, lambda: accepts(port), 180)  # a busy machine takes its time over a JVM
     return child
 
 
