@@ -19,7 +19,6 @@ from bench.report import print_json, print_table
 from bench.stage import say
 from bench.usage import usage
 from pipeline.directory.model import Extension, ExtensionGroup, Queue, RingGroup, Tenant
-from pipeline.directory.store import Directories, save
 from pipeline.embedded.clickhouse import start_clickhouse, url_of
 from pipeline.embedded.process import HOST, free_port
 from pipeline.reports.build import Question
@@ -29,6 +28,7 @@ from pipeline.reports.ranges import Span
 from pipeline.reports.render import render
 from pipeline.settings import Settings
 from pipeline.warehouse.client import connect
+from pipeline.warehouse.directories import Directories, save
 from pipeline.warehouse.migrate import migrate
 
 TARGET_S = 5.0

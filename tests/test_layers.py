@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; parts of one line do not know each other.
 LAYERS = (
     ("schemas",),
-    ("pipeline.errors", "pipeline.settings"),
+    ("pipeline.errors", "pipeline.settings", "pipeline.instants"),
     ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
     ("pipeline.calls",),
     ("pipeline.sources",),
-    ("pipeline.warehouse",),
     ("pipeline.directory",),
     ("pipeline.rating",),
+    ("pipeline.warehouse",),
     ("pipeline.worker", "pipeline.traffic"),
     ("pipeline.query",),
     ("pipeline.ingest", "pipeline.push", "pipeline.reports"),

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.directory.files import Wanted, plain
-from pipeline.directory.model import Entry
-from pipeline.directory.store import Key
+from pipeline.directory.model import Entry, Key
 
 ADD: Final = "add"
 CHANGE: Final = "change"

@@ -41,9 +41,9 @@ def load(
     from pipeline.directory.changes import applied, difference
     from pipeline.directory.files import read
     from pipeline.directory.model import build
-    from pipeline.directory.store import load_entries, save
     from pipeline.directory.validate import dangling
     from pipeline.output import print_rows
+    from pipeline.warehouse.directories import load_entries, save
 
     wanted = read(file, _tenant(tenant))
     client = _client()
@@ -78,12 +78,12 @@ def show(
     output: OutputOption = Output.table,
 ) -> None:
     """Print entries of the directory as they are in force."""
-    from pipeline.directory import store
     from pipeline.directory.files import plain
     from pipeline.directory.model import KINDS, PLURALS
     from pipeline.output import print_rows
+    from pipeline.warehouse import directories
 
-    directory = store.load(_client(), _tenant(tenant))
+    directory = directories.load(_client(), _tenant(tenant))
     entries = directory.entries()
     if not kind:
         rows: list[dict[str, Any]] = [
@@ -105,8 +105,10 @@ def export(
     tenant: Annotated[list[str] | None, typer.Option(help="Only this tenant; may be repeated.")] = None,
 ) -> None:
     """Print the directory as YAML that `cdr directory load` takes."""
-    from pipeline.directory import store
     from pipeline.directory.files import export as write
+    from pipeline.warehouse import directories
 
     client = _client()
-    typer.echo(write({of: store.load_entries(client, of) for of in tenant or store.tenants(client)}), nl=False)
+    typer.echo(
+        write({of: directories.load_entries(client, of) for of in tenant or directories.tenants(client)}), nl=False
+    )

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from pipeline.directory.model import KINDS, PLURALS, Entry, key_of
-from pipeline.directory.store import Key
+from pipeline.directory.model import KINDS, PLURALS, Entry, Key, key_of
 from pipeline.directory.validate import FIELDS, Invalid, entry
 from pipeline.errors import USAGE, Problem
 

@@ -144,6 +144,7 @@ class Did:
 
 
 Entry = Tenant | Company | Extension | ExtensionGroup | Trunk | Queue | RingGroup | Did
+Key = tuple[str, str]  # kind, key
 
 # Kind → its class. The key of an entry is its first field.
 KINDS: Final[Mapping[str, type[Entry]]] = {
@@ -250,7 +251,7 @@ class Directory:
         return line.account if line is not None and line.account else self.tenant.billed_account
 
 
-def build(tenant: str, entries: Mapping[tuple[str, str], Entry], version: int = 0) -> Directory:
+def build(tenant: str, entries: Mapping[Key, Entry], version: int = 0) -> Directory:
     """A directory of entries by (kind, key). Extensions and groups learn of each other."""
     lists: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
     for (kind, key), entry in sorted(entries.items()):

@@ -24,11 +24,11 @@ def erase(
     """Erase the calls and events of one number, while the workers run, and keep a record that it was done."""
     import getpass
 
+    from pipeline.instants import instant
     from pipeline.output import print_rows
     from pipeline.settings import settings
     from pipeline.warehouse.client import connect
     from pipeline.warehouse.erasure import erase as run
-    from pipeline.warehouse.instants import instant
 
     try:
         before_ms = instant(before) if before else None

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.instants import instant
 from pipeline.push.events import Message, Told
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import rfc3339
 

@@ -12,8 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipeline import __version__
-from pipeline.directory.editor import Editor
-from pipeline.directory.store import Directories
 from pipeline.files import files_of
 from pipeline.query import documents, health
 from pipeline.query.auth import Gate
@@ -31,8 +29,9 @@ from pipeline.query.v1 import directory
 from pipeline.query.v1 import routes as own
 from pipeline.query.v1.export_runs import ExportRuns
 from pipeline.query.yeastar import routes as yeastar
-from pipeline.rating.recalculation import Recalculation
 from pipeline.settings import Settings
+from pipeline.warehouse.directories import Directories
+from pipeline.warehouse.directory_editor import Editor
 from pipeline.warehouse.expressions import BadExpression
 from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
 
@@ -82,7 +81,6 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.gate = gate
     app.state.directories = directories
     app.state.editor = Editor(settings.clickhouse, settings.database)
-    app.state.recalculate = Recalculation(settings.clickhouse, settings.database, settings.country)
     document: dict[str, object] = {}
 
     def openapi() -> dict[str, object]:

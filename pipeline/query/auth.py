@@ -21,13 +21,13 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from pipeline.directory.store import Directories
 from pipeline.query.logins import Logins
 from pipeline.query.memory import Memory
 from pipeline.query.oidc import Oidc
 from pipeline.query.problems import RequestProblem, unauthorized
 from pipeline.warehouse import issued
 from pipeline.warehouse.access import READ, may
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.issued import Issued, find_issued, write_issued
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import PREFIX, Token, find_token, hashed

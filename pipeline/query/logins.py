@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from pipeline.directory.store import Directories
 from pipeline.query.attempts import Attempts
 from pipeline.query.problems import RequestProblem, unavailable
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.passwords import LONGEST, is_password, nobodys
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.users import User, find_users

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from pipeline.instants import instant
 from pipeline.query.problems import invalid
-from pipeline.warehouse.instants import instant
 
 LONGEST_VALUE: Final = 8192
 _MOST_PARAMETERS: Final = 100

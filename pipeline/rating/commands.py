@@ -91,17 +91,18 @@ def load(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")] = False,
 ) -> None:
     """Load a deck, or a new version of it. It prices calls from now on; old calls keep their prices."""
-    from pipeline.rating import deck_file, store
+    from pipeline.rating import deck_file
     from pipeline.rating.changes import difference
     from pipeline.rating.deck import Header, Scope
+    from pipeline.warehouse import decks
 
     bands = _bands(band)
     scope = Scope(kind.value, tenant, trunk, account, direction.value if direction else "")
     header = Header(_plain(name or file.stem), scope, decimals, rounding.value, bands)
     lines = deck_file.read(file, bands=bands, currency=currency)
     client = _client()
-    before = next((one for one in store.known(client) if one.header.name == header.name), None)
-    if before is not None and before.digest == store.digest_of(header, lines):
+    before = next((one for one in decks.known(client) if one.header.name == header.name), None)
+    if before is not None and before.digest == decks.digest_of(header, lines):
         typer.echo(f"Deck {header.name} has these {len(lines)} lines already; nothing to change.", err=True)
         return
     changes = [row["change"] for row in difference(_old(client, before.header if before is not None else None), lines)]
@@ -109,7 +110,7 @@ def load(
     if dry_run:
         typer.echo(f"Deck {header.name} would have {len(lines)} lines: {told} (dry run).", err=True)
         return
-    store.save(client, header, lines, "cdr rates load")
+    decks.save(client, header, lines, "cdr rates load")
     typer.echo(f"Deck {header.name} has {len(lines)} lines: {told}.", err=True)
 
 
@@ -120,9 +121,9 @@ def _plain(name: str) -> str:
 
 
 def _old(client: Any, header: Header | None) -> list[Any]:
-    from pipeline.rating import store
+    from pipeline.warehouse import decks
 
-    return list(store.lines_of(client, header)) if header is not None else []
+    return list(decks.lines_of(client, header)) if header is not None else []
 
 
 @app.command()
@@ -135,12 +136,13 @@ def diff(
 ) -> None:
     """Print how a file differs from the deck in use. Exit code 1 when it does."""
     from pipeline.output import print_rows
-    from pipeline.rating import deck_file, store
+    from pipeline.rating import deck_file
     from pipeline.rating.changes import difference
+    from pipeline.warehouse import decks
 
     lines = deck_file.read(file, bands=_bands(band), currency=currency)
     client = _client()
-    before = next((one.header for one in store.known(client) if one.header.name == (name or file.stem)), None)
+    before = next((one.header for one in decks.known(client) if one.header.name == (name or file.stem)), None)
     rows = difference(_old(client, before), lines)
     if rows or output is not Output.table:
         columns = ("change", "prefix", "destination", "effective_from", "time_band", "fields", "percent")
@@ -154,7 +156,7 @@ def diff(
 def list_decks(output: OutputOption = Output.table) -> None:
     """Print the decks in use."""
     from pipeline.output import print_rows
-    from pipeline.rating import store
+    from pipeline.warehouse import decks
 
     rows = [
         {
@@ -169,7 +171,7 @@ def list_decks(output: OutputOption = Output.table) -> None:
             "rounding": deck.header.rounding,
             "loaded_at": deck.changed_at,
         }
-        for deck in store.known(_client())
+        for deck in decks.known(_client())
     ]
     columns = ("deck", "kind", "tenant", "trunk", "account", "direction", "lines", "decimals", "rounding", "loaded_at")
     print_rows(rows, columns, output)
@@ -178,9 +180,9 @@ def list_decks(output: OutputOption = Output.table) -> None:
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="See cdr rates list.")]) -> None:
     """Take a deck out of use. Calls that it priced keep their prices."""
-    from pipeline.rating import store
+    from pipeline.warehouse import decks
 
-    store.remove(_client(), name, "cdr rates remove")
+    decks.remove(_client(), name, "cdr rates remove")
     typer.echo(f"Deck {name} is no longer used.", err=True)
 
 
@@ -220,7 +222,7 @@ def test(
         options = (currency, decimals, rounding.value, _bands(band))
         tariffs = _of_files(deck, kind, _directory(directory, whose, zone), country or settings().country, *options)
     else:
-        from pipeline.rating.store import Loader, versions
+        from pipeline.warehouse.decks import Loader, versions
 
         client = _client()
         tariffs = Loader(country or settings().country).load(client, versions(client))
@@ -284,7 +286,7 @@ def _instant(text: str, zone: Any) -> int:
     import datetime as dt
     import time
 
-    from pipeline.warehouse.instants import instant
+    from pipeline.instants import instant
 
     if not text:
         return time.time_ns() // 1_000_000

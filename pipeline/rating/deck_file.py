@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import USAGE, Problem
+from pipeline.instants import instant
 from pipeline.rating.bands import parse
 from pipeline.rating.deck import Line
 from pipeline.rating.formula import ZERO, Terms
-from pipeline.warehouse.instants import instant
 
 COLUMNS: Final = (
     "prefix", "destination", "connect_fee", "interval_1", "price_1", "interval_n", "price_n", "free_seconds",

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline.instants import instant
 from pipeline.query.problems import invalid
 from pipeline.reports.ranges import CUSTOM, RANGES, custom_end
 from pipeline.reports.schedule import check_cron
-from pipeline.warehouse.instants import instant
 
 FORMATS: Final = ("CSV", "HTML")
 RUNNING, SCHEDULED, ABORTED = "RUNNING", "SCHEDULED", "ABORTED"

@@ -21,11 +21,11 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from pipeline import kafka
 from pipeline.files import files_of
+from pipeline.instants import instant
 from pipeline.reports.runs import Runner, now_ms
 from pipeline.reports.schedule import due
 from pipeline.reports.store import as_definition
 from pipeline.settings import Settings
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.reports")

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from pipeline.directory.model import Directory
-from pipeline.directory.store import Directories
 from pipeline.errors import DEPENDENCY, FAILED, USAGE, Problem
+from pipeline.instants import instant
 from pipeline.query.problems import RequestProblem, invalid
 from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
@@ -21,7 +21,7 @@ from pipeline.reports.runs import now_ms
 from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings
 from pipeline.warehouse.client import connect
-from pipeline.warehouse.instants import instant
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 

@@ -19,7 +19,6 @@ from typing import Final
 
 import structlog
 
-from pipeline.directory.store import Directories
 from pipeline.files import Files
 from pipeline.reports import mail
 from pipeline.reports.blobs import blob_token
@@ -43,6 +42,7 @@ from pipeline.reports.store import (
 )
 from pipeline.reports.table import Report
 from pipeline.settings import Settings
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.reports")

@@ -15,11 +15,11 @@ from zlib import crc32
 
 import orjson
 
+from pipeline.instants import instant
 from pipeline.reports.definition import Definition
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import Bindings, condition
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import rfc3339, snowflake
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
-from pipeline.directory.store import Directories
 from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Caller
 from pipeline.query.documents import parameter
@@ -32,6 +31,7 @@ from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id
 from pipeline.settings import Settings
 from pipeline.warehouse.calendar import zone_of
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import rfc3339
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pipeline.instants import instant
 from pipeline.warehouse.expressions import (
     All,
     Any_,
@@ -26,7 +27,6 @@ from pipeline.warehouse.expressions import (
     Not,
     Operand,
 )
-from pipeline.warehouse.instants import instant
 from schemas.call import RERATED_BITS
 
 _INT64: Final = 2**63

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.instants import instant
 from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader
 from schemas.call import rfc3339
 

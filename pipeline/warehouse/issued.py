@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.warehouse.instants import instant
+from pipeline.instants import instant
 from pipeline.warehouse.reader import Reader
 from schemas.call import rfc3339
 

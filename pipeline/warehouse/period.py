@@ -10,8 +10,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipeline.errors import USAGE, Problem
+from pipeline.instants import instant
 from pipeline.warehouse.archive import CallKey
-from pipeline.warehouse.instants import instant
 
 _AT = "at >= fromUnixTimestamp64Milli({first:Int64}) AND at < fromUnixTimestamp64Milli({end:Int64})"
 _STARTED = _AT.replace("at ", "started_at ")

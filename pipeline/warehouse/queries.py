@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.instants import instant
 from pipeline.warehouse import columns
 from pipeline.warehouse.clauses import (
     CALL_LOGS,
@@ -31,7 +32,6 @@ from pipeline.warehouse.clauses import (
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.counts import counted, place, remembered
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import Call, CallLog, snowflake_ms

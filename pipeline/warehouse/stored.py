@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.warehouse.instants import instant
+from pipeline.instants import instant
 from pipeline.warehouse.reader import Row
 from schemas.call import Call, CallLog
 

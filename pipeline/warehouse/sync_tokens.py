@@ -10,8 +10,8 @@ import secrets
 import time
 from typing import Final
 
+from pipeline.instants import instant
 from pipeline.warehouse.changes import Entry, Place
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import hashed
 from schemas.call import rfc3339

@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from pipeline.errors import FAILED, USAGE, Problem
+from pipeline.instants import instant
 from pipeline.warehouse.access import READ, check_plain, check_role
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Reader
 
 PREFIX: Final = "cdr_"

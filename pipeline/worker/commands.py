@@ -56,10 +56,10 @@ def _instant(option: str, text: str, tenant: str, *, end: bool) -> int:
     import datetime as dt
     import time
 
-    from pipeline.directory.store import load
+    from pipeline.instants import instant
     from pipeline.settings import settings
     from pipeline.warehouse.client import connect
-    from pipeline.warehouse.instants import instant
+    from pipeline.warehouse.directories import load
 
     if not text:
         return time.time_ns() // 1_000_000

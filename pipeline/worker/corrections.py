@@ -1,7 +1,7 @@
 """Calls written by others than the worker's loop: after a change of the fold's rules, of history.
 
 Whoever changed something that a call is made of (`call_of` in `folding`) has the calls of a period folded anew from
-the archive and those written that differ from their rows. (New prices alone need no fold: `rating.rerate`.)
+the archive and those written that differ from their rows. (New prices alone need no fold: `warehouse.rerate`.)
 
     from pipeline.warehouse.period import period
     from pipeline.worker.rebuild import rebuild

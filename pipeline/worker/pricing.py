@@ -9,8 +9,8 @@ from collections.abc import Callable
 import structlog
 from clickhouse_connect.driver.client import Client
 
-from pipeline.rating.store import Loader, Versions, versions
 from pipeline.rating.tariffs import Tariffs
+from pipeline.warehouse.decks import Loader, Versions, versions
 from pipeline.worker.store import AWAY, Store
 
 log = structlog.get_logger()

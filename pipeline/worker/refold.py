@@ -13,11 +13,11 @@ import orjson
 from clickhouse_connect.driver.client import Client
 
 from pipeline.rating.calls import price
-from pipeline.rating.store import Loader, versions
 from pipeline.rating.tariffs import Tariffs
 from pipeline.settings import Settings
 from pipeline.warehouse import archive, rows, written
 from pipeline.warehouse.archive import CallKey, Stored
+from pipeline.warehouse.decks import Loader, versions
 from pipeline.warehouse.written import Row
 from pipeline.worker import joining
 from pipeline.worker.folding import call_of

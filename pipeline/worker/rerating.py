@@ -9,9 +9,9 @@ from aiokafka.errors import KafkaError
 
 from pipeline import kafka
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.rating.rerate import Rerated, rerate
 from pipeline.settings import Settings
 from pipeline.warehouse.client import connect
+from pipeline.warehouse.rerate import Rerated, rerate
 from pipeline.worker.folding import published
 from schemas.call import Call
 

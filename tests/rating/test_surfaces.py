@@ -10,15 +10,15 @@ from fastapi import FastAPI
 
 from pipeline.calls.fold import fold
 from pipeline.query.app import create_app
-from pipeline.rating import store
 from pipeline.rating.calls import price
 from pipeline.rating.deck import Header
 from pipeline.rating.deck_file import parse_csv
-from pipeline.rating.store import Loader, versions
 from pipeline.settings import Settings
 from pipeline.sources import canonical
-from pipeline.warehouse import rows, writer
+from pipeline.warehouse import decks, rows, writer
+from pipeline.warehouse.decks import Loader, versions
 from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.rerate import rerate
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
 from tests.rating.test_worker import outside
@@ -37,7 +37,7 @@ def call(call_id: str, number: str) -> Call:
 def service(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[tuple[FastAPI, Call, str]]:
     client = clickhouse_endpoint.client(database)
     migrate(client, database)
-    store.save(client, Header("retail"), parse_csv("prefix,price_n,currency\n44,0.05,GBP\n", "retail"), "tests")
+    decks.save(client, Header("retail"), parse_csv("prefix,price_n,currency\n44,0.05,GBP\n", "retail"), "tests")
     known, unknown = call("known", "+442079460123"), call("unknown", "+4930123456")
     tariffs = Loader("GB").load(client, versions(client))
     for one in (known, unknown):
@@ -65,10 +65,10 @@ async def test_prices_are_shown_and_made_anew(
         assert listed == {"known": "0.05", "unknown": None}
         with clickhouse_endpoint.client(database) as warehouse:
             text = "prefix,price_n,currency\n44,0.07,GBP\n49,0.02,GBP\n"
-            store.save(warehouse, Header("retail"), parse_csv(text, "retail"), "tests")
-        await app.state.recalculate("other", START, START + 1, "tests")
-        assert (await client.get(f"/v1/calls/{known.id}")).json() == shown
-        await app.state.recalculate("acme", START, START + 1, "tests")
+            decks.save(warehouse, Header("retail"), parse_csv(text, "retail"), "tests")
+            rerate(warehouse, START, START + 1, tenant="other", country="GB")
+            assert (await client.get(f"/v1/calls/{known.id}")).json() == shown
+            rerate(warehouse, START, START + 1, tenant="acme", country="GB")
         again = (await client.get(f"/v1/calls/{known.id}")).json()
         assert (again["cost"], again["version"]) == ("0.07", shown["version"] + 1)
         listed = {one["call_id"]: one["cost"] for one in (await client.get("/v1/calls")).json()["data"]}

@@ -16,10 +16,10 @@ import orjson
 import pytest
 
 from pipeline.directory.model import Did, Entry, Extension, Tenant, Trunk, key_of, kind_of
-from pipeline.directory.store import save as save_directory
-from pipeline.rating import store
 from pipeline.rating.deck import Header, Scope
 from pipeline.rating.deck_file import parse_csv
+from pipeline.warehouse import decks
+from pipeline.warehouse.directories import save as save_directory
 from pipeline.worker.pricing import MAX_AGE_S
 from tests.servers import ClickHouseServer, TansuServer
 from tests.worker.conftest import _deploy
@@ -58,7 +58,7 @@ def outside(call_id: str, number: str, talk_ms: int, *, at: int | None = None) -
 
 
 def load(deployment: Deployment, text: str, name: str = "retail", **scope: str) -> None:
-    store.save(deployment.client, Header(name, Scope(**scope)), parse_csv(text, name), "tests")
+    decks.save(deployment.client, Header(name, Scope(**scope)), parse_csv(text, name), "tests")
 
 
 def priced(deployment: Deployment, call_id: str) -> dict[str, Any]:

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from pipeline.directory.store import save
 from pipeline.query.app import create_app
 from pipeline.reports import routes
 from pipeline.reports.jobs import report_reader
 from pipeline.settings import Settings
 from pipeline.warehouse.access import ADMIN
+from pipeline.warehouse.directories import save
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import create_token

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.directory.store import Directories
 from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
 from pipeline.reports.render import render
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import Reader
 from tests.browser import Browser, Look, browser, installed
 from tests.conftest import missing

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.directory.store import Directories
 from pipeline.reports.build import Question
 from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.definition import parse
 from pipeline.reports.ranges import span_of
 from pipeline.reports.render import render
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import Reader
 from schemas.call import Call
 from tests.reports import truth, week

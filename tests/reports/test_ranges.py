@@ -7,9 +7,9 @@ from itertools import islice
 
 import pytest
 
+from pipeline.instants import instant
 from pipeline.reports.ranges import custom_end, span_of
 from pipeline.reports.schedule import MOST_MISSED, check_cron, due, next_due
-from pipeline.warehouse.instants import instant
 
 HOUR = 3_600_000
 

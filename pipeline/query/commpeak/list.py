@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import phonenumbers
 
 from pipeline.directory.model import Directory
+from pipeline.instants import instant
 from pipeline.query.commpeak import columns
 from pipeline.query.commpeak.filter import OPERATORS, time_ms
 from pipeline.query.hidden_numbers import Hide, in_full
@@ -23,7 +24,6 @@ from pipeline.query.stable_numbers import number_of
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.expressions import All, Any_, Column, Compare, Literal, Node
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Row
 from schemas.call import rfc3339
 

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPBasic
 from starlette.responses import Response
 
-from pipeline.directory.store import Directories
 from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.bodies import json_object, shown
 from pipeline.query.commpeak import models
@@ -29,6 +28,7 @@ from pipeline.query.visible import visible_calls
 from pipeline.warehouse.access import READ
 from pipeline.warehouse.aggregate import aggregate
 from pipeline.warehouse.clauses import CLOSED_CALLS
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.expressions import All
 from pipeline.warehouse.queries import page
 from pipeline.warehouse.reader import Reader

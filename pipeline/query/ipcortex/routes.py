@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
-from pipeline.directory.store import Directories
 from pipeline.query.auth import DOCUMENTED, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of
@@ -27,6 +26,7 @@ from pipeline.query.ipcortex.scope import scope_of
 from pipeline.query.local_time import zone_of
 from pipeline.query.problems import RequestProblem, speaks
 from pipeline.settings import Settings
+from pipeline.warehouse.directories import Directories
 
 _MONTH: Final = {"year": 2024, "month": 8}
 _DAY: Final = _MONTH | {"day": 20}

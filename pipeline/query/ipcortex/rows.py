@@ -13,12 +13,12 @@ from typing import Any, Final
 import phonenumbers
 
 from pipeline.directory.model import Directory
+from pipeline.instants import instant
 from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.stable_numbers import number_of
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.dispositions import TOTAL_S, epoch, lasting
 from pipeline.warehouse.expressions import Column, In, Literal, Node
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Row
 
 _ZERO: Final = Decimal(0)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.instants import instant
 from pipeline.query.problems import invalid, shortened
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import FUNCTIONS
@@ -32,7 +33,6 @@ from pipeline.warehouse.expressions import (
     Not,
     Operand,
 )
-from pipeline.warehouse.instants import instant
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:

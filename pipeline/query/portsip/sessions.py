@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from pipeline.instants import instant
 from pipeline.query.auth import DOCUMENTED, Authenticated
 from pipeline.query.parameters import parse
 from pipeline.query.portsip import models
@@ -19,7 +20,6 @@ from pipeline.query.visible import sees, visible_calls
 from pipeline.warehouse.clauses import OPEN_CALLS
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.queries import call, logs_of, logs_of_calls
 from pipeline.warehouse.reader import Row
 

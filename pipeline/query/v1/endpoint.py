@@ -8,12 +8,12 @@ import orjson
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.directory.store import Directories
 from pipeline.query.auth import Caller
 from pipeline.query.problems import Problem, RequestProblem, invalid
 from pipeline.query.v1.fields import Look
 from pipeline.settings import Settings
 from pipeline.warehouse.access import MASKED
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import Reader
 
 # A JSON body with the largest filter there may be.

@@ -11,6 +11,7 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
+from pipeline.instants import instant
 from pipeline.query.auth import Caller
 from pipeline.query.documents import parameter
 from pipeline.query.limits import Turns
@@ -23,7 +24,6 @@ from pipeline.query.v1.filters import OPERATORS, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.warehouse.clauses import Source
 from pipeline.warehouse.expressions import All, Column, Node
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.listing import Listing, count_of, page_of, stream_of
 
 MEMBERS: Final = ("filter", "from", "to", "fields", "sort", "limit", "cursor", "format", "count")

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
-from pipeline.directory.store import Directories
 from pipeline.query.auth import Caller, Gate
 from pipeline.query.bodies import json_object
 from pipeline.query.documents import json_body_of, parameter
@@ -33,6 +32,7 @@ from pipeline.query.yeastar.search import (
     search_of,
 )
 from pipeline.warehouse.clauses import CLOSED_CALLS
+from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.dispositions import DISPOSITIONS
 from pipeline.warehouse.expressions import EVERYTHING, All, Node
 from pipeline.warehouse.queries import page

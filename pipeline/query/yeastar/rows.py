@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.directory.model import Directory
+from pipeline.instants import instant
 from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
@@ -17,7 +18,6 @@ from pipeline.query.yeastar.times import shown_time
 from pipeline.warehouse.columns import CALL
 from pipeline.warehouse.dispositions import DISPOSITION, HEARD_S, RING_S, TOTAL_S
 from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.instants import instant
 from pipeline.warehouse.reader import Row
 
 # The party that answered, else the one first asked for.

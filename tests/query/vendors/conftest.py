@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
-from pipeline.directory.store import save
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
+from pipeline.warehouse.directories import save
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from pipeline.warehouse.users import create_user

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.warehouse.instants import instant
+from pipeline.instants import instant
 from schemas.call import snowflake_ms
 from tests.query.vendors.conftest import Company
 

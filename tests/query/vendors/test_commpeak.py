@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pipeline.directory.model import Display, Tenant
-from pipeline.directory.store import save
+from pipeline.warehouse.directories import save
 from pipeline.warehouse.tokens import create_token
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from pipeline.directory.model import Tenant
-from pipeline.directory.store import save
 from pipeline.query.app import create_app
-from pipeline.rating import store
 from pipeline.rating.deck import Header, Scope
 from pipeline.rating.deck_file import parse_csv
 from pipeline.settings import Settings
+from pipeline.warehouse import decks
+from pipeline.warehouse.directories import save
 from pipeline.warehouse.tokens import create_token
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
@@ -356,7 +356,7 @@ async def pricing(company: Company) -> AsyncIterator[httpx.AsyncClient]:
     deck = (
         "prefix,destination,connect_fee,interval_1,price_1,interval_n,price_n,currency\n44,UK,0,60,0.06,60,0.06,GBP\n"
     )
-    store.save(company.client, Header("retail", Scope(tenant=tenant)), parse_csv(deck, "retail"), "tests")
+    decks.save(company.client, Header("retail", Scope(tenant=tenant)), parse_csv(deck, "retail"), "tests")
     app = create_app(company.settings.model_copy(update={"kafka": "127.0.0.1:1"}))
     transport = httpx.ASGITransport(app=app)
     header = {"Authorization": f"Bearer {create_token(company.client, tenant, 't')}"}

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.directory.model import Display, Tenant
-from pipeline.directory.store import save
+from pipeline.warehouse.directories import save
 from pipeline.warehouse.tokens import create_token
 from schemas.call import snowflake_ms
 from schemas.event import Event, Facts

@@ -14,10 +14,8 @@ from typing import Any, Final
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from pipeline.directory.model import KINDS, Directory, Entry, build, key_of, kind_of
+from pipeline.directory.model import KINDS, Directory, Entry, Key, build, key_of, kind_of
 from pipeline.warehouse.reader import Reader
-
-Key = tuple[str, str]  # kind, key
 
 _CHANGED: Final = "SELECT max(version) AS version FROM directory_rows WHERE tenant = {tenant:String}"
 # One row a kind, however many entries: a reader limits rows, not their size.

@@ -17,12 +17,12 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from pipeline.instants import instant
 from pipeline.rating.calls import clear, price
 from pipeline.rating.rating import decoded
-from pipeline.rating.store import Loader, next_version, versions
 from pipeline.rating.tariffs import Order, Tariffs
 from pipeline.warehouse import rows, writer
-from pipeline.warehouse.instants import instant
+from pipeline.warehouse.decks import Loader, next_version, versions
 from pipeline.warehouse.stored import as_call
 from schemas.call import RERATED_BITS, Call, CallLog
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.instants import instant
+from pipeline.instants import instant
 from schemas.call import rfc3339
 
 

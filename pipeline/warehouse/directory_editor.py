@@ -14,10 +14,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
-from pipeline.directory.model import Entry
-from pipeline.directory.store import Key, load_entries, save
+from pipeline.directory.model import Entry, Key
 from pipeline.errors import Problem
 from pipeline.warehouse.client import connect, first_line
+from pipeline.warehouse.directories import load_entries, save
 from pipeline.warehouse.reader import Unavailable
 
 T = TypeVar("T")

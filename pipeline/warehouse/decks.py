@@ -13,11 +13,11 @@ import orjson
 from clickhouse_connect.driver.client import Client
 
 from pipeline.directory.model import Directory
-from pipeline.directory.store import load as load_directory
 from pipeline.errors import FAILED, Problem
 from pipeline.rating.deck import Deck, Header, Line, Scope
 from pipeline.rating.formula import Terms
 from pipeline.rating.tariffs import Order, Tariffs
+from pipeline.warehouse.directories import load as load_directory
 
 _DECKS: Final = (
     "SELECT deck, version, kind, tenant, trunk, account, direction, decimals, rounding, bands, lines, digest,"

@@ -23,7 +23,7 @@ from pipeline.directory.model import (
     key_of,
     kind_of,
 )
-from pipeline.directory.store import Directories, load, load_all, load_entries, save, tenants
+from pipeline.warehouse.directories import Directories, load, load_all, load_entries, save, tenants
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from tests.servers import ClickHouseServer
