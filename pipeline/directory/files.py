@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -20,7 +19,6 @@ from pipeline.errors import USAGE, Problem
 
 _LISTS: Final = {plural: kind for kind, plural in PLURALS.items() if kind != "tenant"}
 _MOST_SHOWN: Final = 20
-_LARGEST: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +51,14 @@ class _Faults:
         )
 
 
-def read(file: Path, tenant: str = "") -> dict[str, Wanted]:
-    """What the file wants, by tenant; `tenant` is whose it is when the file does not say.
+def parse(body: str, file: str, tenant: str = "") -> dict[str, Wanted]:
+    """What a file of this name and text wants, by tenant; `tenant` is whose it is when the text does not say.
 
     Raises Problem, which names every value that is wrong and what to write instead.
     """
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise Problem(f"{file} is larger than 64 MB.", hint="Split it.", code=USAGE)
-        body = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"{file} cannot be read: {error}.", hint="Give a UTF-8 file.", code=USAGE) from None
-    faults = _Faults(str(file))
-    found = _csv(body, tenant, faults) if file.suffix.lower() == ".csv" else _yaml(body, str(file), tenant, faults)
+    faults = _Faults(file)
+    csv_text = file.lower().endswith(".csv")
+    found = _csv(body, tenant, faults) if csv_text else _yaml(body, file, tenant, faults)
     faults.raise_if_any()
     return found
 
@@ -195,7 +188,7 @@ def _take(entries: dict[Key, Entry], kind: str, raw: Mapping[str, Any], where: s
 
 
 def export(directories: Mapping[str, Mapping[Key, Entry]]) -> str:
-    """YAML that `read` understands, defaults left out."""
+    """YAML that `parse` understands, defaults left out."""
     sections = []
     for tenant, entries in directories.items():
         section: dict[str, Any] = {"id": tenant}

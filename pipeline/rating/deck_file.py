@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Final
 
 from pipeline.errors import USAGE, Problem
@@ -31,7 +30,6 @@ _PRICE: Final = re.compile(r"\d{1,12}(\.\d{1,12})?|\.\d{1,12}")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LOCAL: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?")
 _MOST_SHOWN: Final = 20
-_LARGEST: Final = 256 << 20
 _LONGEST_S: Final = 86_400
 
 
@@ -185,20 +183,9 @@ class _Reader:
         return made
 
 
-def read(file: Path, *, bands: Mapping[str, str] | None = None, currency: str = "") -> list[Line]:
-    """The lines of a CSV file. `bands` are names of time bands besides the known ones, `currency` that of lines
-    which name none. Raises Problem, which names every value that is wrong."""
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise Problem(f"{file} is larger than 256 MB.", hint="Split it into several decks.", code=USAGE)
-        body = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"{file} cannot be read: {error}.", hint="Give a CSV file in UTF-8.", code=USAGE) from None
-    return parse_csv(body, str(file), bands=bands, currency=currency)
-
-
 def parse_csv(body: str, file: str, *, bands: Mapping[str, str] | None = None, currency: str = "") -> list[Line]:
-    """The lines of CSV text; `file` is its name in messages."""
+    """The lines of CSV text; `file` is its name in messages. `bands` are names of time bands besides the known ones,
+    `currency` that of lines which name none. Raises Problem, which names every value that is wrong."""
     first_line = body.partition("\n")[0]
     comma = ";" if first_line.count(";") > first_line.count(",") else ","
     rows = csv.reader(io.StringIO(body, newline=""), delimiter=comma)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.directory import read_directory as read
 from pipeline.directory.changes import applied, difference
-from pipeline.directory.files import Wanted, export, read
+from pipeline.directory.files import Wanted, export
 from pipeline.directory.model import Device, DialPlan, Display, Extension, Queue, Tenant, build
 from pipeline.directory.validate import dangling
 from pipeline.errors import Problem
@@ -35,7 +36,7 @@ def refusal(folder: Path, text: str, name: str = "a.yaml", tenant: str = "acme")
 
 
 def test_the_sample_of_the_documentation(tmp_path: Path) -> None:
-    wanted = read(written(tmp_path, "acme.yaml", sample("acme.yaml")))
+    wanted = read(written(tmp_path, "acme.yaml", sample("acme.yaml")), "")
     directory = build("acme", wanted["acme"].entries)
     assert directory.tenant == Tenant(
         "acme",
@@ -73,8 +74,8 @@ def test_the_sample_of_the_documentation(tmp_path: Path) -> None:
 
 
 def test_what_is_exported_is_read_again(tmp_path: Path) -> None:
-    entries = read(written(tmp_path, "acme.yaml", sample("acme.yaml")))["acme"].entries
-    again = read(written(tmp_path, "again.yaml", export({"acme": entries})))
+    entries = read(written(tmp_path, "acme.yaml", sample("acme.yaml")), "")["acme"].entries
+    again = read(written(tmp_path, "again.yaml", export({"acme": entries})), "")
     assert again["acme"].entries == entries
     assert difference(entries, again["acme"], prune=True) == []
 
@@ -83,14 +84,14 @@ def test_numbers_stay_texts(tmp_path: Path) -> None:
     file = written(
         tmp_path, "a.yaml", "tenant: 0042\nextensions:\n  - {number: 0101}\n  - 102\ndids:\n  +44: {name: 'no'}"
     )
-    (tenant, wanted), *_ = read(file).items()
+    (tenant, wanted), *_ = read(file, "").items()
     assert (tenant, set(wanted.entries)) == ("0042", {("extension", "0101"), ("extension", "102"), ("did", "+44")})
 
 
 def test_a_load_changes_what_differs_and_prunes_what_the_file_lists(tmp_path: Path) -> None:
-    now = read(written(tmp_path, "acme.yaml", sample("acme.yaml")))["acme"].entries
+    now = read(written(tmp_path, "acme.yaml", sample("acme.yaml")), "")["acme"].entries
     text = "tenant: acme\nextensions:\n  - {number: '101', name: Ann Brown}\n  - {number: '109'}\nqueues: []\n"
-    wanted = read(written(tmp_path, "b.yaml", text))["acme"]
+    wanted = read(written(tmp_path, "b.yaml", text), "")["acme"]
     changes = difference(now, wanted)
     assert [(change.action, change.kind, change.key) for change in changes] == [
         ("change", "extension", "101"),
@@ -159,7 +160,7 @@ def test_csv_of_several_kinds_and_tenants(tmp_path: Path) -> None:
         "queue,acme,6000,Support,,,101;102\n"
         "extensions,other,101,Zoe,,,\n"
     )
-    found = read(written(tmp_path, "a.csv", text))
+    found = read(written(tmp_path, "a.csv", text), "")
     acme, other = found["acme"], found["other"]
     assert acme.entries["tenant", "acme"] == Tenant("acme", "Acme", zone="Europe/Berlin", display=Display(time="12h"))
     assert acme.entries["queue", "6000"] == Queue("6000", "Support", members=("101", "102"))

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.options import OutputOption, warehouse
 from pipeline.output import Output
 
-users = typer.Typer(no_args_is_help=True, help="Users that log in at the query service.")
+app = typer.Typer(no_args_is_help=True, help="Users that log in at the query service.")
 
 _Tenant = Annotated[str, typer.Option(help="Tenant whose calls the user sees.")]
 _Name = Annotated[str, typer.Option("--username", "--name", help="What the user logs in with.")]
 _Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 _Ask = Annotated[bool, typer.Option("--prompt", help="Ask for the password. Without both, one is made and printed.")]
-_Output = Annotated[Output, typer.Option("--output", "-o", help="How to print rows.")]
 
 
-@users.command("create")
+@app.command("create")
 def user_create(
     tenant: _Tenant,
     username: _Name,
@@ -30,70 +30,62 @@ def user_create(
     ] = None,
     password_stdin: _Stdin = False,
     prompt: _Ask = False,
-    output: _Output = Output.table,
+    output: OutputOption = Output.table,
 ) -> None:
     """Make a user. A password that was made is printed: this is the one time it can be read."""
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.users import create_user
 
     password, made = _password(password_stdin, prompt)
-    client = connect(settings().clickhouse, settings().database)
+    client = warehouse()
     create_user(client, tenant, username, password, domain=domain, role=role, extension=extension, scopes=scope or ())
     _say({"tenant": tenant, "username": username, "role": role}, password if made else "", output)
 
 
-@users.command("list")
+@app.command("list")
 def user_list(
-    tenant: Annotated[str, typer.Option(help="Only users of this tenant.")] = "", output: _Output = Output.table
+    tenant: Annotated[str, typer.Option(help="Only users of this tenant.")] = "", output: OutputOption = Output.table
 ) -> None:
     """Print the users there are."""
     from pipeline.output import print_rows
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.users import list_users
 
-    rows = list_users(connect(settings().clickhouse, settings().database), tenant or None)
+    rows = list_users(warehouse(), tenant or None)
     columns = ("tenant", "name", "domain", "role", "extension", "disabled", "created_at", "password_at")
     print_rows(rows, columns, output)
 
 
-@users.command("disable")
+@app.command("disable")
 def user_disable(tenant: _Tenant, username: _Name) -> None:
     """Shut a user out: within 5 seconds no login and no token of the user is good."""
     _shut_out(tenant, username, True)
 
 
-@users.command("enable")
+@app.command("enable")
 def user_enable(tenant: _Tenant, username: _Name) -> None:
     """Let a user in again."""
     _shut_out(tenant, username, False)
 
 
-@users.command("password")
+@app.command("password")
 def user_password(
     tenant: _Tenant,
     username: _Name,
     password_stdin: _Stdin = False,
     prompt: _Ask = False,
-    output: _Output = Output.table,
+    output: OutputOption = Output.table,
 ) -> None:
     """Give a user another password. Tokens issued under the old one end within 5 seconds."""
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.users import set_password
 
     password, made = _password(password_stdin, prompt)
-    set_password(connect(settings().clickhouse, settings().database), tenant, username, password)
+    set_password(warehouse(), tenant, username, password)
     _say({"tenant": tenant, "username": username}, password if made else "", output)
 
 
 def _shut_out(tenant: str, username: str, disabled: bool) -> None:
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.users import set_disabled
 
-    set_disabled(connect(settings().clickhouse, settings().database), tenant, username, disabled)
+    set_disabled(warehouse(), tenant, username, disabled)
     typer.echo(f"{username} of {tenant} may {'no longer' if disabled else 'again'} log in.", err=True)
 
 

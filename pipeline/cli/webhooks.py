@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from pipeline.cli.options import OutputOption, tenant_of
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: signed messages about calls as they happen.")
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print rows.")]
 TenantOption = Annotated[str, typer.Option(help="Whose; CDR_TENANT when left out.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="See cdr webhook list.")]
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def create(
 
     async def work(store: PushStore) -> Webhook:
         try:
-            return await made(settings(), store, _tenant(tenant), url, wanted, secret or None)
+            return await made(settings(), store, tenant_of(tenant), url, wanted, secret or None)
         except BadWebhook as error:
             raise Problem(f"{error}.", code=USAGE) from None
 
@@ -55,7 +55,7 @@ def list_webhooks(tenant: TenantOption = "", output: OutputOption = Output.table
     """Print the webhooks of a tenant, without their secrets."""
     from pipeline.output import print_rows
 
-    rows = _with_store(lambda store: store.listed(_tenant(tenant)))
+    rows = _with_store(lambda store: store.listed(tenant_of(tenant)))
     print_rows(rows, ("id", "url", "events", "enabled", "reason", "created_at"), output)
 
 
@@ -124,16 +124,10 @@ def deliveries(
     print_rows(_with_store(work), columns, output)
 
 
-def _tenant(given: str) -> str:
-    from pipeline.settings import settings
-
-    return given or settings().tenant
-
-
 async def _found(store: PushStore, tenant: str, id_: str) -> Webhook:
-    found = await store.webhook(_tenant(tenant), id_)
+    found = await store.webhook(tenant_of(tenant), id_)
     if found is None:
-        raise Problem(f"Tenant {_tenant(tenant)!r} has no webhook {id_[:60]!r}.", hint="See cdr webhook list.")
+        raise Problem(f"Tenant {tenant_of(tenant)!r} has no webhook {id_[:60]!r}.", hint="See cdr webhook list.")
     return found
 
 

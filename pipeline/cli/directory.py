@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.input import read_text
+from pipeline.cli.options import OutputOption, tenant_of, warehouse
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 
+if TYPE_CHECKING:
+    from pipeline.directory.files import Wanted
+
 app = typer.Typer(no_args_is_help=True, help="Tenants, companies, extensions, trunks, queues, numbers, dial plans.")
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print rows.")]
 TenantOption = Annotated[str, typer.Option(help="Whose directory; CDR_TENANT when left out.")]
 
 
-def _client() -> Any:
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
+def read_directory(file: Path, tenant: str) -> dict[str, Wanted]:
+    """What a file wants of the directory, by tenant. Raises Problem, which names every value that is wrong."""
+    from pipeline.directory.files import parse
 
-    return connect(settings().clickhouse, settings().database)
-
-
-def _tenant(given: str) -> str:
-    from pipeline.settings import settings
-
-    return given or settings().tenant
+    return parse(read_text(file, 64, "a YAML or CSV file"), str(file), tenant)
 
 
 @app.command()
@@ -39,14 +37,13 @@ def load(
 ) -> None:
     """Bring the directory to what a file says, and show the changes. Nothing is changed when a value is wrong."""
     from pipeline.directory.changes import applied, difference
-    from pipeline.directory.files import read
     from pipeline.directory.model import build
     from pipeline.directory.validate import dangling
     from pipeline.output import print_rows
     from pipeline.warehouse.directories import load_entries, save
 
-    wanted = read(file, _tenant(tenant))
-    client = _client()
+    wanted = read_directory(file, tenant_of(tenant))
+    client = warehouse()
     plans = {}
     faults = []
     for of, want in wanted.items():
@@ -83,7 +80,7 @@ def show(
     from pipeline.output import print_rows
     from pipeline.warehouse import directories
 
-    directory = directories.load(_client(), _tenant(tenant))
+    directory = directories.load(warehouse(), tenant_of(tenant))
     entries = directory.entries()
     if not kind:
         rows: list[dict[str, Any]] = [
@@ -108,7 +105,7 @@ def export(
     from pipeline.directory.files import export as write
     from pipeline.warehouse import directories
 
-    client = _client()
+    client = warehouse()
     typer.echo(
         write({of: directories.load_entries(client, of) for of in tenant or directories.tenants(client)}), nl=False
     )

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.options import OutputOption, user_name, warehouse
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 
 retention = typer.Typer(no_args_is_help=True, help="How long the rows of single tenants are kept.")
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print rows.")]
 
 
 def erase(
@@ -22,25 +21,18 @@ def erase(
     output: OutputOption = Output.table,
 ) -> None:
     """Erase the calls and events of one number, while the workers run, and keep a record that it was done."""
-    import getpass
-
     from pipeline.instants import instant
     from pipeline.output import print_rows
     from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.erasure import erase as run
 
     try:
         before_ms = instant(before) if before else None
     except ValueError as error:
         raise Problem(f"--before {before[:40]!r} {error}.", code=USAGE) from None
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):
-        who = ""
-    client = connect(settings().clickhouse, settings().database)
+    client = warehouse()
     key = settings().erasure_key
-    done = run(client, number, tenant=tenant, before_ms=before_ms, who=who, key=key, dry_run=dry_run)
+    done = run(client, number, tenant=tenant, before_ms=before_ms, who=user_name(), key=key, dry_run=dry_run)
     row = {"calls": len(done.calls), **done.rows, "record": done.id, "dry_run": dry_run}
     print_rows([row], tuple(row), output)
     if not dry_run:
@@ -58,26 +50,16 @@ def retention_set(
     days: Annotated[int, typer.Option(min=0, max=36_500, help="Older rows are deleted; 0: as for all.")],
 ) -> None:
     """Keep a tenant's rows for so many days. Applied by cdr migrate, and by the workers once a day."""
-    import getpass
-
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.retention import set_rule
 
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):
-        who = ""
-    set_rule(connect(settings().clickhouse, settings().database), tenant, table, days, who)
+    set_rule(warehouse(), tenant, table, days, user_name())
 
 
 @retention.command("list")
 def retention_list(output: OutputOption = Output.table) -> None:
     """Print the rules there are."""
     from pipeline.output import print_rows
-    from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
     from pipeline.warehouse.retention import rules
 
-    rows = rules(connect(settings().clickhouse, settings().database))
+    rows = rules(warehouse())
     print_rows(rows, ("tenant", "table", "days", "who", "set_at"), output)

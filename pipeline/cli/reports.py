@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.options import OutputOption, tenant_of
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Reports: run one, see which there are and which run by themselves.")
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print rows.")]
 
 
 class Form(StrEnum):
@@ -46,7 +45,7 @@ def run(
     from pipeline.settings import settings
 
     range_ = "CUSTOM" if start or end else range_.upper()
-    wish = Wish(tenant or settings().tenant, _type(type_), range_, start, end, filter_, name=name, form=output.value)
+    wish = Wish(tenant_of(tenant), _type(type_), range_, start, end, filter_, name=name, form=output.value)
     target = file.open("wb") if file is not None else sys.stdout.buffer
     try:
         asyncio.run(make(settings(), wish, target.write))
@@ -82,7 +81,7 @@ def list_reports(
     from pipeline.reports.once import listed
     from pipeline.settings import settings
 
-    rows = asyncio.run(listed(settings(), tenant or settings().tenant, completed=completed))
+    rows = asyncio.run(listed(settings(), tenant_of(tenant), completed=completed))
     wanted = ("id", "name", "type", "format", "range", "cron_expr", "status", "reason")
     made = ("id", "name", "type", "completed_at", "file_name", "file_size", "mail", "path")
     print_rows(rows, made if completed else wanted, output)
