@@ -32,6 +32,7 @@ class Stored:
     version: int = 0
     rating: str = ""  # how it was priced
     key: Key | None = None
+    had_row: bool = False  # had a row once, though it may be retired by now
     logs: list[Key] = field(default_factory=list)
 
 
@@ -104,21 +105,24 @@ def _events(
 
 
 def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
-    """The keys of live rows: what has to be retired should the next fold give other keys."""
+    """The keys of live rows: what has to be retired should the next fold give other keys. Of calls also
+    whether they had a row that is retired: the change feed may not have told so."""
     for table, is_log in (("call_rows", False), ("call_log_rows", True)):
-        rating = "''" if is_log else "rating"
+        rating, wanted = ("''", "retired = 0") if is_log else ("rating", "1")
         query = (
-            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version, {rating} FROM {table} FINAL"
-            f" WHERE retired = 0 AND {condition}"
+            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version, {rating}, retired"
+            f" FROM {table} FINAL WHERE {wanted} AND {condition}"
         )
         rows = client.query(query, parameters=parameters).result_rows
-        for tenant, call_id, started_at, id_, version, rated in rows:
+        for tenant, call_id, started_at, id_, version, rated, retired in rows:
             if (tenant, call_id) not in found and not isinstance(found, defaultdict):
                 continue
             stored = found[tenant, call_id]
             if is_log:
                 stored.logs.append((started_at, id_))
-            elif version >= stored.version:
+                continue
+            stored.had_row = True
+            if not retired and version >= stored.version:
                 stored.key, stored.version, stored.rating = (started_at, id_), version, rated
 
 

@@ -33,9 +33,10 @@ MOST_IDS = 64
 
 
 def missing(batch: Batch, known: Mapping[CallKey, Stored]) -> set[CallKey]:
-    """The ids, joined to the batch's joined calls directly or by way of others, not yet in `known`."""
+    """The ids of the batch's joined calls, directly or by way of others, not yet in `known`."""
     wanted: set[CallKey] = set()
     for _state, call, _before in batch.joined:
+        wanted.add((call.tenant, call.call_id))
         wanted |= closure((call.tenant, call.call_id), call.links or (), known)
     return wanted - set(known)
 
@@ -81,11 +82,15 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
         joint = call_of(events, expired=silent_before is not None and newest < silent_before)
         row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
         joint.rating = row.rating if row is not None else ""
-        old = call.key
+        again = call.told == 0  # a worker may have retired rows before, and died before it told the feed
+        had_row = call.key is not None
         if not put(batch, state, call, joint, now_ms):
             continue
-        gone = {call.call_id} if old is not None else set()
-        gone |= {key[1] for key in keys if key in known and _retire(batch, key, known[key], joint)}
+        own = known.get((call.tenant, call.call_id))
+        gone = {call.call_id} if had_row or (again and own is not None and own.had_row) else set()
+        for key in keys & known.keys():
+            if _retire(batch, key, known[key], joint) or (again and known[key].had_row):
+                gone.add(key[1])
         for call_id in sorted(gone - {joint.call_id}):
             batch.feed.append((state.partition, call_id.encode(), absorbed(call_id, joint)))
 

@@ -84,6 +84,9 @@ class Memory:
         return dict(found)
 
     def _keys(self, found: dict[CallKey, Stored]) -> None:
+        for tenant, _, _, call_id in self.tables["call_rows"]:
+            if (tenant, call_id) in found:
+                found[tenant, call_id].had_row = True
         for row in self.live("call_rows"):
             stored = found.get((row["tenant"], row["call_id"]))
             if stored is not None and row["version"] >= stored.version:

@@ -22,6 +22,7 @@ from pipeline.worker import worker as core
 from pipeline.worker.batch import Chunk
 from pipeline.worker.folding import call_of
 from pipeline.worker.worker import Worker
+from schemas.call import Call, document
 from tests.worker.memory import Crash, Memory, MemoryStore
 from tests.worker.phone_calls import event, phone_call
 from tests.worker.test_folding import Record
@@ -39,8 +40,12 @@ def universe() -> list[bytes]:
         [event("never", "started", START + 50, 0, leg_id="a"), event("never", "rang", START + 90, 1, leg_id="a")]
     )
     calls.append([event("one", "started", START, 0, leg_id="a"), event("one", "ended", START + 9000, 1, leg_id="a")])
-    two = {"leg_id": "b", "linked_ids": ["one"]}
-    calls.append([event("two", "started", START + 5000, 0, **two), event("two", "ended", START + 8000, 1, **two)])
+    calls.append(
+        [
+            event("two", "started", START + 5000, 0, leg_id="b"),
+            event("two", "ended", START + 8000, 1, leg_id="b", linked_ids=["one"]),
+        ]
+    )
     return [orjson.dumps(each) for call in calls for each in call] + [b"no event"]
 
 
@@ -232,9 +237,36 @@ class Machine(RuleBasedStateMachine):
         logs = sorted((tuple(row) for row in self.memory.tables["call_log_rows"].values() if not row[-1]), key=repr)
         want_logs = [rows.log_rows(call) for call in wanted.values()]
         assert sorted((tuple(orjson.loads(orjson.dumps(row))) for some in want_logs for row in some), key=repr) == logs
+        self.feed_tells(wanted)
+
+    def feed_tells(self, wanted: dict[tuple[str, str], Call]) -> None:
+        """The change feed's last word on each id: its call, or that another call has it now."""
+        newest: dict[tuple[str, str], dict[str, Any]] = {}
+        for shown in self.memory.feed_records:
+            key = (shown["tenant"], shown["call_id"])
+            if key not in newest or shown["version"] >= newest[key]["version"]:
+                newest[key] = shown
+        for key, call in wanted.items():
+            assert newest.pop(key) == orjson.loads(orjson.dumps(document(call))), key
+        for key, shown in newest.items():
+            assert shown.get("retired"), key
+            assert (key[0], shown["merged_into"]["call_id"]) in wanted
 
 
 Machine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestMachine: Any = Machine.TestCase
+
+
+@pytest.mark.parametrize("steps", range(10))
+def test_feed_tells_that_a_call_was_absorbed(steps: int) -> None:
+    """Though the worker dies anywhere between retiring its row and saying so."""
+    machine = Machine()
+    machine.begin()
+    joined = [place for place, value in enumerate(UNIVERSE) if b'"one"' in value or b'"two"' in value]
+    machine.deliver(joined[:-1])
+    machine.work(100)
+    machine.deliver(joined[-1:])
+    machine.crash(steps, 100)
+    machine.teardown()
