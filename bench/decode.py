@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import orjson
 
 from bench.calls import Plan, Record, Truth, traffic
+from bench.dialects import costs
 from bench.report import print_json, print_table
 from bench.sip_call import packets
 from pipeline.calls.fold import fold
@@ -158,10 +159,21 @@ def main() -> None:
         ["step", "µs"],
         [[name, 1e6 * seconds] for name, seconds in of_sip.items()],
     )
+    dialects = costs(values, T0_MS, timed)
+    print_table(
+        "One ordinary call in the words of a PBX, beside canonical events of the same size",
+        ["dialect", "bytes", "µs/value", "µs/event", "canonical µs", "× canonical", "JSON alone µs"],
+        [[name, c.bytes, c.value, c.event, c.canonical, c.ratio, c.floor] for name, c in dialects.items()],
+    )
     memory = memory_per_call(20_000)
     print_table("Memory of an open call, bytes", list(memory), [list(memory.values())])
     micro = {name: 1e6 * seconds / len(values) for name, seconds in {**per_event, **per_call}.items()}
-    figures = {"us_per_event": micro, "us_sip": {name: 1e6 * seconds for name, seconds in of_sip.items()}}
+    ratios = {name: cost.ratio for name, cost in dialects.items()}
+    figures = {
+        "us_per_event": micro,
+        "times_canonical": ratios,
+        "us_sip": {name: 1e6 * seconds for name, seconds in of_sip.items()},
+    }
     print_json("decode", {**figures, "all_us_per_event": 1e6 * ours / len(values), "bytes_per_open_call": memory})
 
 

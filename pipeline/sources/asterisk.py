@@ -19,7 +19,7 @@ from pipeline.sources.asterisk_ari import ari
 from pipeline.sources.asterisk_cel import cel, renamed
 from pipeline.sources.asterisk_fields import Fields
 from pipeline.sources.asterisk_plain import plain
-from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, collected, latest
 from schemas.event import Event
 
 MAX_BYTES: Final = 1_000_000  # of one value
@@ -33,24 +33,8 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     With
     `now_ms`, ms since the epoch, a time more than a day after it is rejected.
     """
-    decoded = Decoded()
     until = latest(now_ms)
-    events, origin = decoded.events, decoded.origin
-    for index, value in enumerate(values):
-        found = plain(value, options, until)
-        if found.__class__ is Event:
-            events.append(found)
-            origin.append(index)
-            continue
-        if found is None:
-            try:
-                some = general(value, options, until)
-            except Malformed as malformed:
-                decoded.rejected.append(Rejected(index, str(malformed)))
-                continue
-            events += some
-            origin += [index] * len(some)
-    return decoded
+    return collected([plain(value, options, until) for value in values], values, general, options, until)
 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:

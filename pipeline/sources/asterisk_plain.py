@@ -20,6 +20,7 @@ from schemas.event import EARLIEST_MS, Event, Facts
 
 _NORMAL_CLEARING: Final = 16
 _LONGEST_BRIDGE: Final = 36
+_LONGEST_NODE: Final = 56
 _MOST: Final = 90  # characters of an id: longer ones are shortened by the general way
 _IGNORED: Final = frozenset(("LINKEDID_END", "LOCAL_OPTIMIZE"))
 # AMI events that tell nothing of a call and come in masses.
@@ -51,30 +52,29 @@ _NOISE: Final = frozenset(
 class _Row(msgspec.Struct, gc=False, rename={"node": "node", "zone": "zone"}):
     """Fields of AMI events, CEL over AMI among them."""
 
-    EventName: str = ""
-    Event: str = ""
-    EventTime: str = ""
+    Event: str = ""  # in the order of AMI: the decoder expects the next field first
     Timestamp: str = ""
-    UniqueID: str = ""
-    Uniqueid: str = ""
-    LinkedID: str = ""
-    Linkedid: str = ""
-    Channel: str = ""
-    ChannelState: str = ""
+    EventName: str = ""
+    AccountCode: str = ""
     CallerIDnum: str = ""
     CallerIDname: str = ""
     CallerIDani: str = ""
     CallerIDdnid: str = ""
-    CallerIDNum: str = ""
-    CallerIDName: str = ""
     Exten: str = ""
     Context: str = ""
+    Channel: str = ""
+    ChannelState: str = ""
     Application: str = ""
-    AppData: str = ""
-    AccountCode: str = ""
+    EventTime: str = ""
+    UniqueID: str = ""
+    LinkedID: str = ""
+    Extra: str = ""
+    Uniqueid: str = ""
+    Linkedid: str = ""
+    CallerIDNum: str = ""
+    CallerIDName: str = ""
     BridgeUniqueid: str = ""
     Cause: str = ""
-    Extra: str = ""
     SystemName: str = ""
     node: str = ""
     zone: str = ""
@@ -117,40 +117,34 @@ def plain(value: bytes, options: Options, until: int) -> Event | Sequence[Event]
         if row.host or row.server or row.asterisk_id:
             return None
         node = options.node
-    device = _device(row.Channel)
-    if row.zone or device is None or row.eventtype is not None or not _is_node(node):
+    place = _place(node, unique_id, linked_id, row.Channel)
+    if place is None or row.zone or row.eventtype is not None:
         return None
-    if len(told) == 17 and told[10] == "." and told.isascii():
-        try:
-            at = int(told[:10] + told[11:14])
-        except ValueError:
+    read = (_CEL if cel else _AMI).get(name)
+    if len(told) == 17 and told[10] == ".":
+        digits = told[:10] + told[11:]
+        if not digits.isdigit() or not digits.isascii():
             return None
-        if not told[11:].isdigit() or not told[:10].isdigit():
-            return None
+        at = int(digits) // 1000
     else:
         at = instant(told, options.zones.get(node, options.zone) if options.zones else options.zone, unique_id)
     if not EARLIEST_MS <= at <= until:
         return None
-    leg = channel_id(node, unique_id)
-    call_id = leg if linked_id == unique_id or not linked_id else channel_id(node, linked_id)
-    if not leg or not call_id or len(leg) > _MOST:
-        return None
-    read = (_CEL if cel else _AMI).get(name)
     if read is None:
         return () if cel and name in _IGNORED else None
+    leg, call_id, device = place
     event = Event("", at, call_id, f"ast-{leg}-{name}-{at}-", leg, options.tenant, node)
     return event if read(row, event, device) else None
 
 
 @lru_cache(maxsize=65536)
-def _device(channel: str) -> str | None:
-    """The device of a channel; None for none, and for what is none of a party."""
-    return endpoint(channel) if channel and not inner(channel) else None
-
-
-@lru_cache(maxsize=1024)
-def _is_node(node: str) -> bool:
-    return node.isprintable() and len(node) <= 56
+def _place(node: str, unique_id: str, linked_id: str, channel: str) -> tuple[str, str, str] | None:
+    """Leg, call and device of a channel; None where they are not plain, and for what is no channel of a party."""
+    leg = channel_id(node, unique_id)
+    call_id = leg if linked_id == unique_id or not linked_id else channel_id(node, linked_id)
+    if not leg or not call_id or len(leg) > _MOST or not node.isprintable() or len(node) > _LONGEST_NODE:
+        return None
+    return (leg, call_id, endpoint(channel)) if channel and not inner(channel) else None
 
 
 @lru_cache(maxsize=32768)

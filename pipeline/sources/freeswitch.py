@@ -18,7 +18,7 @@ from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_plain import plain
 from pipeline.sources.freeswitch_told import told
-from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, collected, latest
 from schemas.event import Event
 
 MAX_BYTES: Final = 4_000_000  # of one value; a json_cdr with a long call flow has some hundred thousand
@@ -34,22 +34,8 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     A value gives one event, several (a hang-up record), or none (HEARTBEAT, DTMF and all that tells nothing of a
     call). With `now_ms`, ms since the epoch, a time more than a day after it is rejected.
     """
-    decoded = Decoded()
     until = latest(now_ms)
-    for index, value in enumerate(values):
-        straight = plain(value, options, until)
-        if straight is not None:
-            decoded.events.append(straight)
-            decoded.origin.append(index)
-            continue
-        try:
-            events = general(value, options, until)
-        except Malformed as malformed:
-            decoded.rejected.append(Rejected(index, str(malformed)))
-            continue
-        decoded.events += events
-        decoded.origin += [index] * len(events)
-    return decoded
+    return collected([plain(value, options, until) for value in values], values, general, options, until)
 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:

@@ -12,7 +12,7 @@ from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean, microseconds
 from schemas.event import Event
 
 # Applications by which FreeSWITCH itself takes a call.
-_ANSWERING: Final = frozenset(
+ANSWERING: Final = frozenset(
     (
         "answer",
         "callcenter",
@@ -34,7 +34,7 @@ _ANSWERING: Final = frozenset(
 )
 # Parts of a mailbox that are no message for its owner: he listens to it, or signs in.
 _OWN_MAILBOX: Final = frozenset(("check", "auth", "auth_only"))
-_PICKUPS: Final = frozenset(("intercept", "pickup"))
+PICKUPS: Final = frozenset(("intercept", "pickup"))
 
 
 def started(headers: Headers, at: int = 0) -> Event:
@@ -109,7 +109,7 @@ def _answered(headers: Headers) -> list[Event]:
         event.answered_by = "party"
         return [event]
     application = headers.text("variable_current_application")
-    if application in _ANSWERING:
+    if application in ANSWERING:
         event.answered_by = "pbx"
         if application == "ivr":
             event.kind = "ivr"
@@ -140,7 +140,7 @@ def _bridged(headers: Headers) -> list[Event]:
 
 def _picked_up(headers: Headers) -> list[Event]:
     """Another phone took the call while it rang, by the application `intercept`."""
-    if headers.outward or headers.text("variable_current_application") not in _PICKUPS:
+    if headers.outward or headers.text("variable_current_application") not in PICKUPS:
         return []
     taken = headers.event("rerouted", mark="pickup")
     number = headers.number("Caller-Orig-Caller-ID-Number", "Caller-Caller-ID-Number")

@@ -17,7 +17,7 @@ from pipeline.sources.freeswitch_queue import queue_record
 from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean
 from schemas.event import Event
 
-_HANGUP_RECORD: Final = "hangup_record"
+HANGUP_RECORD: Final = "hangup_record"
 # Ends that nobody's phone brought about: an operator, a time limit, lost media, a shutdown.
 _BY_SYSTEM: Final = frozenset(
     ("ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "MEDIA_TIMEOUT", "SYSTEM_SHUTDOWN", "CRASH", "SRTP_READ_ERROR")
@@ -47,32 +47,41 @@ def _end(headers: Headers) -> int:
 def ended(headers: Headers, event: Event) -> Event:
     """Say on an event how the leg ended."""
     name = headers.first("Hangup-Cause", "variable_hangup_cause")
+    cause_of(event, name, headers.text("variable_hangup_cause_q850"))
+    statuses = headers.text("variable_sip_term_status"), headers.text("variable_sip_invite_failure_status")
+    protocol = headers.text("variable_proto_specific_hangup_cause")
+    end_of(event, name, statuses, protocol, headers.text("variable_sip_hangup_disposition"))
+    event.peer_leg_id = headers.originator()
+    return event
+
+
+def cause_of(event: Event, name: str, number: str) -> None:
+    """Say on an event why the leg ended: the cause's name, and its number in Q.850 where it has one."""
     event.cause = name[:LONGEST_TEXT]
-    number = headers.text("variable_hangup_cause_q850")
     if number.isascii() and number.isdigit() and 0 < int(number[:6]) < 128:
         # FreeSWITCH writes 16 where its own cause has no Q.850 number; then the name says more.
         event.q850_cause = int(number) if number != "16" or name in ("", "NORMAL_CLEARING") else 0
         event.cause_from = "native" if event.q850_cause else ""
-    status = _final_status(headers)
+
+
+def end_of(event: Event, name: str, statuses: tuple[str, str], protocol: str, disposition: str) -> None:
+    """Say on an event with which SIP status the leg ended, and by whom."""
+    status = _final_status(statuses, protocol)
     if status >= 300:
         event.sip_status = status
-    disposition = headers.text("variable_sip_hangup_disposition")
     if disposition.startswith("recv_"):
         event.hung_up_by = "party"
     elif name in _BY_SYSTEM:
         event.hung_up_by = "system"
     elif disposition.startswith("send_"):
         event.hung_up_by = "peer"
-    event.peer_leg_id = headers.originator()
-    return event
 
 
-def _final_status(headers: Headers) -> int:
-    for name in ("variable_sip_term_status", "variable_sip_invite_failure_status"):
-        told = headers.text(name)
+def _final_status(statuses: tuple[str, str], protocol: str) -> int:
+    for told in statuses:
         if told.isascii() and told.isdigit() and len(told) == 3:
             return int(told)
-    told = headers.text("variable_proto_specific_hangup_cause").removeprefix("sip:")
+    told = protocol.removeprefix("sip:")
     return int(told) if told.isascii() and told.isdigit() and len(told) == 3 else 0
 
 
@@ -135,7 +144,7 @@ def record(headers: Headers, at: int) -> list[Event]:
     answered = headers.ms("Caller-Channel-Answered-Time", "variable_answer_uepoch")
     if answered:
         answer = headers.remembered("answered", answered)
-        answer.reason = _HANGUP_RECORD
+        answer.reason = HANGUP_RECORD
         answer.answered_by = "party" if headers.outward else ""
         events.append(answer)
         events += _left_in_box(headers, answered)
@@ -161,16 +170,22 @@ def _left_in_box(headers: Headers, answered: int) -> list[Event]:
 
 
 def _quality(headers: Headers, at: int) -> Event | None:
-    measures: dict[str, float] = {}
-    for name, variable in _MEASURES.items():
-        try:
-            value = float(headers.variable(variable) or 0)
-        except ValueError:
-            continue
-        if 0 < value < 1e9:
-            measures[name] = value
-    if "mos" not in measures:
+    measures = measured(*(headers.variable(variable) for variable in _MEASURES.values()))
+    if not measures:
         return None
     event = headers.remembered("quality", at)
     event.quality = measures
     return event
+
+
+def measured(*told: str) -> dict[str, float]:
+    """The measures of a leg's sound, as FreeSWITCH writes them; none where it does not tell the mean opinion score."""
+    measures: dict[str, float] = {}
+    for name, text in zip(_MEASURES, told, strict=True):
+        try:
+            value = float(text or 0)
+        except ValueError:
+            continue
+        if 0 < value < 1e9:
+            measures[name] = value
+    return measures if "mos" in measures else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -78,3 +78,32 @@ class RawDecoder(Protocol):
 def latest(now_ms: int | None) -> int:
     """The latest time that an event may bear, ms."""
     return LATEST_MS if now_ms is None else min(LATEST_MS, now_ms + FUTURE_MS)
+
+
+def collected(
+    straight: Sequence[Event | Sequence[Event] | None],
+    values: Sequence[bytes],
+    general: Callable[[bytes, Options, int], list[Event]],
+    options: Options,
+    until: int,
+) -> Decoded:
+    """The outcome of a batch of which `straight` has what could be read straight, value by value; None: to be read by
+    `general`, which raises Malformed."""
+    if set(map(type, straight)) == {Event}:
+        return Decoded(straight, list(range(len(straight))))  # type: ignore[arg-type]
+    decoded = Decoded()
+    events, origin = decoded.events, decoded.origin
+    for index, found in enumerate(straight):
+        if found.__class__ is Event:
+            events.append(found)
+            origin.append(index)
+            continue
+        if found is None:
+            try:
+                found = general(values[index], options, until)
+            except Malformed as malformed:
+                decoded.rejected.append(Rejected(index, str(malformed)))
+                continue
+        events += found  # type: ignore[arg-type]
+        origin += [index] * len(found)  # type: ignore[arg-type]
+    return decoded
