@@ -1,0 +1,235 @@
+"""`cdr` processes of the tests, forked from one process that has imported everything.
+
+Importing what a worker needs takes two seconds of CPU, and the tests start hundreds of processes. Each is still a
+process of its own with its own environment, folder, files and signals, and ends as a Python program ends. `cdr run`
+and what it starts, and a command of each kind in the tests of the product, begin from nothing.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import contextlib
+import functools
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+# What is imported before the first fork: all that `cdr` imports in its commands.
+PARTS = (
+    "pipeline.cli",
+    "pipeline.directory.files",
+    "pipeline.ingest.bridge_service",
+    "pipeline.ingest.hep_service",
+    "pipeline.ingest.routes",
+    "pipeline.push.housekeeping",
+    "pipeline.push.jobs",
+    "pipeline.push.routes",
+    "pipeline.push.stream",
+    "pipeline.query.serve",
+    "pipeline.reports.jobs",
+    "pipeline.reports.routes",
+    "pipeline.worker.dead_letters",
+    "pipeline.worker.doctor",
+    "pipeline.worker.main",
+    "pipeline.worker.worker",
+)
+_STATUS = struct.Struct("=i")
+
+
+class Forked:
+    """A process, with the part of `subprocess.Popen` that the tests use."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: IO[Any] | None = None,
+        stdout: IO[Any] | None = None,
+        stderr: IO[Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self.args = ["cdr", *arguments]
+        self.returncode: int | None = None
+        self._line = socket.socket(socket.AF_UNIX)
+        self._line.connect(address())
+        with Path(os.devnull).open("r+b") as nothing:
+            files = [(each or nothing).fileno() for each in (stdin, stdout, stderr)]
+            ask(self._line, self.args, dict(os.environ if env is None else env), str(cwd or Path.cwd()), files)
+        (self.pid,) = _STATUS.unpack(self._line.recv(_STATUS.size, socket.MSG_WAITALL))
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status; `subprocess.TimeoutExpired` when it has not ended in time (seconds)."""
+        if self.returncode is None:
+            with selectors.DefaultSelector() as ready:
+                ready.register(self._line, selectors.EVENT_READ)
+                if not ready.select(timeout):
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            said = self._line.recv(_STATUS.size, socket.MSG_WAITALL)
+            self._line.close()
+            self.returncode = _STATUS.unpack(said)[0] if said else -signal.SIGKILL
+        return self.returncode
+
+    def send_signal(self, sign: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sign)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def run_cdr(
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    given: bytes = b"",
+    seconds: float = 180,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a `cdr` command to its end; `given` is its standard input."""
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        stdin.write(given)
+        stdin.seek(0)
+        process = Forked(arguments, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(process.args, status, stdout.read(), stderr.read())
+
+
+def cdr(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The same with text."""
+    done = run_cdr(*arguments, env=env, cwd=cwd, given=given.encode())
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@functools.cache
+def address() -> str:
+    """Path of the socket on which the parent of all takes requests; it is started at the first call."""
+    folder = Path(tempfile.mkdtemp(prefix="cdr-forks-"))
+    path = folder / "socket"
+    # It ends with this process, whatever becomes of it: its standard input is then closed.
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "tests.forks", str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert parent.stdin is not None and parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    parent.stdout.close()
+
+    def end() -> None:
+        assert parent.stdin is not None
+        parent.stdin.close()
+        parent.wait()
+
+    atexit.register(end)
+    return str(path)
+
+
+def ask(line: socket.socket, arguments: list[str], environment: dict[str, str], cwd: str, files: list[int]) -> None:
+    """Send a request for a process with these three open files."""
+    body = json.dumps([arguments, environment, cwd]).encode()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
+    line.sendmsg([_STATUS.pack(len(body))], rights)
+    line.sendall(body)
+
+
+def _taken(line: socket.socket) -> tuple[list[str], dict[str, str], str, list[int]]:
+    files = array.array("i")
+    head, rights, _, _ = line.recvmsg(_STATUS.size, socket.CMSG_SPACE(3 * files.itemsize))
+    files.frombytes(rights[0][2])
+    (length,) = _STATUS.unpack(head)
+    arguments, environment, cwd = json.loads(line.recv(length, socket.MSG_WAITALL))
+    return arguments, environment, cwd, list(files)
+
+
+def _serve(path: str) -> list[str]:
+    """Take requests until standard input is closed. Returns in each new process, with its arguments."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    print("ready", flush=True)
+    with selectors.DefaultSelector() as ready:
+        ready.register(listener, selectors.EVENT_READ)
+        ready.register(0, selectors.EVENT_READ)
+        while not any(key.fd == 0 for key, _ in ready.select()):
+            line, _ = listener.accept()
+            if os.fork() == 0:
+                ready.close()
+                listener.close()
+                return _fork(line)
+            line.close()
+    shutil.rmtree(Path(path).parent)
+    os._exit(0)
+
+
+def _fork(line: socket.socket) -> list[str]:
+    """In a process that waits for one child and says how it ended; returns in the child."""
+    arguments, environment, cwd, files = _taken(line)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid:
+        for file in (0, 1, *files):
+            os.close(file)
+        with contextlib.suppress(OSError):  # the one who asked may have ended
+            line.sendall(_STATUS.pack(pid))
+        _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(OSError):
+            line.sendall(_STATUS.pack(os.waitstatus_to_exitcode(status)))
+        os._exit(0)
+    line.close()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    return arguments
+
+
+def main() -> None:
+    import gc
+    import importlib
+    import threading
+
+    for part in PARTS:
+        importlib.import_module(part)
+    assert threading.active_count() == 1, "a process with threads must not fork"
+    gc.collect()
+    gc.freeze()
+    sys.argv = _serve(sys.argv[1])
+    from pipeline.cli import main as cdr_main
+
+    cdr_main()
+
+
+if __name__ == "__main__":
+    main()
