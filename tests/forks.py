@@ -11,6 +11,8 @@ import array
 import atexit
 import contextlib
 import functools
+import gc
+import importlib
 import json
 import os
 import selectors
@@ -21,9 +23,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
+
+from pipeline.worker import crash
 
 ROOT = Path(__file__).parents[1]
 # What is imported before the first fork: all that `cdr` imports in its commands.
@@ -212,23 +217,19 @@ def _fork(line: socket.socket) -> list[str]:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    importlib.reload(crash)  # which has read the environment
     return arguments
 
 
 def main() -> None:
-    import gc
-    import importlib
-    import threading
-
     for part in PARTS:
         importlib.import_module(part)
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.collect()
     gc.freeze()
     sys.argv = _serve(sys.argv[1])
-    from pipeline.cli import main as cdr_main
-
-    cdr_main()
+    globals()["__package__"] = None  # it calls itself cdr, as the installed command does
+    importlib.import_module("pipeline.cli").main()
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.warehouse.migrate import migrate
+from tests import forks
 from tests.directory.test_files import sample, written
 from tests.servers import ClickHouseServer
 
@@ -22,9 +22,7 @@ def test_load_show_export(clickhouse_endpoint: ClickHouseServer, database: str, 
     client.close()
     environment = os.environ | {"CDR_CLICKHOUSE": clickhouse_endpoint.url, "CDR_DATABASE": database}
 
-    def cdr(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.cli", "directory", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    cdr = partial(forks.cdr, "directory", env=environment)
 
     file = str(written(tmp_path, "acme.yaml", sample("acme.yaml")))
     dry = cdr("load", file, "--dry-run", "--output", "json")

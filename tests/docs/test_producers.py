@@ -22,6 +22,7 @@ from pipeline.embedded.process import HOST, free_port
 from pipeline.errors import Problem
 from pipeline.kafka import partition_of
 from tests.conftest import missing
+from tests.forks import Forked, cdr
 from tests.servers import ClickHouseServer, KafkaServer
 from tests.worker.deployment import Deployment, wait_for
 
@@ -160,12 +161,7 @@ def _service(deployment: Deployment) -> Iterator[str]:
     url = f"http://{HOST}:{port}"
     log = deployment.folder / "api.log"
     with log.open("wb") as out:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "api", "--port", str(port)],
-            stdout=out,
-            stderr=out,
-            env=deployment.environment,
-        )
+        running = Forked(["api", "--port", str(port)], stdout=out, stderr=out, env=deployment.environment)
 
     def ready() -> bool:
         assert running.poll() is None, log.read_text()
@@ -187,10 +183,8 @@ def _service(deployment: Deployment) -> Iterator[str]:
 
 
 def test_curl_sends_the_same_without_kafka(deployment: Deployment) -> None:
-    create = [sys.executable, "-m", "pipeline.cli", "token", "create", "--tenant", "default", "--name", "curl"]
-    token = subprocess.run(
-        [*create, "--scope", "cdr:ingest"], env=deployment.environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    create = ["token", "create", "--tenant", "default", "--name", "curl", "--scope", "cdr:ingest"]
+    token = cdr(*create, env=deployment.environment).stdout.strip()
     calls = _calls("curl")
     with _service(deployment) as url:
         said = json.loads(_run([*_command("curl.sh"), url], calls, TOKEN=token))

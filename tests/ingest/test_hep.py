@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +25,7 @@ from pipeline.ingest.hep_key import key, read
 from pipeline.ingest.outbox import Batch, Outbox
 from pipeline.sources import hep
 from pipeline.sources.sip_events import decode
+from tests.forks import cdr
 from tests.servers import BrokerServer
 from tests.sip_wire import Talk, Wire
 
@@ -279,10 +279,7 @@ async def test_cdr_sip_feeds_a_file(tansu: BrokerServer, tmp_path: Path) -> None
     packets = calls(5)
     path = tmp_path / "capture.hep"
     path.write_bytes(b"".join(packets))
-    command = [sys.executable, "-m", "pipeline.cli", "sip", str(path)]
-    result = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=environment(tansu, "file-sip"), capture_output=True, text=True
-    )
+    result = await asyncio.to_thread(cdr, "sip", str(path), env=environment(tansu, "file-sip"))
     assert result.returncode == 0, result.stderr
     assert f"{len(packets)} SIP messages produced." in result.stderr
     got = await consume(tansu, "file-sip", len(packets))

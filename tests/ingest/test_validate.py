@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -14,15 +13,14 @@ import pytest
 from pipeline.ingest.routes import documents, router
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from tests.ingest.test_hep import ROOT
+from tests.forks import cdr
 from tests.sources import scenario
 
 GOOD = {"type": "started", "at": "2026-03-10T12:00:00Z", "call_id": "c-1"}
 
 
 def validate(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.cli", "validate", *arguments]
-    return subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, timeout=60)
+    return cdr("validate", *arguments, given=text)
 
 
 def test_line_pointer_problem_and_hint(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from pipeline.warehouse import passwords
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
+from tests.forks import Forked
 from tests.query.stored_calls import example_calls, write
 from tests.servers import ClickHouseServer
 
@@ -45,7 +44,7 @@ class Warehouse:
 class Running:
     """The service as a process of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     port: int
     log: Path
     token: str
@@ -138,9 +137,8 @@ def running(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> I
     log = tmp_path_factory.mktemp("service") / "log"
     settings = warehouse.settings
     environment = os.environ | {"CDR_CLICKHOUSE": settings.clickhouse, "CDR_DATABASE": settings.database}
-    command = [sys.executable, "-m", "pipeline.cli", "api", "--port", "0"]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out, env=environment)
+        process = Forked(["api", "--port", "0"], stderr=out, env=environment)
     try:
         until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
         found = re.search(rb"running on http://127\.0\.0\.1:(\d+)", log.read_bytes())

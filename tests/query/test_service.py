@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.forks import cdr
 from tests.query.conftest import Running, until
 from tests.servers import ClickHouseServer
 
@@ -128,9 +129,7 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        ended = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "api", "--port", port], capture_output=True, text=True, timeout=60
-        )
+        ended = cdr("api", "--port", port)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert ended.stderr.splitlines()[-1].startswith(f"cdr: The query service cannot listen on 127.0.0.1:{port}.")

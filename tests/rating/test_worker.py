@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -21,6 +19,7 @@ from pipeline.rating.deck_file import parse_csv
 from pipeline.warehouse import decks
 from pipeline.warehouse.directories import save as save_directory
 from pipeline.worker.pricing import MAX_AGE_S
+from tests import forks
 from tests.servers import ClickHouseServer, TansuServer
 from tests.worker.conftest import _deploy
 from tests.worker.deployment import Deployment, wait_for
@@ -72,13 +71,7 @@ def priced(deployment: Deployment, call_id: str) -> dict[str, Any]:
 
 
 def cdr(deployment: Deployment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | deployment.env,
-        timeout=60,
-    )
+    return forks.cdr(*arguments, env=deployment.environment)
 
 
 def test_closed_calls_are_priced(deployment: Deployment) -> None:

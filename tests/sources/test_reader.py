@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.sources.grouping import group
 from schemas.event import Event
+from tests.forks import cdr
 from tests.sip_wire import Talk, Wire
 
 T0 = 1_773_144_000_000
@@ -30,8 +30,7 @@ CALL = [
 
 
 def cdr_fold(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.cli", "fold", *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    return cdr("fold", *arguments, given=given)
 
 
 def test_a_file_of_events_gives_a_line_for_each_call(tmp_path: Path) -> None:

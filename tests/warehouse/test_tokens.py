@@ -3,9 +3,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from pipeline.errors import Problem
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import create_token, expiry, find_token, hashed, list_tokens, revoke_token
+from tests import forks
 from tests.servers import ClickHouseServer
 
 NOW = dt.datetime(2024, 8, 20, 12, tzinfo=dt.UTC)
@@ -83,9 +83,7 @@ def test_expiry_says_what_to_write() -> None:
 def test_the_commands(clickhouse_endpoint: ClickHouseServer, client: Any) -> None:
     environment = os.environ | {"CDR_CLICKHOUSE": clickhouse_endpoint.url, "CDR_DATABASE": client.database}
 
-    def cdr(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.cli", "token", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    cdr = partial(forks.cdr, "token", env=environment)
 
     made = cdr("create", "--tenant", "acme", "--name", "shell", "--expires", "1d")
     assert made.returncode == 0

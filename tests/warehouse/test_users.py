@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.passwords import hashed_password, is_password
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.users import create_user, find_user, find_users, list_users, set_disabled, set_password
+from tests import forks
 from tests.servers import ClickHouseServer
 
 WORD = "correct horse"
@@ -89,15 +89,13 @@ def test_what_makes_no_user(client: Any) -> None:
 def test_the_commands(clickhouse_endpoint: ClickHouseServer, client: Any) -> None:
     environment = os.environ | {"CDR_CLICKHOUSE": clickhouse_endpoint.url, "CDR_DATABASE": client.database}
 
-    def cdr(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.cli", "user", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, input=text)
+    cdr = partial(forks.cdr, "user", env=environment)
 
     alice = ("--tenant", "acme", "--username", "alice")
     made = cdr("create", *alice, "--role", "manager", "--output", "json")
     assert made.returncode == 0, made.stderr
     assert len(json.loads(made.stdout)["password"]) == 20
-    changed = cdr("password", *alice, "--password-stdin", text=WORD + "\n")
+    changed = cdr("password", *alice, "--password-stdin", given=WORD + "\n")
     assert (changed.returncode, changed.stdout) == (0, "")
     (row,) = json.loads(cdr("list", "--output", "json").stdout)
     assert (row["name"], row["role"], row["scopes"]) == ("alice", "manager", ["cdr:read", "reports:write"])

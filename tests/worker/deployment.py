@@ -33,6 +33,7 @@ from pipeline.warehouse.migrate import migrate
 from pipeline.worker.worker import REFRESH_EVERY_S
 from schemas.call import Call, document
 from schemas.event import Event
+from tests.forks import Forked
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
 
@@ -60,14 +61,16 @@ class WorkerProcess:
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.port = free_port()
         self.log = log
+        environment = dict(os.environ) | environment | {"CDR_METRICS_PORT": str(self.port)}
+        self._popen: Forked | subprocess.Popen[bytes]
         with log.open("ab") as out:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.cli", "worker"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env=dict(os.environ) | environment | {"CDR_METRICS_PORT": str(self.port)},
-            )
+            if "LD_PRELOAD" in environment:  # is read when a program is loaded, not when it forks
+                command = [sys.executable, "-m", "pipeline.cli", "worker"]
+                self._popen = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
+                )
+            else:
+                self._popen = Forked(["worker"], stdout=out, stderr=out, env=environment)
 
     @property
     def running(self) -> bool:

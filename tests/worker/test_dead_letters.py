@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
+from tests.forks import run_cdr
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import event, now_ms
@@ -16,8 +15,7 @@ BAD = b'{"type": "started", "call_id": "c\xff"}\n\x00end'
 
 def cdr(deployment: Deployment, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """The `cdr` command with this deployment's settings."""
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
-    return subprocess.run(command, env=dict(os.environ) | deployment.env, capture_output=True, timeout=120)
+    return run_cdr(*arguments, env=deployment.environment)
 
 
 def listed(deployment: Deployment, *arguments: str) -> list[dict[str, object]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from pipeline.worker.corrections import Corrections
 from pipeline.worker.rebuild import rebuild
 from pipeline.worker.refold import Difference
 from pipeline.worker.verify import verify
+from tests import forks
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import JsonEvent, event, in_time, now_ms, phone_calls
@@ -187,9 +187,7 @@ def test_rebuilt_while_a_worker_writes(deploy: Deploy, monkeypatch: pytest.Monke
 def test_commands(deploy: Deploy) -> None:
     deployment = filled(deploy)
 
-    def cdr(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.cli", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=deployment.environment, check=False)
+    cdr = partial(forks.cdr, env=deployment.environment)
 
     assert cdr("verify", "--from", "2020-01-01").returncode == 0
     alter(deployment, "call_rows", "5 AS hold_ms", "call_id = 'one-1' OR call_id = 'two-1'")
