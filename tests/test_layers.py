@@ -21,8 +21,8 @@ LAYERS = (
     ("pipeline.rating",),
     ("pipeline.warehouse",),
     ("pipeline.worker", "pipeline.traffic"),
+    ("pipeline.reports", "pipeline.push", "pipeline.ingest"),
     ("pipeline.query",),
-    ("pipeline.ingest", "pipeline.push", "pipeline.reports"),
     ("pipeline.embedded",),
     ("pipeline.cli",),
 )

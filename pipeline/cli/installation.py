@@ -42,12 +42,11 @@ def migrate(
 
 def openapi() -> None:
     """Print the OpenAPI document of the query service."""
-    from pipeline.cli.services import routers
     from pipeline.output import print_json
     from pipeline.query.app import create_app
     from pipeline.settings import settings
 
-    print_json(create_app(settings(), routers(settings())).openapi())
+    print_json(create_app(settings()).openapi())
 
 
 def doctor(output: OutputOption = Output.table) -> None:

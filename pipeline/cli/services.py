@@ -11,9 +11,7 @@ from pipeline.cli.options import OutputOption
 from pipeline.output import Output
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
-    from pipeline.settings import Settings
+    pass
 
 Data = Annotated[Path | None, typer.Option(help="Data directory; CDR_DATA, or ./data, when left out.")]
 
@@ -29,17 +27,6 @@ def worker() -> None:
     run(settings(), beside=[ReportJobs(settings()), PushJobs(settings()), Housekeeping(settings())])
 
 
-def routers(settings: Settings) -> list[APIRouter]:
-    """Routes of the parts above the query service, which it serves with its own."""
-    from pipeline.ingest import routes as ingest
-    from pipeline.push import routes as push
-    from pipeline.push import stream
-    from pipeline.reports import routes as reports
-
-    pushed = [push.router(settings), stream.router(settings)]
-    return [ingest.router(settings), ingest.documents(settings), reports.router(settings), *pushed]
-
-
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on; CDR_API_HOST when left out.")] = "",
     port: Annotated[
@@ -52,7 +39,7 @@ def api(
 
     chosen: dict[str, str | int] = {"api_host": host} if host else {}
     served = settings().model_copy(update=chosen | ({} if port is None else {"api_port": port}))
-    serve(served, routers(served))
+    serve(served)
 
 
 def hep(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from pipeline.cli.options import OutputOption, tenant_of
-from pipeline.errors import USAGE, Problem
+from pipeline.errors import USAGE, BadField, Problem
 from pipeline.output import Output
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Make a webhook and print its secret. This is the one time it can be read."""
     from pipeline.output import print_json
-    from pipeline.push.requests import BadWebhook, made, shown
+    from pipeline.push.webhooks import made, shown
     from pipeline.settings import settings
 
     wanted = [part for each in events or () for part in each.split(",")] or None
@@ -40,7 +40,7 @@ def create(
     async def work(store: PushStore) -> Webhook:
         try:
             return await made(settings(), store, tenant_of(tenant), url, wanted, secret or None)
-        except BadWebhook as error:
+        except BadField as error:
             raise Problem(f"{error}.", code=USAGE) from None
 
     webhook = _with_store(work)
@@ -74,7 +74,7 @@ def delete(id_: Id, tenant: TenantOption = "") -> None:
 def test(id_: Id, tenant: TenantOption = "") -> None:
     """Post a signed message of type webhook.test now and print the answer's status. Exit status 1 unless it is 2xx."""
     from pipeline.push.delivery import Sender
-    from pipeline.push.requests import trial
+    from pipeline.push.webhooks import trial
     from pipeline.settings import settings
 
     async def work(store: PushStore) -> tuple[int, str]:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipeline import __version__
+from pipeline.errors import BadField
 from pipeline.files import files_of
-from pipeline.query import documents, health
+from pipeline.query import documents
 from pipeline.query.auth import Gate
-from pipeline.query.commpeak import routes as commpeak
-from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.limits import Limits, Turns
 from pipeline.query.observation import Observation, Observer
 from pipeline.query.oidc import Oidc
-from pipeline.query.portsip import login as portsip_login
-from pipeline.query.portsip import routes as portsip
-from pipeline.query.portsip import sessions as portsip_sessions
-from pipeline.query.portsip import sync as portsip_sync
-from pipeline.query.problems import RequestProblem, invalid, response, unavailable
-from pipeline.query.v1 import directory
-from pipeline.query.v1 import routes as own
+from pipeline.query.problems import RequestProblem, invalid, refusal, response, unavailable
+from pipeline.query.surfaces import routers
 from pipeline.query.v1.export_runs import ExportRuns
-from pipeline.query.yeastar import routes as yeastar
 from pipeline.settings import Settings
 from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.directory_editor import Editor
@@ -43,9 +36,8 @@ _ABOUT = """Call detail records of the tenant that the token belongs to.
 `Authorization: Bearer <token>`; `cdr token create` makes one."""
 
 
-def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """The ASGI application with the routes of this part and `routers` of others. ClickHouse may be away:
-    requests are answered with 503 until it is there."""
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application. ClickHouse and Kafka may be away: requests are answered with 503 until it is there."""
     observer = Observer()
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
     directories = Directories(reader)
@@ -89,23 +81,11 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for router in (
-        portsip_login.router,
-        portsip.router,
-        portsip_sessions.router,
-        portsip_sync.router,
-        commpeak.router,  # behind PortSIP's, whose paths are of one segment
-        ipcortex.router,
-        yeastar.router,
-        *own.ROUTERS,
-        directory.router,
-        health.router,
-        *routers,
-        documents.router,
-    ):
+    for router in routers(settings):
         app.include_router(router)
     app.add_exception_handler(RequestProblem, _refused)
     app.add_exception_handler(BadExpression, _refused)
+    app.add_exception_handler(BadField, _refused)
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
@@ -115,7 +95,10 @@ def create_app(settings: Settings, routers: Sequence[APIRouter] = ()) -> FastAPI
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    problem = error if isinstance(error, RequestProblem) else invalid("filter", None, str(error))
+    if isinstance(error, BadField):
+        problem = refusal(error)
+    else:
+        problem = error if isinstance(error, RequestProblem) else invalid("filter", None, str(error))
     return response(problem, request.url.path, request.scope["cdr.request_id"])
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 import orjson
 from fastapi import Request
 
+from pipeline.errors import shortened
 from pipeline.query.parameters import Parameters, parse
-from pipeline.query.problems import RequestProblem, invalid, shortened
+from pipeline.query.problems import RequestProblem, invalid
 
 _MOST_BYTES: Final = 1 << 20
 _LARGEST_FORM: Final = 64 * 1024
@@ -17,12 +18,28 @@ _LARGEST_FORM: Final = 64 * 1024
 
 async def body_of(request: Request, most_bytes: int) -> bytes:
     """The body, at most `most_bytes`; RequestProblem with the code too_large for a larger one."""
+    told = request.headers.get("content-length", "")
+    if told.isascii() and told.isdigit() and int(told) > most_bytes:
+        raise _too_large(most_bytes)
     held = bytearray()
     async for piece in request.stream():
         held += piece
         if len(held) > most_bytes:
-            raise RequestProblem(413, "too_large", f"The body is larger than {most_bytes} bytes; send less.")
+            raise _too_large(most_bytes)
     return bytes(held)
+
+
+def _too_large(most_bytes: int) -> RequestProblem:
+    return RequestProblem(413, "too_large", f"The body is larger than {most_bytes} bytes; send less.", field="body")
+
+
+async def json_value(request: Request) -> Any:
+    """The JSON that a request carries; None for an empty body. Raises RequestProblem: 413 too_large, 400 invalid."""
+    body = await body_of(request, _MOST_BYTES)
+    try:
+        return orjson.loads(body) if body else None
+    except ValueError as error:
+        raise invalid("body", None, f"is no JSON ({error}); send one object") from None
 
 
 async def json_object(request: Request, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from pipeline.errors import BadField
+
 _PORTSIP_CODES: Final = {
     "invalid": "VALIDATE_FAILED",
     "unauthorized": "UNAUTHORIZED",
@@ -48,8 +50,12 @@ class RequestProblem(Exception):
 
 def invalid(field: str, value: str | None, fix: str) -> RequestProblem:
     """400: `field` has `value`; `fix` says what to write instead."""
-    shown = "" if value is None else f" {shortened(value)!r}"
-    return RequestProblem(400, "invalid", f"{field}{shown}: {fix}", field=field)
+    return refusal(BadField(field, value, fix))
+
+
+def refusal(error: BadField) -> RequestProblem:
+    """400 for what a part below says of a field."""
+    return RequestProblem(400, "invalid", str(error), field=error.field)
 
 
 def not_found(what: str) -> RequestProblem:
@@ -66,11 +72,6 @@ def unauthorized(why: str, error: str = "", *, basic: bool = False) -> RequestPr
 
 def unavailable(why: str, retry_after_s: int = 2) -> RequestProblem:
     return RequestProblem(503, "unavailable", why, headers={"Retry-After": str(retry_after_s)})
-
-
-def shortened(value: str) -> str:
-    """A value as shown in a message: never longer than the message needs."""
-    return value if len(value) <= 80 else value[:77] + "…"
 
 
 Form = Callable[[RequestProblem, str], Response]

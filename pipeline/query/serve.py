@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
 
 import structlog
 import uvicorn
-from fastapi import APIRouter
 
 from pipeline.errors import USAGE, Problem
 from pipeline.query.app import create_app
@@ -18,8 +16,8 @@ from pipeline.settings import Settings
 _LONGEST_HEAD = 512 * 1024
 
 
-def serve(settings: Settings, routers: Sequence[APIRouter] = ()) -> None:
-    """Serve, with the routes of other parts, until a signal ends it; requests under way finish within 5 s."""
+def serve(settings: Settings) -> None:
+    """Serve until a signal ends it; requests under way finish within 5 s."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -31,7 +29,7 @@ def serve(settings: Settings, routers: Sequence[APIRouter] = ()) -> None:
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, routers),
+            create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
             http="h11",  # bounds the size of a request's head

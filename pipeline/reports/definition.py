@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline.errors import BadField
 from pipeline.instants import instant
-from pipeline.query.problems import invalid
 from pipeline.reports.ranges import CUSTOM, RANGES, custom_end
 from pipeline.reports.schedule import check_cron
 
@@ -59,17 +59,17 @@ class Definition:
 def parse(body: Any, types: Mapping[str, FilterShape], known: Definition | None = None) -> dict[str, Any]:
     """The fields of a definition in a request's body; of a change, those that are in it over those of `known`.
 
-    Raises RequestProblem (400) naming the field.
+    Raises BadField.
     """
     if not isinstance(body, dict):
-        raise invalid("body", None, "is no JSON object; send the report as one")
+        raise BadField("body", None, "is no JSON object; send the report as one")
     for name in body:
         if name not in (*_FIELDS, *(_READ_ONLY if known else ())):
-            raise invalid(name[:80] or "body", None, f"is no field of a report; there are {', '.join(_FIELDS)}")
+            raise BadField(name[:80] or "body", None, f"is no field of a report; there are {', '.join(_FIELDS)}")
     if known is None:
         for name in _REQUIRED:
             if name not in body:
-                raise invalid(name, None, "is missing; a report needs " + ", ".join(_REQUIRED))
+                raise BadField(name, None, "is missing; a report needs " + ", ".join(_REQUIRED))
     found: dict[str, Any] = {}
     for name in _FIELDS:
         if name in body:
@@ -80,9 +80,9 @@ def parse(body: Any, types: Mapping[str, FilterShape], known: Definition | None 
     found.setdefault("ended_at", None)
     found.setdefault("cron_expr", "")
     if found["type"] not in types:
-        raise invalid("type", found["type"], f"is no report; there are {', '.join(types)}")
+        raise BadField("type", found["type"], f"is no report; there are {', '.join(types)}")
     if known is not None and found["type"] != known.type:
-        raise invalid("type", found["type"], f"cannot be changed from {known.type}; create another report")
+        raise BadField("type", found["type"], f"cannot be changed from {known.type}; create another report")
     found["filter"] = types[found["type"]](found["filter"])
     if found["range"] == CUSTOM:
         _check_custom(found)
@@ -92,25 +92,25 @@ def parse(body: Any, types: Mapping[str, FilterShape], known: Definition | None 
 def _check_custom(found: Mapping[str, Any]) -> None:
     for name in ("started_at", "ended_at"):
         if found[name] is None:
-            raise invalid(name, None, "is missing; the range CUSTOM needs started_at and ended_at")
+            raise BadField(name, None, "is missing; the range CUSTOM needs started_at and ended_at")
     if found["ended_at"] <= found["started_at"]:
-        raise invalid("ended_at", None, "is not after started_at; give a later time")
+        raise BadField("ended_at", None, "is not after started_at; give a later time")
 
 
 def _text(name: str, most: int, *, least: int = 0) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise invalid(name, None, "is no text")
+            raise BadField(name, None, "is no text")
         if len(value) > most:
-            raise invalid(name, value, f"is {len(value)} characters long; write at most {most}")
+            raise BadField(name, value, f"is {len(value)} characters long; write at most {most}")
         if len(value.strip()) < least:
-            raise invalid(name, None, "is empty; write one")
+            raise BadField(name, None, "is empty; write one")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise invalid(name, None, "has control characters; remove them")
+            raise BadField(name, None, "has control characters; remove them")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise invalid(name, None, "has half a surrogate pair; remove it") from None
+            raise BadField(name, None, "has half a surrogate pair; remove it") from None
         return value
 
     return check
@@ -119,7 +119,7 @@ def _text(name: str, most: int, *, least: int = 0) -> Callable[[Any], str]:
 def _word(name: str, words: tuple[str, ...]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in words:
-            raise invalid(name, _shown(value), f"is none of {', '.join(words)}")
+            raise BadField(name, _shown(value), f"is none of {', '.join(words)}")
         return value
 
     return check
@@ -130,7 +130,7 @@ def _email(value: Any) -> str:
     text = _text("email", LONGEST_EMAIL)(value).strip()
     for address in filter(None, re.split(r"[,;]\s*", text)):
         if not _ADDRESS.fullmatch(address):
-            raise invalid("email", address, "is no e-mail address; write name@example.com, or leave it empty for none")
+            raise BadField("email", address, "is no e-mail address; write name@example.com, or leave it empty for none")
     return text
 
 
@@ -144,11 +144,11 @@ def _time(name: str) -> Callable[[Any], int | None]:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
-            raise invalid(name, _shown(value), "is no RFC 3339 time in a text, such as 2024-08-20T00:00:00Z")
+            raise BadField(name, _shown(value), "is no RFC 3339 time in a text, such as 2024-08-20T00:00:00Z")
         try:
             return instant(value)
         except ValueError as error:
-            raise invalid(name, value, str(error)) from None
+            raise BadField(name, value, str(error)) from None
 
     return check
 
@@ -159,7 +159,7 @@ def _cron(value: Any) -> str:
         try:
             check_cron(text)
         except ValueError as error:
-            raise invalid("cron_expr", text, str(error)) from None
+            raise BadField("cron_expr", text, str(error)) from None
     return text
 
 
@@ -187,21 +187,21 @@ class FilterShape:
 
     def __call__(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise invalid("filter", None, f"is no JSON object; it may hold {self._known()}")
+            raise BadField("filter", None, f"is no JSON object; it may hold {self._known()}")
         for name in value:
             if name not in self.fields:
-                raise invalid(
+                raise BadField(
                     f"filter.{str(name)[:80]}", None, f"does not belong to this type; it may hold {self._known()}"
                 )
         found = {name: self.fields[name](f"filter.{name}", given) for name, given in value.items()}
         for name, other, words in self._needs:
             if found.get(name) in words and not found.get(other):
-                raise invalid(f"filter.{other}", None, f"is missing; filter.{name} {found[name]} needs it")
+                raise BadField(f"filter.{other}", None, f"is missing; filter.{name} {found[name]} needs it")
             if found.get(name) in words and "RANGE" in str(found[name]):
                 extension_ranges(f"filter.{other}", found[other])
         low, high = found.get("duration_from"), found.get("duration_to")
         if found.get("duration", "ANY") != "ANY" and low is not None and high is not None and high < low:
-            raise invalid("filter.duration_to", str(high), "is less than filter.duration_from; give a greater one")
+            raise BadField("filter.duration_to", str(high), "is less than filter.duration_from; give a greater one")
         return found
 
     def _known(self) -> str:
@@ -221,21 +221,21 @@ def text(name: str, value: Any) -> str:
 def truth(name: str, value: Any) -> bool:
     """A field that is true or false."""
     if not isinstance(value, bool):
-        raise invalid(name, _shown(value), "is neither true nor false")
+        raise BadField(name, _shown(value), "is neither true nor false")
     return value
 
 
 def whole(name: str, value: Any) -> int:
     """A field with a whole number from 0."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_SECONDS:
-        raise invalid(name, _shown(value), f"is no whole number from 0 to {_MOST_SECONDS}")
+        raise BadField(name, _shown(value), f"is no whole number from 0 to {_MOST_SECONDS}")
     return value
 
 
 def texts(name: str, value: Any) -> list[str]:
     """A field with a list of names, 1 to 64 characters each."""
     if not isinstance(value, list) or len(value) > 1000:
-        raise invalid(name, None, "is no list of at most 1000 texts")
+        raise BadField(name, None, "is no list of at most 1000 texts")
     return [_text(name, 64, least=1)(item) for item in value]
 
 
@@ -243,7 +243,7 @@ def numbers(name: str, value: Any) -> list[str]:
     """A field with a list of extension numbers, 3 to 64 digits each."""
     for item in texts(name, value):
         if not _NUMBER.fullmatch(item):
-            raise invalid(name, item, "is no number of 3 to 64 digits")
+            raise BadField(name, item, "is no number of 3 to 64 digits")
     return list(value)
 
 
@@ -264,7 +264,7 @@ def extension_ranges(name: str, value: str) -> list[tuple[str, str]]:
     for part in value.split(","):
         match = _RANGE_OF.fullmatch(part)
         if match is None or (match[2] and (len(match[2]) != len(match[1]) or match[2] < match[1])):
-            raise invalid(name, value, "is neither an extension nor a range; write 101, 101-110 or 101,105-110")
+            raise BadField(name, value, "is neither an extension nor a range; write 101, 101-110 or 101,105-110")
         pairs.append((match[1], match[2] or match[1]))
     return pairs
 

@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 
 from pipeline.directory.model import Directory
-from pipeline.errors import DEPENDENCY, FAILED, USAGE, Problem
+from pipeline.errors import DEPENDENCY, FAILED, USAGE, BadField, Problem
 from pipeline.instants import instant
-from pipeline.query.problems import RequestProblem, invalid
 from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.jobs import report_reader
@@ -41,31 +40,31 @@ class Wish:
 
 
 def span_asked(range_: str, start: str, end: str, zone: str) -> Span:
-    """The time that is asked for. Raises RequestProblem naming the field."""
+    """The time that is asked for. Raises BadField naming the field."""
     if range_ not in RANGES:
-        raise invalid("range", range_, f"is none of {', '.join(RANGES)}")
+        raise BadField("range", range_, f"is none of {', '.join(RANGES)}")
     custom = None
     if range_ == CUSTOM:
         moments = []
         for name, text in (("from", start), ("to", end)):
             if not text:
-                raise invalid(name, None, "is missing; the range CUSTOM needs from and to")
+                raise BadField(name, None, "is missing; the range CUSTOM needs from and to")
             try:
                 moments.append(instant(text))
             except ValueError as error:
-                raise invalid(name, text, str(error)) from None
+                raise BadField(name, text, str(error)) from None
         if moments[1] <= moments[0]:
-            raise invalid("to", end, "is not after from; give a later time")
+            raise BadField("to", end, "is not after from; give a later time")
         custom = (moments[0], custom_end(moments[1]))
     return span_of(range_, now_ms(), zone, custom)
 
 
 async def pieces(reader: Reader, directory: Directory, wish: Wish, span: Span) -> AsyncIterator[bytes]:
-    """The report in its form. Raises RequestProblem for a filter that is none of the type's."""
+    """The report in its form. Raises BadField for a filter that is none of the type's."""
     try:
         given = orjson.loads(wish.filter or "{}")
     except ValueError as error:
-        raise invalid("filter", wish.filter, f"is no JSON ({error}); write an object") from None
+        raise BadField("filter", wish.filter, f"is no JSON ({error}); write an object") from None
     kind = ALL[wish.type]
     if isinstance(given, dict):
         given |= wish.more
@@ -83,8 +82,8 @@ async def make(settings: Settings, wish: Wish, write: Callable[[bytes], Any]) ->
         span = span_asked(wish.range, wish.start, wish.end, directory.tenant.zone)
         async for piece in pieces(reader, directory, wish, span):
             write(piece)
-    except RequestProblem as problem:
-        raise Problem(f"{problem.detail[:1].upper()}{problem.detail[1:]}.", code=USAGE) from None
+    except BadField as error:
+        raise Problem(f"{str(error)[:1].upper()}{str(error)[1:]}.", code=USAGE) from None
     except (Unavailable, QueryFailed) as error:
         raise Problem(f"ClickHouse cannot answer: {error}.", hint="Is it up, and migrated?", code=DEPENDENCY) from None
     except TooCostly as error:

@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from pipeline.ingest import sender as senders
-from pipeline.ingest.routes import router
 from pipeline.ingest.sender import Full, Sender
 from pipeline.kafka import partition_of, raw_topics
 from pipeline.query.app import create_app
@@ -49,7 +48,7 @@ class Service:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Callable[..., Any]]:
-        app = create_app(self.settings, [router(self.settings)])
+        app = create_app(self.settings)
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cdr") as client,
@@ -229,7 +228,7 @@ async def test_reports_without_time_get_that_of_their_receipt(service: Service, 
 
 
 async def test_it_is_in_the_document(service: Service) -> None:
-    app = create_app(service.settings, [router(service.settings)])
+    app = create_app(service.settings)
     operation = app.openapi()["paths"]["/ingest/{source}"]["post"]
     assert {"200", "400", "401", "403", "404", "413", "429", "503"} <= set(operation["responses"])
     assert "application/x-ndjson" in operation["requestBody"]["content"]

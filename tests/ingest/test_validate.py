@@ -10,7 +10,6 @@ import httpx
 import jsonschema
 import pytest
 
-from pipeline.ingest.routes import documents, router
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from tests.forks import cdr
@@ -64,7 +63,7 @@ def test_what_cannot_be_read() -> None:
 
 async def test_the_documents_of_the_service() -> None:
     settings = Settings(events_topic="mine", kafka="broker.example:9092")
-    app = create_app(settings, [router(settings), documents(settings)])
+    app = create_app(settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cdr") as client:
         document = (await client.get("/asyncapi.json")).json()
         assert document["asyncapi"].startswith("3.0") and document["servers"]["kafka"]["host"] == "broker.example:9092"

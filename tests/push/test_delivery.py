@@ -9,10 +9,11 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from pipeline.errors import BadField
 from pipeline.push.delivery import Sender
 from pipeline.push.events import Message, message_id
-from pipeline.push.requests import BadWebhook, made
 from pipeline.push.store import PushStore, Webhook
+from pipeline.push.webhooks import made
 from pipeline.settings import Settings
 from pipeline.warehouse.reader import Row
 from tests.push.receiver import Got, Receiver
@@ -157,7 +158,7 @@ async def test_private_addresses_are_refused_when_sending_too(
         assert status == 0 and "public internet" in error
     await sender.close()
     assert receiver.got == []
-    with pytest.raises(BadWebhook, match="public internet"):
+    with pytest.raises(BadField, match="public internet"):
         await made(careful, store, "acme", receiver.url(), None)
 
 

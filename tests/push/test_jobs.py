@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from pipeline.push.jobs import push_reader
-from pipeline.push.requests import made
 from pipeline.push.store import PushStore, Webhook
+from pipeline.push.webhooks import made
 from tests.push.receiver import Got, Receiver
 from tests.servers import ClickHouseServer, TansuServer
 from tests.worker.deployment import Deployment, wait_for

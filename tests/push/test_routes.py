@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from pipeline import settings as settings_module
 from pipeline.cli import app as cli
-from pipeline.push import routes
 from pipeline.push.store import DEAD, PushStore
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
@@ -22,7 +21,7 @@ from tests.push.receiver import Receiver
 
 @pytest.fixture
 async def api(settings: Settings, client: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings, [routes.router(settings)])
+    app = create_app(settings)
     token = create_token(client, "acme", "tests", scopes=("webhooks:write",))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app),

@@ -12,11 +12,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline import kafka
-from pipeline.push import stream
-from pipeline.push.stream import Following, place_of, sees
+from pipeline.errors import BadField
+from pipeline.push.following import Following, Look, place_of
 from pipeline.query.app import create_app
 from pipeline.query.auth import Caller
-from pipeline.query.problems import RequestProblem
+from pipeline.query.v1.cdr_stream import sees
 from pipeline.settings import Settings
 from pipeline.warehouse.tokens import create_token
 from tests.servers import TansuServer
@@ -50,15 +50,18 @@ async def produce(settings: Settings, *documents: dict[str, Any]) -> None:
             await producer.send_and_wait(settings.cdrs_topic, orjson.dumps(one), partition=part)
 
 
-async def as_it_is(document: dict[str, Any]) -> dict[str, Any]:
-    return document
+def seen_by(caller: Caller) -> Look:
+    async def look(document: dict[str, Any]) -> dict[str, Any] | None:
+        return document if sees(caller, document) else None
+
+    return look
 
 
 async def follow(
     settings: Settings, number: int, place: dict[int, int] | None, caller: Caller = ACME
 ) -> tuple[list[tuple[str, int]], str]:
     """The first so many events, and the last id."""
-    following = Following(settings, caller, as_it_is, place)
+    following = Following(settings, caller.tenant, seen_by(caller), place)
     await following.begin()
     events = following.events()
     text = ""
@@ -84,7 +87,7 @@ async def test_every_version_in_order_and_on_from_the_last(feed: Settings) -> No
 
 async def test_without_an_id_it_begins_now(feed: Settings) -> None:
     await produce(feed, document("a", 1), document("a", 2))
-    following = Following(feed, ACME, as_it_is, None)
+    following = Following(feed, ACME.tenant, seen_by(ACME), None)
     await following.begin()
     events = following.events()
     text = (await anext(events)).decode()
@@ -111,14 +114,14 @@ def test_who_sees_what() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "1", "0:", "0:1,", "0:-1", "0:1;1:2", "0:" + "9" * 30])
 def test_ids_that_are_none(text: str) -> None:
-    with pytest.raises(RequestProblem, match="Last-Event-ID"):
+    with pytest.raises(BadField, match="Last-Event-ID"):
         place_of(text)
 
 
 @pytest.fixture
 async def api(settings: Settings, client: Any) -> AsyncIterator[httpx.AsyncClient]:
     away = settings.model_copy(update={"kafka": "127.0.0.1:9"})
-    app = create_app(away, [stream.router(away)])
+    app = create_app(away)
     token = create_token(client, "acme", "tests")
     transport, headers = httpx.ASGITransport(app=app), {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as found:

@@ -9,7 +9,6 @@ import httpx
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from pipeline.cli.services import routers
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from tests.query.conftest import Running
@@ -25,7 +24,7 @@ _SETTINGS: Final = Settings(clickhouse="http://127.0.0.1:1", database="cdr", kaf
 
 
 def _document() -> dict[str, Any]:
-    app = create_app(_SETTINGS, routers(_SETTINGS))
+    app = create_app(_SETTINGS)
     document: dict[str, Any] = app.openapi()
     app.state.gate.close()
     app.state.reader.close()

@@ -274,7 +274,8 @@ def scoped(warehouse: Warehouse) -> Iterator[FastAPI]:
     async def read(caller: Authenticated) -> str:
         return caller.name
 
-    app = create_app(warehouse.settings, [router])
+    app = create_app(warehouse.settings)
+    app.include_router(router)
     yield app
     app.state.gate.close()
     app.state.reader.close()

@@ -12,7 +12,6 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.query.app import create_app
-from pipeline.reports import routes
 from pipeline.reports.jobs import report_reader
 from pipeline.settings import Settings
 from pipeline.warehouse.access import ADMIN
@@ -76,7 +75,7 @@ def reader(warehouse: Warehouse) -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def service(warehouse: Warehouse) -> Iterator[FastAPI]:
-    app = create_app(warehouse.settings, [routes.router(warehouse.settings)])
+    app = create_app(warehouse.settings)
     yield app
     app.state.reader.close()
 

@@ -15,8 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.errors import shortened
 from pipeline.instants import instant
-from pipeline.query.problems import invalid, shortened
+from pipeline.query.problems import invalid
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import FUNCTIONS
 from pipeline.warehouse.expressions import (

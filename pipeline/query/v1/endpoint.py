@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
 from fastapi import Request
 
 from pipeline.directory.model import Directory
 from pipeline.query.auth import Caller
-from pipeline.query.problems import Problem, RequestProblem, invalid
+from pipeline.query.bodies import json_value
+from pipeline.query.problems import Problem, invalid
 from pipeline.query.v1.fields import Look
 from pipeline.settings import Settings
 from pipeline.warehouse.access import MASKED
 from pipeline.warehouse.directories import Directories
 from pipeline.warehouse.reader import Reader
-
-# A JSON body with the largest filter there may be.
-LARGEST_BODY: Final = 1 << 20
 
 _PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 
@@ -70,19 +67,9 @@ def is_masked(request: Request, caller: Caller) -> bool:
 
 async def body_of(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
     """The JSON object in the body, with known members only; 413 when it is too large."""
-    length = request.headers.get("content-length", "")
-    body = b""
-    if not (length.isdigit() and int(length) > LARGEST_BODY):
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LARGEST_BODY:
-                break
-    if len(body) > LARGEST_BODY or (length.isdigit() and int(length) > LARGEST_BODY):
-        raise RequestProblem(413, "too_large", f"The body is larger than {LARGEST_BODY} bytes; send less.")
-    try:
-        value = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise invalid("body", None, f"is no JSON ({error})") from None
+    value = await json_value(request)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise invalid("body", None, "is no JSON object")
     for name in value:

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.errors import shortened
 from pipeline.query.parameters import LONGEST_VALUE, Parameters
-from pipeline.query.problems import RequestProblem, invalid, shortened
+from pipeline.query.problems import RequestProblem, invalid
 from pipeline.query.v1.fields import Field
 from pipeline.warehouse.conditions import Bindings, condition
 from pipeline.warehouse.expressions import (

@@ -1,8 +1,8 @@
-"""What both surfaces of reports take from a request."""
+"""Who may see and make reports, on both their surfaces."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from fastapi import Request
@@ -10,23 +10,8 @@ from starlette.responses import Response
 
 from pipeline.query.auth import Authenticated, Caller
 from pipeline.query.parameters import parse
-from pipeline.query.problems import RequestProblem, invalid
+from pipeline.query.problems import RequestProblem
 from pipeline.reports.store import ReportStore
-
-_LARGEST: Final = 1 << 20
-
-
-async def body_of(request: Request) -> Any:
-    """The JSON that a request carries; 400 when it is none."""
-    held = bytearray()
-    async for part in request.stream():
-        held += part
-        if len(held) > _LARGEST:
-            raise RequestProblem(413, "invalid", "The body is larger than 1 MB; a report is far smaller.", field="body")
-    try:
-        return orjson.loads(held)
-    except ValueError as error:
-        raise invalid("body", None, f"is no JSON ({error}); send one object") from None
 
 
 def no_options(request: Request) -> None:

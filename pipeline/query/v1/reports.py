@@ -13,19 +13,20 @@ from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Caller
+from pipeline.query.bodies import json_value
 from pipeline.query.documents import parameter
 from pipeline.query.parameters import parse
+from pipeline.query.portsip.call_reports import carries
+from pipeline.query.portsip.report_models import CallReportChange
 from pipeline.query.problems import Problem, invalid, not_found
+from pipeline.query.report_access import json_response, manager, no_options, store_of, writer
 from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
 from pipeline.reports.definition import Definition, from_text
 from pipeline.reports.definition import parse as parse_definition
 from pipeline.reports.jobs import report_reader
-from pipeline.reports.models import CallReportChange
 from pipeline.reports.once import Wish, pieces, span_asked
-from pipeline.reports.portsip_routes import carries
 from pipeline.reports.ranges import RANGES
 from pipeline.reports.render import MEDIA_TYPES
-from pipeline.reports.requests import body_of, json_response, manager, no_options, store_of, writer
 from pipeline.reports.runs import file_name, now_ms
 from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id
@@ -98,7 +99,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         at once."""
         writer(caller)
         no_options(request)
-        body = await body_of(request)
+        body = await json_value(request)
         if isinstance(body, dict):
             body = {"email": "", "filter": {}, "format": "HTML"} | body
         now = now_ms()

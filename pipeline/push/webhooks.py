@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from pipeline.errors import BadField
 from pipeline.push import signing
 from pipeline.push.addresses import check_url
 from pipeline.push.events import TEST, TYPES, Message, message_id
@@ -18,35 +19,27 @@ from schemas.call import rfc3339
 MOST = 50
 
 
-class BadWebhook(ValueError):
-    """A field that is wrong: its name, its value and what to write instead."""
-
-    def __init__(self, field: str, value: str | None, fix: str) -> None:
-        super().__init__(f"{field} {value[:80]!r}: {fix}" if value is not None else f"{field}: {fix}")
-        self.field, self.value, self.fix = field, value, fix
-
-
 async def made(settings: Settings, store: PushStore, tenant: str, url: Any, events: Any, secret: Any = None) -> Webhook:
-    """A new webhook, kept. Raises BadWebhook."""
+    """A new webhook, kept. Raises BadField."""
     if not isinstance(url, str):
-        raise BadWebhook("url", None, "is missing or no text; write it like https://example.com/hook")
+        raise BadField("url", None, "is missing or no text; write it like https://example.com/hook")
     try:
         check_url(url, private=settings.webhook_private)
     except ValueError as error:
-        raise BadWebhook("url", url, str(error)) from None
+        raise BadField("url", url, str(error)) from None
     chosen = TYPES if events is None else events
     if not isinstance(chosen, Sequence) or isinstance(chosen, str) or not chosen:
-        raise BadWebhook("events", None, f"is no list of event types; there are {', '.join(TYPES)}")
+        raise BadField("events", None, f"is no list of event types; there are {', '.join(TYPES)}")
     for each in chosen:
         if each not in TYPES:
-            raise BadWebhook("events", str(each), f"is none of {', '.join(TYPES)}")
+            raise BadField("events", str(each), f"is none of {', '.join(TYPES)}")
     if secret is not None:
         try:
             signing.key_of(secret if isinstance(secret, str) else "")
         except ValueError as error:
-            raise BadWebhook("secret", None, str(error)) from None
+            raise BadField("secret", None, str(error)) from None
     if len(await store.listed(tenant)) >= MOST:
-        raise BadWebhook("url", url, f"is one too many: a tenant has {MOST} webhooks at most; delete one")
+        raise BadField("url", url, f"is one too many: a tenant has {MOST} webhooks at most; delete one")
     webhook = Webhook(
         tenant, new_id(), url, secret or signing.new_secret(), tuple(dict.fromkeys(chosen)), created_at=now_ms()
     )

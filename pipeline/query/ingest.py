@@ -18,15 +18,12 @@ from starlette.responses import Response
 from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Away, Full, Sender
-from pipeline.kafka import raw_topics, topic_names
+from pipeline.kafka import raw_topics
 from pipeline.query.auth import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
 from pipeline.sources.registry import SOURCES, raw_decoder, stamped
 from pipeline.sources.source import Options
-from schemas.asyncapi import asyncapi
-from schemas.call_model import call_json_schema
-from schemas.contract import event_json_schema
 
 log = structlog.get_logger("cdr.ingest")
 
@@ -59,7 +56,7 @@ class Line(BaseModel):
     hint: str | None = Field(None, description="Refused: what to do.")
 
 
-class Answer(BaseModel):
+class IngestAnswer(BaseModel):
     """What became of a request's events."""
 
     taken: int = Field(examples=[1])
@@ -130,7 +127,7 @@ def router(settings: Settings) -> APIRouter:
         operation_id="ingest",
         summary="Take events of a PBX",
         description=_ABOUT,
-        response_model=Answer,
+        response_model=IngestAnswer,
         response_model_exclude_none=True,
         responses=_ANSWERS,
         openapi_extra=_BODY,
@@ -240,34 +237,3 @@ def _answer(request: Request, found: Intake) -> Response:
         "request_id": request.scope["cdr.request_id"],
     }
     return Response(orjson.dumps(problem | body), 400, media_type="application/problem+json")
-
-
-def documents(settings: Settings) -> APIRouter:
-    """What producers and consumers of the topics read: AsyncAPI, with the topics as they are called here, and the
-    JSON Schemas."""
-    routes = APIRouter(include_in_schema=False)
-    usual, here = topic_names(Settings.model_construct()), topic_names(settings)
-    names = {usual[purpose]: topic for purpose, topic in here.items()}
-    made: dict[str, bytes] = {}
-
-    @routes.get("/asyncapi.json")
-    async def asyncapi_document() -> Response:
-        if "asyncapi" not in made:
-            document = asyncapi()
-            for channel in document["channels"].values():
-                topic = names[channel["address"]]
-                channel["address"] = channel["bindings"]["kafka"]["topic"] = topic
-            document["servers"]["kafka"]["host"] = settings.kafka.split(",")[0].strip()
-            made["asyncapi"] = orjson.dumps(document)
-        return Response(made["asyncapi"], media_type="application/json")
-
-    @routes.get("/schemas/{name}")
-    async def schema(name: str) -> Response:
-        known = {"call-event.v1.json": event_json_schema, "call.v1.json": call_json_schema}
-        if name not in known:
-            raise not_found(f"There is no schema {name[:40]!r}; known: {', '.join(known)}.")
-        if name not in made:
-            made[name] = orjson.dumps(known[name]())
-        return Response(made[name], media_type="application/schema+json")
-
-    return routes

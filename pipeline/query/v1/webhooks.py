@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pipeline.push.events import TYPES
-from pipeline.push.requests import BadWebhook, made, shown, trial
 from pipeline.push.store import DEAD, PushStore, Webhook
+from pipeline.push.webhooks import made, shown, trial
 from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.documents import json_body_of, parameter
 from pipeline.query.parameters import parse
@@ -56,17 +56,14 @@ def router(settings: Settings) -> APIRouter:
         Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
         parse(request.scope["query_string"], ())
         body = await body_of(request, tuple(NewWebhook.model_fields))
-        try:
-            webhook = await made(
-                settings,
-                _store(request),
-                _all_of(caller).tenant,
-                body.get("url"),
-                body.get("events"),
-                body.get("secret") or None,
-            )
-        except BadWebhook as error:
-            raise invalid(error.field, error.value, error.fix) from None
+        webhook = await made(
+            settings,
+            _store(request),
+            _all_of(caller).tenant,
+            body.get("url"),
+            body.get("events"),
+            body.get("secret") or None,
+        )
         return _json(shown(webhook, secret=True), 201)
 
     @routes.get("/{id}", operation_id="get_webhook", summary="A webhook")

@@ -1,0 +1,163 @@
+"""PortSIP's completed call reports under `/api`, and their files by link."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import IO, Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response, StreamingResponse
+
+from pipeline.files import Files
+from pipeline.query.auth import DOCUMENTED, Caller
+from pipeline.query.portsip import report_models as models
+from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id, options_of
+from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.rows import parse_id
+from pipeline.query.problems import RequestProblem, not_found
+from pipeline.query.report_access import json_response, no_options, store_of, writer
+from pipeline.reports.blobs import blob_token, is_signed, named_by
+from pipeline.reports.catalogue import PORTSIP
+from pipeline.reports.render import MEDIA_TYPES
+from pipeline.reports.runs import destroy
+from pipeline.reports.store import COMPLETED, Run, as_run
+from pipeline.settings import Settings
+from pipeline.warehouse.expressions import All
+from schemas.call import rfc3339
+
+_TYPES: Final = tuple(PORTSIP)
+_PIECE: Final = 1 << 18
+
+
+def router(settings: Settings, files: Files) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/api", tags=["PortSIP"], responses=ERRORS)
+
+    def item(run: Run) -> dict[str, Any]:
+        until = int(time.time()) + settings.report_link_days * 86_400
+        return {
+            "id": str(run.id),
+            "name": run.name,
+            "type": run.type,
+            "format": run.format,
+            "completed_at": rfc3339(run.completed_at),
+            "file_name": run.file_name,
+            "file_size": run.file_size,
+            "file_url": f"/api/blobs/{blob_token(run.id, run.secret, until)}",
+        }
+
+    @routes.get(
+        "/completed_call_reports",
+        operation_id="list_completed_call_reports",
+        summary="List completed call reports",
+        response_model=models.CompletedCallReportPage,
+        openapi_extra={"parameters": LIST},
+        dependencies=[DOCUMENTED],
+    )
+    async def list_completed(request: Request, caller: Manager) -> Response:
+        """Reports that were made, newest first."""
+        options = options_of(request)
+        found = await store_of(request).completed(
+            caller.tenant,
+            _TYPES,
+            All(
+                (
+                    parse_filter(options.text("filter"), COMPLETED),
+                    parse_search(options.text("search"), (COMPLETED["name"], COMPLETED["file_name"])),
+                )
+            ),
+            parse_orderby(options.text("orderby"), COMPLETED),
+            skip=options.whole("skip", 0, 0, 10**12),
+            top=options.whole("top", 100, 1, 100),
+        )
+        return json_response({"count": found.count, "items": [item(as_run(row)) for row in found.rows]})
+
+    @routes.get(
+        "/completed_call_reports/{id}",
+        operation_id="get_completed_call_report",
+        summary="One completed call report",
+        response_model=models.CompletedCallReport,
+        dependencies=[DOCUMENTED],
+    )
+    async def get_completed(request: Request, caller: Manager, id: Id) -> Response:
+        """A report that was made."""
+        no_options(request)
+        return json_response(item(await _run_of(request, caller, parse_id(id, "Completed call report"))))
+
+    @routes.post(
+        "/completed_call_reports/{id}/destroy",
+        operation_id="destroy_completed_call_report",
+        summary="Destroy a completed call report",
+        status_code=204,
+        dependencies=[DOCUMENTED],
+    )
+    async def destroy_completed(request: Request, caller: Manager, id: Id) -> Response:
+        """Its file goes, too, and links to it end."""
+        writer(caller)
+        no_options(request)
+        try:
+            run = await _run_of(request, caller, parse_id(id, "Completed call report"))
+        except RequestProblem as problem:
+            raise bad_id(problem) from None
+        await destroy(store_of(request), files, run)
+        return Response(status_code=204)
+
+    @routes.get(
+        "/blobs/{token}",
+        operation_id="get_blob",
+        summary="The file of a completed report",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}, "text/html": {}}, "description": "The file."}},
+    )
+    async def get_blob(
+        request: Request,
+        token: Annotated[str, Path(description="The last part of file_url; no other token is needed.")],
+    ) -> Response:
+        """Whoever has the link may fetch the file until it ends."""
+        no_options(request)
+        gone = not_found("There is no such file, or the link has ended; take file_url from a list again.")
+        named = named_by(token)
+        if named is None or named[1] < time.time():
+            raise gone
+        for run in await store_of(request).runs_by_id(named[0]):
+            if is_signed(token, run.secret):
+                return await _file(files, run, gone)
+        raise gone
+
+    return routes
+
+
+async def _run_of(request: Request, caller: Caller, id_: int) -> Run:
+    found = await store_of(request).run(caller.tenant, id_)
+    if found is None or found[1] or found[0].state != "done" or found[0].type not in PORTSIP:
+        raise not_found(f"There is no completed call report with the id {str(id_)!r}.")
+    return found[0]
+
+
+async def _file(files: Files, run: Run, gone: RequestProblem) -> Response:
+    """The file, in pieces. A page may be looked at, but run nothing and load nothing."""
+    try:
+        file = await asyncio.to_thread(files.open, run.path)
+    except (OSError, ValueError):
+        raise gone from None
+    way = "inline" if run.format == "HTML" else "attachment"
+    return StreamingResponse(
+        _pieces(file),
+        media_type=MEDIA_TYPES[run.format.lower()],
+        headers={
+            "Content-Disposition": f'{way}; filename="{run.file_name}"',
+            "Content-Length": str(run.file_size),
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "private, max-age=300",
+        },
+    )
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

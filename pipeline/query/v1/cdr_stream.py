@@ -1,0 +1,93 @@
+"""`/v1/cdrs/stream`: the change feed for a client. (`/v1/calls/stream` shows calls as lists show them, and the last
+version only.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from pipeline.push.following import Following, place_of
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.documents import parameter
+from pipeline.query.limits import Turns
+from pipeline.query.parameters import parse
+from pipeline.query.problems import unavailable
+from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
+from pipeline.query.v1.shown import shown
+from pipeline.settings import Settings
+
+
+def router(settings: Settings) -> APIRouter:
+    """The route."""
+    routes = APIRouter(prefix="/v1/cdrs", tags=["Calls"], responses=refusals(), dependencies=[DOCUMENTED])
+
+    @routes.get(
+        "/stream",
+        operation_id="stream_cdrs",
+        summary="Every version of every call",
+        responses={
+            200: {
+                "description": "Events `call` (a call document) and `retired` (a call that went into another).",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+        openapi_extra={
+            "parameters": [
+                parameter("last_event_id", {"type": "string"}, "As the header Last-Event-ID.", "0:17,1:4"),
+                {
+                    "name": "Last-Event-ID",
+                    "in": "header",
+                    "required": False,
+                    "schema": {"type": "string"},
+                    "description": "Go on behind this event; `0:0` for all there is; from now on when left out.",
+                    "example": "0:17,1:4",
+                },
+            ]
+        },
+    )
+    async def stream_cdrs(request: Request, caller: Authenticated) -> Response:
+        """Server-sent events until the client goes. At least once: after a crash of a worker a version may come
+        twice."""
+        options = parse(request.scope["query_string"], ("last_event_id",))
+        given = request.headers.get("last-event-id") or options.text("last_event_id")
+        place = None if given is None else place_of(given)
+
+        async def look(document: dict[str, Any]) -> dict[str, Any] | None:
+            if not sees(caller, document):
+                return None
+            if document.get("retired"):
+                return document
+            return shown(document, await directory_of(request, caller), is_masked=is_masked(request, caller))
+
+        followers: Turns = request.app.state.followers
+        with followers.one(caller.tenant):
+            following = Following(settings, caller.tenant, look, place)
+            try:
+                await following.begin()  # what is wrong is said with a status
+            except (KafkaError, OSError) as error:
+                raise unavailable("Kafka does not answer; try again.") from error
+        return StreamingResponse(
+            followers.during(caller.tenant, following.events()),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    return routes
+
+
+def sees(caller: Caller, document: Mapping[str, Any]) -> bool:
+    """Whether the caller may see the call: its tenant's, and an ordinary user one that its extension made or was a
+    target of."""
+    if document.get("tenant") != caller.tenant:
+        return False
+    if caller.sees_all:
+        return True
+    mine = caller.extension
+    if not mine or document.get("retired"):
+        return False
+    sides = (document["caller"]["extension"], document["callee"]["extension"])
+    return mine in sides or any(log["number"] == mine for log in document["logs"])
