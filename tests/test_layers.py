@@ -15,6 +15,7 @@ LAYERS = (
     ("schemas",),
     ("pipeline.errors", "pipeline.settings", "pipeline.instants"),
     ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
+    ("pipeline.jobs",),
     ("pipeline.calls",),
     ("pipeline.sources",),
     ("pipeline.directory",),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 
 from pipeline.sources.instants import instant
-from pipeline.sources.source import Malformed
-from schemas.event import EARLIEST_MS
+from pipeline.sources.source import Decoded, Malformed, Options, Rejected, latest
+from schemas.event import EARLIEST_MS, Event
 
 LONGEST_TEXT: Final = 1024
 LONGEST_ID: Final = 200
@@ -31,6 +31,27 @@ def parse(value: bytes, longest: int) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise Malformed("the value is no object; send one JSON object for each event")
     return raw
+
+
+def decoded_each(
+    values: Sequence[bytes],
+    events_of: Callable[[bytes, Options, int], list[Event]],
+    options: Options,
+    now_ms: int | None,
+) -> Decoded:
+    """What `events_of` makes of each value; what it refuses with Malformed is rejected, its neighbours are not. Its
+    last argument is the latest instant that is believed."""
+    decoded = Decoded()
+    until = latest(now_ms)
+    for index, value in enumerate(values):
+        try:
+            events = events_of(value, options, until)
+        except Malformed as malformed:
+            decoded.rejected.append(Rejected(index, str(malformed)))
+            continue
+        decoded.events += events
+        decoded.origin += [index] * len(events)
+    return decoded
 
 
 class Record:

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from pipeline.sources.json_values import Record, parse
+from pipeline.sources.json_values import Record, decoded_each, parse
 from pipeline.sources.kamailio_calls import Leg, cdr, dialog_ended, dialog_failed, dialog_started
 from pipeline.sources.kamailio_transactions import transaction
-from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options
 from schemas.event import Event
 
 MAX_BYTES: Final = 1_000_000  # of one value
@@ -38,17 +38,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     of times which acc writes by `time_format`. With `now_ms`, ms since the epoch, a time more than a day after it is
     rejected.
     """
-    decoded = Decoded()
-    until = latest(now_ms)
-    for index, value in enumerate(values):
-        try:
-            events = _events(value, options, until)
-        except Malformed as malformed:
-            decoded.rejected.append(Rejected(index, str(malformed)))
-            continue
-        decoded.events += events
-        decoded.origin += [index] * len(events)
-    return decoded
+    return decoded_each(values, _events, options, now_ms)
 
 
 def _events(value: bytes, options: Options, until: int) -> list[Event]:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from pipeline.calls.summaries import PROVISIONAL
-from pipeline.sources.json_values import Record, parse
+from pipeline.sources.json_values import Record, decoded_each, parse
 from pipeline.sources.portsip_record import NO_ANSWER, Session, call_cdr
-from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options
 from schemas.event import Event, Party
 
 MAX_BYTES: Final = 1_000_000  # of one value
@@ -33,20 +33,9 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     """Decode a batch. Never raises for a value.
 
     A value gives one event, several (`call_cdr`), or none: events of extensions, agents and registrations. With
-    `now_ms`,
-    ms since the epoch, a time more than a day after it is rejected.
+    `now_ms`, ms since the epoch, a time more than a day after it is rejected.
     """
-    decoded = Decoded()
-    until = latest(now_ms)
-    for index, value in enumerate(values):
-        try:
-            events = _events(value, options, until)
-        except Malformed as malformed:
-            decoded.rejected.append(Rejected(index, str(malformed)))
-            continue
-        decoded.events += events
-        decoded.origin += [index] * len(events)
-    return decoded
+    return decoded_each(values, _events, options, now_ms)
 
 
 def _events(value: bytes, options: Options, until: int) -> list[Event]:

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.sources.json_values import Record, parse
-from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.json_values import Record, decoded_each, parse
+from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options
 from pipeline.sources.yeastar_members import members
 from pipeline.sources.yeastar_record import record_of_call
 from schemas.event import Event
@@ -31,22 +31,10 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     """Decode a batch. Never raises for a value.
 
     A value gives several events, or none: reports of extensions, trunks and the like. `options.zone` is that of the
-    PBX, or
-    `options.zones` of the one with its serial number. With `now_ms`, ms since the epoch, a time more than a day after
-    it
-    is rejected.
+    PBX, or `options.zones` of the one with its serial number. With `now_ms`, ms since the epoch, a time more than a
+    day after it is rejected.
     """
-    decoded = Decoded()
-    until = latest(now_ms)
-    for index, value in enumerate(values):
-        try:
-            events = _events(value, options, until)
-        except Malformed as malformed:
-            decoded.rejected.append(Rejected(index, str(malformed)))
-            continue
-        decoded.events += events
-        decoded.origin += [index] * len(events)
-    return decoded
+    return decoded_each(values, _events, options, now_ms)
 
 
 def _events(value: bytes, options: Options, until: int) -> list[Event]:
