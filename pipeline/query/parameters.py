@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from fastapi import Request
+
 from pipeline.instants import instant
 from pipeline.query.problems import invalid
 
@@ -44,6 +46,11 @@ def parse(
         if len(values) > 1 and name not in repeatable:
             raise invalid(name, None, "is given more than once; give it once")
     return Parameters(found)
+
+
+def no_options(request: Request) -> None:
+    """400 for a query string where none is understood."""
+    parse(request.scope["query_string"], ())
 
 
 def _text(raw: bytes, name: str) -> str:

@@ -9,15 +9,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pipeline.query.auth import Authenticated, Caller
-from pipeline.query.parameters import parse
 from pipeline.query.problems import RequestProblem
 from pipeline.reports.store import ReportStore
-
-
-def no_options(request: Request) -> None:
-    """400 for a query string where none is understood."""
-    if request.scope["query_string"]:
-        parse(request.scope["query_string"], ())
 
 
 async def manager(caller: Authenticated) -> Caller:

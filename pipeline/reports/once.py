@@ -21,6 +21,7 @@ from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings
 from pipeline.warehouse.client import connect
 from pipeline.warehouse.directories import Directories
+from pipeline.warehouse.paging import Asked
 from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 
@@ -98,7 +99,7 @@ async def listed(settings: Settings, tenant: str, *, completed: bool) -> list[di
     reader = report_reader(settings)
     try:
         store = ReportStore(reader)
-        found = await (store.completed if completed else store.definitions)(tenant, list(ALL), top=1000)
+        found = await (store.completed if completed else store.definitions)(tenant, list(ALL), Asked(top=1000))
         hidden = {"secret", "version", "destroyed", "deleted", "tenant"}
         return [
             {

@@ -17,9 +17,9 @@ import orjson
 
 from pipeline.instants import instant
 from pipeline.reports.definition import Definition
-from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import Bindings, condition
-from pipeline.warehouse.expressions import EVERYTHING, Column, Node
+from pipeline.warehouse.expressions import Column
+from pipeline.warehouse.paging import Asked
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import rfc3339, snowflake
 
@@ -136,21 +136,17 @@ class ReportStore:
         bindings = Bindings()
         sql = f"SELECT * FROM ({_definitions(tenant, bindings)}) WHERE id = {bindings.bind(id_, 'UInt64')}"
         rows = await self._reader.rows("report", sql, bindings.values, by_key=True)
-        return (_definition(rows[0]), rows[0]["status"], rows[0]["reason"]) if rows else None
+        return (as_definition(rows[0]), rows[0]["status"], rows[0]["reason"]) if rows else None
 
     async def definitions(
         self,
         tenant: str,
         types: Sequence[str],
-        where: Node = EVERYTHING,
-        order: Sequence[Order] = (),
-        *,
-        skip: int = 0,
-        top: int = 100,
+        asked: Asked | None = None,
     ) -> Listed:
         """Definitions of these types that match, with `status` and `reason`; newest first unless ordered."""
         bindings = Bindings()
-        return await self._page("reports", _definitions(tenant, bindings), types, where, order, skip, top, bindings)
+        return await self._page("reports", _definitions(tenant, bindings), types, asked or Asked(), bindings)
 
     async def scheduled(self) -> list[Row]:
         """Every definition of every tenant, with last_due: for the scheduler."""
@@ -178,7 +174,7 @@ class ReportStore:
             {"tenant": tenant, "id": id_},
             by_key=True,
         )
-        return (_run(rows[0]), bool(rows[0]["destroyed"])) if rows else None
+        return (as_run(rows[0]), bool(rows[0]["destroyed"])) if rows else None
 
     async def runs_by_id(self, id_: int) -> list[Run]:
         """The live completed runs with this id, of whichever tenant: what a download link names."""
@@ -188,17 +184,13 @@ class ReportStore:
             {"id": id_},
             by_key=True,
         )
-        return [_run(row) for row in rows]
+        return [as_run(row) for row in rows]
 
     async def completed(
         self,
         tenant: str,
         types: Sequence[str],
-        where: Node = EVERYTHING,
-        order: Sequence[Order] = (),
-        *,
-        skip: int = 0,
-        top: int = 100,
+        asked: Asked | None = None,
     ) -> Listed:
         """Runs of these types with a file, newest first unless ordered."""
         bindings = Bindings()
@@ -206,7 +198,7 @@ class ReportStore:
             f"SELECT * FROM report_run_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')}"
             " AND destroyed = 0 AND state = 'done'"
         )
-        return await self._page("completed_reports", sql, types, where, order, skip, top, bindings)
+        return await self._page("completed_reports", sql, types, asked or Asked(), bindings)
 
     async def unsent(self, now_ms: int) -> list[Run]:
         """Runs whose mail is due to be tried again."""
@@ -216,7 +208,7 @@ class ReportStore:
             " AND mail_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')",
             {"now": now_ms},
         )
-        return [_run(row) for row in rows]
+        return [as_run(row) for row in rows]
 
     async def expired(self, before_ms: int) -> list[Run]:
         """Runs that were completed before an instant, or failed."""
@@ -226,31 +218,21 @@ class ReportStore:
             " AND ifNull(completed_at, due_at) < fromUnixTimestamp64Milli({before:Int64}, 'UTC') LIMIT 1000",
             {"before": before_ms},
         )
-        return [_run(row) for row in rows]
+        return [as_run(row) for row in rows]
 
-    async def _page(
-        self,
-        what: str,
-        select: str,
-        types: Sequence[str],
-        where: Node,
-        order: Sequence[Order],
-        skip: int,
-        top: int,
-        bindings: Bindings,
-    ) -> Listed:
+    async def _page(self, what: str, select: str, types: Sequence[str], asked: Asked, bindings: Bindings) -> Listed:
         which = (
             f"FROM ({select}) WHERE type IN {bindings.bind(list(types), 'Array(String)')}"
-            f" AND {condition(where, bindings)}"
+            f" AND {condition(asked.where, bindings)}"
         )
         counted = await self._reader.rows(f"{what}_count", f"SELECT count() AS n {which}", bindings.values, by_key=True)
-        if int(counted[0]["n"]) <= skip:
+        if int(counted[0]["n"]) <= asked.skip:
             return Listed(int(counted[0]["n"]), [])
-        by = ", ".join([*(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}" for key in order), "id DESC"])
+        by = ", ".join([*(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}" for key in asked.order), "id DESC"])
         rows = await self._reader.rows(
             what,
-            f"SELECT * {which} ORDER BY {by} LIMIT {bindings.bind(top, 'UInt32')}"
-            f" OFFSET {bindings.bind(skip, 'UInt64')}",
+            f"SELECT * {which} ORDER BY {by} LIMIT {bindings.bind(asked.top, 'UInt32')}"
+            f" OFFSET {bindings.bind(asked.skip, 'UInt64')}",
             bindings.values,
             by_key=True,
         )
@@ -259,26 +241,18 @@ class ReportStore:
 
 def as_definition(row: Row) -> Definition:
     """A row as its definition."""
-    return _definition(row)
+    values = {name: _read(name, row[name]) for name in Definition.__dataclass_fields__}
+    return Definition(**values | {"filter": orjson.loads(row["filter"] or "{}")})
 
 
 def as_run(row: Row) -> Run:
     """A row as its run."""
-    return _run(row)
+    return Run(**{name: _read(name, row[name]) for name in Run.__dataclass_fields__})
 
 
 def failed(run: Run, reason: str) -> Run:
     """The run, over without a file."""
     return replace(run, state=RUN_FAILED, reason=reason[:1000])
-
-
-def _definition(row: Row) -> Definition:
-    values = {name: _read(name, row[name]) for name in Definition.__dataclass_fields__}
-    return Definition(**values | {"filter": orjson.loads(row["filter"] or "{}")})
-
-
-def _run(row: Row) -> Run:
-    return Run(**{name: _read(name, row[name]) for name in Run.__dataclass_fields__})
 
 
 def _read(name: str, value: Any) -> Any:

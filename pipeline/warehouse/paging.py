@@ -1,4 +1,4 @@
-"""Where a page lies in time, so that reading it costs the page and not the table."""
+"""What is asked for of a list; where a page lies in time, so that reading it costs the page and not the table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.warehouse.clauses import Order
+from pipeline.warehouse.expressions import EVERYTHING, Node
+
 DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A page of a list: which rows, in which order (the list's own when empty), how many of them and from where."""
+
+    where: Node = EVERYTHING
+    order: Sequence[Order] = ()
+    skip: int = 0
+    top: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,24 +14,21 @@ from starlette.responses import Response
 from pipeline.query.auth import DOCUMENTED, Caller
 from pipeline.query.bodies import json_value
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import Parameters, parse
+from pipeline.query.parameters import no_options
 from pipeline.query.portsip import report_models as models
-from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.models import PortsipErrors
 from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
-from pipeline.query.report_access import json_response, manager, no_options, store_of, writer
+from pipeline.query.report_access import json_response, manager, store_of, writer
 from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
 from pipeline.reports.definition import parse as parse_definition
 from pipeline.reports.runs import now_ms
 from pipeline.reports.store import DEFINITION, new_id
-from pipeline.warehouse.expressions import All
 from schemas.call import rfc3339
 
-_OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")
 _TYPES: Final = tuple(PORTSIP)
-_PIECE: Final = 1 << 18
 LIST: Final = [
     parameter("filter", {"type": "string"}, "Which items, as for CDRs.", "type eq 'NORMAL'"),
     parameter("search", {"type": "string"}, "Words anywhere in the name.", "week"),
@@ -54,7 +51,6 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 Id = Annotated[str, Path(description="Id as lists show it; base64 of it is understood too.")]
 Manager = Annotated[Caller, Depends(manager)]
 
-
 router: Final = APIRouter(prefix="/api", tags=["PortSIP"], responses=ERRORS, dependencies=[DOCUMENTED])
 
 
@@ -67,20 +63,8 @@ router: Final = APIRouter(prefix="/api", tags=["PortSIP"], responses=ERRORS, dep
 )
 async def list_call_reports(request: Request, caller: Manager) -> Response:
     """Report definitions, newest first."""
-    options = options_of(request)
-    found = await store_of(request).definitions(
-        caller.tenant,
-        _TYPES,
-        All(
-            (
-                parse_filter(options.text("filter"), DEFINITION),
-                parse_search(options.text("search"), (DEFINITION["name"],)),
-            )
-        ),
-        parse_orderby(options.text("orderby"), DEFINITION),
-        skip=options.whole("skip", 0, 0, 10**12),
-        top=options.whole("top", 100, 1, 100),
-    )
+    wanted = asked(request, DEFINITION, (DEFINITION["name"],))
+    found = await store_of(request).definitions(caller.tenant, _TYPES, wanted)
     items = [
         {"id": str(row["id"]), **{name: row[name] for name in ("name", "type", "cron_expr", "status")}}
         for row in found.rows
@@ -187,10 +171,3 @@ def bad_id(problem: RequestProblem) -> RequestProblem:
     if problem.status != 404:
         return problem
     return RequestProblem(400, "invalid", f"id: {problem.detail}", field="id")
-
-
-def options_of(request: Request) -> Parameters:
-    """The options of a list of reports."""
-    options = parse(request.scope["query_string"], _OPTIONS, dollar=True)
-    options.truth("count", True)
-    return options

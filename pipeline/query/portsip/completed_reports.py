@@ -12,19 +12,19 @@ from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Caller
+from pipeline.query.parameters import no_options
 from pipeline.query.portsip import report_models as models
-from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id, options_of
-from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id
+from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
-from pipeline.query.report_access import json_response, no_options, store_of, writer
+from pipeline.query.report_access import json_response, store_of, writer
 from pipeline.reports.blobs import blob_token, is_signed, named_by
 from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.render import MEDIA_TYPES
 from pipeline.reports.runs import destroy
 from pipeline.reports.store import COMPLETED, Run, as_run
 from pipeline.settings import Settings
-from pipeline.warehouse.expressions import All
 from schemas.call import rfc3339
 
 _TYPES: Final = tuple(PORTSIP)
@@ -58,20 +58,8 @@ def router(settings: Settings, files: Files) -> APIRouter:
     )
     async def list_completed(request: Request, caller: Manager) -> Response:
         """Reports that were made, newest first."""
-        options = options_of(request)
-        found = await store_of(request).completed(
-            caller.tenant,
-            _TYPES,
-            All(
-                (
-                    parse_filter(options.text("filter"), COMPLETED),
-                    parse_search(options.text("search"), (COMPLETED["name"], COMPLETED["file_name"])),
-                )
-            ),
-            parse_orderby(options.text("orderby"), COMPLETED),
-            skip=options.whole("skip", 0, 0, 10**12),
-            top=options.whole("top", 100, 1, 100),
-        )
+        wanted = asked(request, COMPLETED, (COMPLETED["name"], COMPLETED["file_name"]))
+        found = await store_of(request).completed(caller.tenant, _TYPES, wanted)
         return json_response({"count": found.count, "items": [item(as_run(row)) for row in found.rows]})
 
     @routes.get(

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options
 from pipeline.query.portsip import models
-from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
+from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import (
     CALL_LOG_COLUMNS,
     CALL_LOG_PROPERTIES,
@@ -33,12 +33,9 @@ from pipeline.query.problems import not_found
 from pipeline.query.visible import sees, visible_calls, visible_logs
 from pipeline.settings import Settings
 from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS, Source
-from pipeline.warehouse.expressions import All, Column, Node
+from pipeline.warehouse.expressions import Column, Node
 from pipeline.warehouse.queries import Page, call, call_log, logs_of, page
 from pipeline.warehouse.reader import Reader
-
-_OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")
-_DEEPEST_SKIP: Final = 10**12
 
 LIST_PARAMETERS: Final = [
     parameter(
@@ -127,7 +124,7 @@ async def list_own_cdrs(request: Request, caller: Authenticated) -> Response:
 )
 async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     """Every target of a finished call, tried or reached, with cost and billed account."""
-    _no_options(request)
+    no_options(request)
     row = await call(reader_of(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS)
     logs = await logs_of(reader_of(request), caller.tenant, row) if row else []
     if row is None or not sees(caller, row, logs):
@@ -157,7 +154,7 @@ async def list_call_logs(request: Request, caller: Authenticated) -> Response:
 )
 async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Response:
     """One target of a call, with cost and billed account."""
-    _no_options(request)
+    no_options(request)
     reader = reader_of(request)
     log = await call_log(reader, caller.tenant, parse_id(id, "Call log"))
     row = log and await call(reader, caller.tenant, log["session_id"])
@@ -173,24 +170,16 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
 
 async def listed(request: Request, caller: Caller, listing: Listing, visible: Node) -> Page:
     """The page of a list that the request asks for, of what is visible."""
-    options = parse(request.scope["query_string"], _OPTIONS, dollar=True)
-    options.truth("count", True)  # PortSIP's lists always carry count; false is understood and changes nothing
-    where = All(
-        (
-            visible,
-            parse_filter(options.text("filter"), listing.properties),
-            parse_search(options.text("search"), listing.searched),
-        )
-    )
+    wanted = asked(request, listing.properties, listing.searched, visible)
     return await page(
         reader_of(request),
         caller.tenant,
         listing.source,
         listing.columns,
-        where,
-        parse_orderby(options.text("orderby"), listing.properties),
-        skip=options.whole("skip", 0, 0, _DEEPEST_SKIP),
-        top=options.whole("top", 100, 1, 100),
+        wanted.where,
+        wanted.order,
+        skip=wanted.skip,
+        top=wanted.top,
     )
 
 
@@ -213,8 +202,3 @@ def answer(request: Request, body: dict[str, Any], status: int = 200) -> Respons
     return Response(
         orjson.dumps(body), status_code=status, media_type="application/json", headers={"Cache-Control": "no-store"}
     )
-
-
-def _no_options(request: Request) -> None:
-    if request.scope["query_string"]:
-        parse(request.scope["query_string"], ())

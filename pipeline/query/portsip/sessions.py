@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeline.instants import instant
 from pipeline.query.auth import DOCUMENTED, Authenticated
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options
 from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
 from pipeline.query.portsip.rows import CDR_PROPERTIES, parse_id
@@ -71,7 +71,7 @@ async def list_sessions(request: Request, caller: Authenticated) -> Response:
 )
 async def get_session(request: Request, caller: Authenticated, id: Id) -> Response:
     """One call in progress with the targets it is at."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     reader = reader_of(request)
     row = await call(reader, caller.tenant, parse_id(id, "Session"), OPEN_CALLS)
     logs = await logs_of(reader, caller.tenant, row) if row else []

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import REFUSALS, answer, own, reader_of
 from pipeline.query.portsip.rows import priced_items, target_item
@@ -65,7 +65,7 @@ async def get_changes(
     request: Request, caller: Authenticated, token: Annotated[str, Path(description="Token of the last answer.")]
 ) -> Response:
     """Calls that came, changed or went since the token was given, and the token for the next time."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     reader = reader_of(request)
     known = await sync_tokens.find(reader, caller.tenant, _extension(caller), token)
     if known is None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.problems import RequestProblem, invalid
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of, refusals
@@ -191,7 +191,7 @@ async def get_aggregate(request: Request, caller: Authenticated) -> Response:
 )
 async def post_aggregate(request: Request, caller: Authenticated) -> Response:
     """The same question as JSON."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     look = await look_of(request, caller)
     body = await body_of(request, _OPTIONS)
     for name, kind, what in (

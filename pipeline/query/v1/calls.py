@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
 from pipeline.query.v1.call_rows import CallPage
@@ -123,7 +123,7 @@ async def whole_call(request: Request, caller: Caller, row: Row) -> dict[str, An
 async def get_call(request: Request, caller: Authenticated, id: Id) -> Response:
     """The whole call with its targets, reroutes and quality. The ETag is its version, and that of the directory
     when names may come from there."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     row = await found_call(request, caller, id)
     names = (await directory_of(request, caller)).version
     tag = f'"{row["version"]}"' if not names else f'"{row["version"]}-{names}"'
@@ -143,7 +143,7 @@ async def get_call(request: Request, caller: Authenticated, id: Id) -> Response:
 )
 async def get_call_timeline(request: Request, caller: Authenticated, id: Id) -> Response:
     """Every moment of the call and of its targets, reroutes and queues, oldest first."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     row = await found_call(request, caller, id)
     steps = timeline(await whole_call(request, caller, row))
     return answer(request, orjson.dumps({"id": str(row["id"]), "data": steps}))

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options
 from pipeline.query.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
@@ -114,7 +114,7 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
 )
 async def create_export(request: Request, caller: Authenticated) -> Response:
     """Begin to write all rows that match into a file. The answer says where to ask how far it is."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     reader, runs = reader_of(request), _runs(request)
     body = await body_of(request, _MEMBERS)
     form, listing = await _listing(request, caller, body)
@@ -154,7 +154,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
 @router.get("/exports", operation_id="list_exports", summary="List exports", response_model=ExportList)
 async def list_exports(request: Request, caller: Authenticated) -> Response:
     """The tenant's exports, newest first; a user's own."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     found = [each for each in await of_tenant(reader_of(request), caller.tenant) if _sees(caller, each)]
     body = {"data": [_state(request, each) for each in found if each.expires_at > now_ms()]}
     return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -169,7 +169,7 @@ async def list_exports(request: Request, caller: Authenticated) -> Response:
 )
 async def get_export(request: Request, caller: Authenticated, id: Id) -> Response:
     """202 until it is ready or has failed, then 200."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     return _told(request, await _found(request, caller, id))
 
 
@@ -200,7 +200,7 @@ async def get_export(request: Request, caller: Authenticated, id: Id) -> Respons
 @router.head("/exports/{id}/file", include_in_schema=False)
 async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Response:
     """The file, or a part of it. With If-Range, a part only of the same file."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     export = await _found(request, caller, id)
     if export.state == "failed":
         raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
@@ -239,7 +239,7 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
 )
 async def delete_export(request: Request, caller: Authenticated, id: Id) -> Response:
     """Delete it with its file; one under way is given up."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     export = await _found(request, caller, id, going_on=False)
     await _runs(request).delete(export, _form(export).ending)
     return Response(status_code=204)

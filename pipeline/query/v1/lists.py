@@ -15,7 +15,7 @@ from pipeline.instants import instant
 from pipeline.query.auth import Caller
 from pipeline.query.documents import parameter
 from pipeline.query.limits import Turns
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.problems import invalid
 from pipeline.query.v1.cursor import cursor_of, place_of
 from pipeline.query.v1.endpoint import body_of, look_of, reader_of
@@ -94,7 +94,7 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
 
 async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
     """What the JSON body asks."""
-    parse(request.scope["query_string"], ())
+    no_options(request)
     body = await body_of(request, MEMBERS)
     if body.get("format") is not None and not isinstance(body["format"], str):
         raise invalid("format", None, "is no text")

@@ -15,11 +15,11 @@ from pipeline.files import Files
 from pipeline.query.auth import DOCUMENTED, Caller
 from pipeline.query.bodies import json_value
 from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.portsip.call_reports import carries
 from pipeline.query.portsip.report_models import CallReportChange
 from pipeline.query.problems import Problem, invalid, not_found
-from pipeline.query.report_access import json_response, manager, no_options, store_of, writer
+from pipeline.query.report_access import json_response, manager, store_of, writer
 from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
 from pipeline.reports.definition import Definition, from_text
 from pipeline.reports.definition import parse as parse_definition
@@ -33,6 +33,7 @@ from pipeline.reports.store import new_id
 from pipeline.settings import Settings
 from pipeline.warehouse.calendar import zone_of
 from pipeline.warehouse.directories import Directories
+from pipeline.warehouse.paging import Asked
 from pipeline.warehouse.reader import Reader, Row
 from schemas.call import rfc3339
 
@@ -83,7 +84,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
     async def list_schedules(request: Request, caller: Manager) -> Response:
         """Definitions of all types, PortSIP's among them, newest first."""
         no_options(request)
-        found = await store_of(request).definitions(caller.tenant, list(ALL), top=1000)
+        found = await store_of(request).definitions(caller.tenant, list(ALL), Asked(top=1000))
         zone = await _zone(request, caller, "")
         return json_response({"data": [_schedule(row, zone) for row in found.rows]})
 

@@ -14,7 +14,7 @@ from pipeline.push.store import DEAD, PushStore, Webhook
 from pipeline.push.webhooks import made, shown, trial
 from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.documents import json_body_of, parameter
-from pipeline.query.parameters import parse
+from pipeline.query.parameters import no_options, parse
 from pipeline.query.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1.endpoint import body_of, reader_of, refusals
 from pipeline.settings import Settings
@@ -41,7 +41,7 @@ def router(settings: Settings) -> APIRouter:
     @routes.get("", operation_id="list_webhooks", summary="Webhooks")
     async def list_webhooks(request: Request, caller: Owner) -> Response:
         """All of the tenant, oldest first, without their secrets."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         return _json({"data": [_listed(row) for row in await _store(request).listed(_all_of(caller).tenant)]})
 
     @routes.post(
@@ -54,7 +54,7 @@ def router(settings: Settings) -> APIRouter:
     async def create_webhook(request: Request, caller: Owner) -> Response:
         """The answer has the secret that messages are signed with; it is shown this once. Signatures are those of
         Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         body = await body_of(request, tuple(NewWebhook.model_fields))
         webhook = await made(
             settings,
@@ -69,20 +69,20 @@ def router(settings: Settings) -> APIRouter:
     @routes.get("/{id}", operation_id="get_webhook", summary="A webhook")
     async def get_webhook(request: Request, caller: Owner, id: Id) -> Response:
         """Without its secret."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         return _json(shown(await _found(request, caller, id)))
 
     @routes.delete("/{id}", operation_id="delete_webhook", summary="Delete a webhook", status_code=204)
     async def delete_webhook(request: Request, caller: Owner, id: Id) -> Response:
         """Nothing more is sent to it."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         await _store(request).save(await _found(request, caller, id), deleted=True)
         return Response(status_code=204)
 
     @routes.post("/{id}/test", operation_id="test_webhook", summary="Have a test message sent", status_code=202)
     async def test_webhook(request: Request, caller: Owner, id: Id) -> Response:
         """A message of type `webhook.test` is sent as all others are; its delivery shows what became of it."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         webhook = await _found(request, caller, id)
         message = trial(webhook)
         await _store(request).plan([(message, [webhook])])
@@ -119,7 +119,7 @@ def router(settings: Settings) -> APIRouter:
     )
     async def replay_delivery(request: Request, caller: Owner, id: Id, message: MessageId) -> Response:
         """From the first attempt on, under the same id."""
-        parse(request.scope["query_string"], ())
+        no_options(request)
         webhook = await _found(request, caller, id)
         store = _store(request)
         delivery = await store.delivery(webhook.tenant, webhook.id, message)
