@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -19,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.sources.source import RawDecoder
 from pipeline.worker import crash, metrics
 from pipeline.worker.batch import Chunk, DeadLetter, Record, dead_letter
+from pipeline.worker.incoming import Incoming
 from pipeline.worker.publisher import Publisher
 from pipeline.worker.store import Store
 
@@ -46,30 +46,18 @@ class RawSource:
         self._store = store
         self._publisher = publisher
         self._acknowledge = acknowledge
-        self._incoming: deque[Chunk] = deque()
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._incoming = Incoming()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._epoch = 0  # grows with every rebalance
         self._stopping = False
 
     async def add(self, chunk: Chunk) -> None:
         """Take a chunk; waits while another is waiting."""
-        epoch = self._epoch
-        await self._room.wait()
-        if epoch != self._epoch:
-            return  # a rebalance began while it waited: it comes again, after what was read before it
-        self._incoming.append(chunk)
-        self._room.clear()
-        self._news.set()
+        await self._incoming.add(chunk)
 
     def revoked(self) -> None:
         """What was not begun comes again, to whoever owns it then."""
-        self._epoch += 1
         self._incoming.clear()
-        self._room.set()
 
     async def settle(self) -> None:
         """Wait until the chunk in flight is sent on."""
@@ -78,16 +66,13 @@ class RawSource:
     def stop(self) -> None:
         """End the loop after the chunk at hand."""
         self._stopping = True
-        self._news.set()
+        self._incoming.wake()
 
     async def run(self) -> None:
         """Until `stop`."""
         while not self._stopping:
-            await self._news.wait()
-            self._news.clear()
-            while self._incoming:
-                chunk = self._incoming.popleft()
-                self._room.set()
+            await self._incoming.wait()
+            for chunk in self._incoming.take():
                 self._idle.clear()
                 await self._send_on(chunk)
                 self._idle.set()

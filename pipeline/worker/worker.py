@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
@@ -26,6 +25,7 @@ from pipeline.worker import joining, metrics
 from pipeline.worker.batch import Batch, Chunk
 from pipeline.worker.fence import Fence
 from pipeline.worker.folding import fold_calls, postpone
+from pipeline.worker.incoming import Incoming
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.pricing import Pricing
@@ -61,16 +61,11 @@ class Worker:
         self._states: dict[int, PartitionCalls] = {}
         self._assigned: set[int] = set()
         self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
-        self._incoming: deque[Chunk] = deque()
-        self._waiting_events = 0
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._incoming = Incoming(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
         self._in_flight: Batch | None = None  # what `_writing` writes
         self._preparing = False
         self._abandoned = False
-        self._epoch = 0  # grows with every rebalance
         self._stopping = False
         self._swept_at = self._silenced_at = self._refreshed_at = time.monotonic()
         self.batches = 0
@@ -79,15 +74,7 @@ class Worker:
 
     async def add(self, chunk: Chunk) -> None:
         """Take a chunk; waits while enough is waiting already."""
-        epoch = self._epoch
-        await self._room.wait()
-        if epoch != self._epoch:
-            return  # a rebalance began while it waited: it comes again, after what was read before it
-        self._incoming.append(chunk)
-        self._waiting_events += len(chunk.records)
-        if self._waiting_events >= self._settings.batch_events:
-            self._room.clear()
-        self._news.set()
+        await self._incoming.add(chunk)
 
     def assigned(self, partitions: Iterable[int]) -> None:
         """These partitions are ours from now on, and no others."""
@@ -95,17 +82,14 @@ class Worker:
         self._check = set(partitions)
         for partition in set(self._states) - self._assigned:
             del self._states[partition]
-        self._news.set()
+        self._incoming.wake()
 
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then."""
-        self._epoch += 1
         if self._writing is not None and not self._writing.done() and self._in_flight is not None:
             # Perhaps it began long ago, this process was held meanwhile, and others have gone on.
             self.fence.watch(self._in_flight.all_calls())
         self._incoming.clear()
-        self._waiting_events = 0
-        self._room.set()
 
     async def settled(self) -> None:
         """Wait until everything that was begun is durable."""
@@ -129,7 +113,7 @@ class Worker:
     def stop(self) -> None:
         """End the loop after the batch at hand."""
         self._stopping = True
-        self._news.set()
+        self._incoming.wake()
 
     @property
     def waiting_for(self) -> str:
@@ -172,30 +156,12 @@ class Worker:
 
     async def _take(self) -> list[Chunk]:
         """The chunks of the next batch; none when only the sweep is due."""
-        if not self._incoming:
-            self._news.clear()
-            due = self._swept_at + SWEEP_EVERY_S
-            if any(state.postponed for state in self._states.values()):
-                due = min(due, self._refreshed_at + REFRESH_EVERY_S)
-            timeout = max(0.0, due - time.monotonic())
-            try:
-                await asyncio.wait_for(self._news.wait(), timeout)
-            except TimeoutError:
-                return []
-            if self._waiting_events < self._settings.batch_events and not self._stopping:
-                # A trickle: a short wait makes one write of many.
-                await asyncio.sleep(self._settings.batch_wait_s)
-        chunks: list[Chunk] = []
-        events = 0
-        while self._incoming and events < self._settings.batch_events:
-            chunk = self._incoming.popleft()
-            events += len(chunk.records)
-            if chunk.partition in self._assigned:
-                chunks.append(chunk)
-        self._waiting_events = max(0, self._waiting_events - events)
-        if self._waiting_events < self._settings.batch_events:
-            self._room.set()
-        return chunks
+        due = self._swept_at + SWEEP_EVERY_S
+        if any(state.postponed for state in self._states.values()):
+            due = min(due, self._refreshed_at + REFRESH_EVERY_S)
+        if not await self._incoming.wait(max(0.0, due - time.monotonic())):
+            return []
+        return [chunk for chunk in self._incoming.take() if chunk.partition in self._assigned]
 
     async def _prepare(self, chunks: list[Chunk]) -> Batch | None:
         batch = Batch()

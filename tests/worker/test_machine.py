@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
         """Time passes: open calls are shown, silent ones are closed, old ones forgotten."""
         self.now += seconds * 1000
         self.worker._swept_at = self.worker._silenced_at = self.worker._refreshed_at = -math.inf
-        self.worker._news.set()
+        self.worker._incoming.wake()
         self.settle()
 
     @rule(given_up=st.booleans())
