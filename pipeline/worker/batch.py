@@ -65,7 +65,8 @@ class Batch:
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
     announce: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (to, from) → event
-    forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) under the wrong key
+    forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) that had the wrong key
+    forwarded: list[tuple[Chunk, Record]] = field(default_factory=list)  # where each of these came from
     dead: list[DeadLetter] = field(default_factory=list)
     events: int = 0
     duplicates: int = 0
@@ -139,6 +140,7 @@ def _read(
         if record.key != call_id.encode() and values[index]:
             # It may lie on the wrong partition: it is sent to where its call_id says, once.
             batch.forward.append((call_id.encode(), values[index]))
+            batch.forwarded.append((chunk, record))
             continue
         of_tenant = by_tenant.get(event.tenant)
         call = None if of_tenant is None else of_tenant.get(call_id)
@@ -184,6 +186,15 @@ def dead_letter(chunk: Chunk, record: Record, reason: str) -> DeadLetter:
     """A record of the chunk as a dead letter."""
     value = record.value or b""
     return DeadLetter(chunk.topic, chunk.partition, record.offset, record.key, value, reason, record.headers)
+
+
+def not_taken(chunk: Chunk, record: Record, value: bytes, topic: str) -> DeadLetter:
+    """A record of which the events topic does not take what should be sent on to it."""
+    reason = (
+        f"its event of {len(value)} bytes is larger than the topic {topic} takes; make it smaller (long lists and"
+        " texts in user_data), or raise the topic's max.message.bytes and replay this letter"
+    )
+    return dead_letter(chunk, record, reason)
 
 
 def _too_many(call_id: str, limit: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import orjson
 import structlog
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 _FRAME = 64 << 10
 _LARGEST_VALUE = kafka.LARGEST_MESSAGE - _FRAME
 _LARGEST_BATCH = 1 << 19
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 # A topic that takes no more than this in one batch cannot be worked with.
 _LEAST = 2048
 
@@ -78,32 +80,41 @@ class Publisher:
         await self._within_limit(topic, lambda: self._dead_letters(topic, letters))
 
     async def _dead_letters(self, topic: str, letters: Sequence[DeadLetter]) -> None:
+        assert self._producer is not None
         limit = self._limits.get(topic)
-        longest = _LARGEST_VALUE if limit is None else max(0, limit - _LEAST // 2)
-        await self._send_each(
-            (
-                topic,
-                letter.key if limit is None else (letter.key or b"")[: _LEAST // 8],
-                letter.value[:longest],
-                [
-                    ("error", letter.reason.encode(errors="replace")),
-                    ("topic", letter.topic.encode()),
-                    ("partition", str(letter.partition).encode()),
-                    ("offset", str(letter.offset).encode()),
-                    *((kafka.HEADER_PREFIX + name, told) for name, told in letter.headers),
-                ],
-            )
-            for letter in letters
-        )
+        room = _LARGEST_VALUE if limit is None else max(0, limit - _LEAST // 2)
+        futures = [await self._producer.send(topic, **_as_record(letter, room)) for letter in letters]
+        await _all(futures)
 
-    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> None:
-        """Publish events under their right key."""
+    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
+        """Publish events under their right key. Returns the places of those that the topic does not take, because
+        each of them alone is too large for it."""
         topic = self._settings.events_topic
+        refused = await self._forward(topic, events, range(len(events)))
+        if refused is None:  # batches were refused, but no event: make smaller ones from now on
+            self._limits[topic] = max(_LEAST, self._limits.get(topic, _LARGEST_BATCH * 2) // 2)
+            return []
+        return refused
+
+    async def _forward(
+        self, topic: str, events: Sequence[tuple[bytes, bytes]], places: Sequence[int]
+    ) -> list[int] | None:
+        """Publish some of the events; what is refused together is sent in halves. None when only batches were
+        refused, and no event alone."""
         count = self._partitions[topic]
         by_partition: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
-        for item in events:
-            by_partition[kafka.partition_of(item[0], count)].append(item)
-        await asyncio.gather(*(self._send_batches(topic, number, items) for number, items in by_partition.items()))
+        for place in places:
+            by_partition[kafka.partition_of(events[place][0], count)].append(events[place])
+        try:
+            await _all([self._send_batches(topic, number, items) for number, items in by_partition.items()])
+            return []
+        except _TOO_LARGE:
+            await self._anew()
+        if len(places) == 1:
+            return list(places)
+        half = len(places) // 2
+        refused = [await self._forward(topic, events, some) for some in (places[:half], places[half:])]
+        return [place for some in refused for place in some or ()] or None
 
     async def _within_limit(self, topic: str, send: Callable[[], Awaitable[object]]) -> None:
         """Send; when the topic takes less in one batch than we make, again with less."""
@@ -111,32 +122,29 @@ class Publisher:
             try:
                 await send()
                 return
-            except (MessageSizeTooLargeError, RecordListTooLargeError):
+            except _TOO_LARGE:
                 limit = self._limits.get(topic, _LARGEST_BATCH * 2) // 2
                 if limit < _LEAST:
                     raise
                 self._limits[topic] = limit
                 log.warning("the topic takes small records only: raise its max.message.bytes", topic=topic, tried=limit)
-                # What was refused leaves a hole in the sequence of an idempotent producer.
-                await self.stop()
-                await self.start()
+                await self._anew()
 
-    async def _send_each(self, messages: object) -> None:
-        assert self._producer is not None
-        futures: list[Awaitable[object]] = []
-        for topic, key, value, headers in messages:  # type: ignore[attr-defined]
-            futures.append(await self._producer.send(topic, value, key=key, headers=headers))
-        await _all(futures)
+    async def _anew(self) -> None:
+        """Another producer: what was refused leaves a hole in the sequence of an idempotent one."""
+        await self.stop()
+        await self.start()
 
     async def _send_batches(self, topic: str, partition: int, items: Sequence[tuple[bytes, bytes]]) -> None:
         producer = self._producer
         assert producer is not None
         futures: list[Awaitable[object]] = []
         builder = producer.create_batch()
-        limit = self._limits.get(topic) if topic == self._settings.cdrs_topic else None
+        limit = self._limits.get(topic)
         for key, value in items:
             if limit is not None:
-                value = value if len(value) + len(key) < limit - _LEAST // 4 else shortened(value)
+                if topic == self._settings.cdrs_topic and len(value) + len(key) >= limit - _LEAST // 4:
+                    value = shortened(value)
                 if builder.record_count() and builder.size() + len(key) + len(value) > limit - _LEAST // 4:
                     futures.append(await producer.send_batch(builder, topic, partition=partition))
                     builder = producer.create_batch()
@@ -150,6 +158,28 @@ class Publisher:
         if builder.record_count():
             futures.append(await producer.send_batch(builder, topic, partition=partition))
         await _all(futures)
+
+
+def _as_record(letter: DeadLetter, room: int) -> dict[str, Any]:
+    """A dead letter as a record whose key, value and headers together take no more than `room` bytes: what is
+    longer is cut, and then a header tells how long the value was."""
+    few = room // 8
+    key = letter.key
+    headers = [(kafka.HEADER_PREFIX + name, told) for name, told in letter.headers]
+    size = len(letter.value) + len(key or b"") + sum(len(name) + len(told) for name, told in headers)
+    told = [
+        ("error", letter.reason.encode(errors="replace")),
+        ("topic", letter.topic.encode()),
+        ("partition", str(letter.partition).encode()),
+        ("offset", str(letter.offset).encode()),
+    ]
+    value = letter.value
+    if size > room:
+        key = key[:few] if key is not None else None
+        headers = [(name, text) for name, text in headers if len(name) + len(text) <= few // 4][:4]
+        told.append(("value_bytes", str(len(value)).encode()))
+        value = value[: room - len(key or b"") - few]
+    return {"key": key, "value": value, "headers": told + headers}
 
 
 async def _all(futures: Sequence[Awaitable[object]]) -> None:

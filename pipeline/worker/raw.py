@@ -17,7 +17,7 @@ from pipeline.kafka import TENANT_HEADER
 from pipeline.settings import Settings
 from pipeline.sources.source import RawDecoder
 from pipeline.worker import crash, metrics
-from pipeline.worker.batch import Chunk, DeadLetter, Record, dead_letter
+from pipeline.worker.batch import Chunk, DeadLetter, Record, dead_letter, not_taken
 from pipeline.worker.incoming import Incoming
 from pipeline.worker.publisher import Publisher
 from pipeline.worker.store import Store
@@ -79,14 +79,17 @@ class RawSource:
 
     async def _send_on(self, chunk: Chunk) -> None:
         events: list[tuple[bytes, bytes]] = []
+        origin: list[Record] = []  # of each event
         dead: list[DeadLetter] = []
         records = chunk.records
         for start in range(0, len(records), _AT_ONCE):
             for tenant, some in _by_tenant(records[start : start + _AT_ONCE], self._settings.tenant):
-                self._read(chunk, some, tenant, events, dead)
+                self._read(chunk, some, tenant, events, origin, dead)
             await asyncio.sleep(0)
         if events:
-            await self._store.step("raw_events", lambda: self._publisher.forward(events))
+            refused = await self._store.step("raw_events", lambda: self._publisher.forward(events))
+            topic = self._settings.events_topic
+            dead += [not_taken(chunk, origin[place], events[place][1], topic) for place in refused]
             crash.after("raw_events")
         if dead:
             await self._store.step("dead_letters", lambda: self._publisher.dead_letters(dead))
@@ -100,11 +103,13 @@ class RawSource:
         records: Sequence[Record],
         tenant: str,
         events: list[tuple[bytes, bytes]],
+        origin: list[Record],
         dead: list[DeadLetter],
     ) -> None:
         values = [record.value or b"" for record in records]
         decoded = self._decode(values, tenant=tenant, now_ms=time.time_ns() // 1_000_000)
         events += [(event.call_id.encode(), _encode(event)) for event in decoded.events]
+        origin += [records[place] for place in decoded.origin]
         dead += [dead_letter(chunk, records[rejected.index], rejected.reason) for rejected in decoded.rejected]
 
 

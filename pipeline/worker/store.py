@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import writer
 from pipeline.warehouse.client import connect, first_line, passes_by_itself
 from pipeline.worker import crash, metrics
-from pipeline.worker.batch import Batch, archive_body
+from pipeline.worker.batch import Batch, archive_body, not_taken
 from pipeline.worker.publisher import Publisher
 
 log = structlog.get_logger()
@@ -67,7 +67,9 @@ class Store:
         if batch.calls:
             await self._write_calls(batch)
         if batch.forward:
-            await self.step("forward", lambda: self._publisher.forward(batch.forward))
+            refused = await self.step("forward", lambda: self._publisher.forward(batch.forward))
+            topic = self._settings.events_topic
+            batch.dead += [not_taken(*batch.forwarded[place], batch.forward[place][1], topic) for place in refused]
             crash.after("forward")
         if batch.dead:
             await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))

@@ -107,10 +107,11 @@ class Memory:
 
     # -- as a publisher -------------------------------------------------------------------------
 
-    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> None:
+    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
         self.step()
         for key, value in events:
             self.produce(key, value)
+        return []
 
     async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
         self.step()

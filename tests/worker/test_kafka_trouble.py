@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -99,3 +100,28 @@ def test_a_topic_that_is_deleted_stops_the_worker(deploy: Deploy) -> None:
     administer(deployment, lambda admin: admin.delete_topics([deployment.settings.events_topic]))
     assert worker.wait() == 1
     assert "a topic was deleted" in worker.said and deployment.settings.events_topic in worker.said
+
+
+def test_an_event_that_the_topic_takes_no_more_is_a_dead_letter(deploy: Deploy) -> None:
+    """It came under a wrong key and cannot be sent on under its own; its neighbours are not delayed."""
+    deployment = deploy()
+    settings = deployment.settings
+    at = now_ms() - 60_000
+    large = event("large", "started", at, 0, leg_id="a", user_data="v" * 9000)
+    wrong = event("wrong", "started", at, 0, leg_id="a", user_data="v" * 900)
+    deployment.send([(b"other", orjson.dumps(each)) for each in (large, *[wrong] * 9)])
+    deployment.send([(b"k" * 8000, b"no event")])
+    deployment.produce(in_time(phone_calls(20)))
+    small = ConfigResource(ConfigResourceType.TOPIC, settings.events_topic, {"max.message.bytes": "6000"})
+    narrow = ConfigResource(ConfigResourceType.TOPIC, settings.dead_letters_topic, {"max.message.bytes": "6000"})
+    administer(deployment, lambda admin: admin.alter_configs([small, narrow]))
+    deployment.worker()
+    deployment.wait_done()
+    letters = {dict(record.headers)["error"].decode(): record for record in deployment.dead_letters()}
+    assert len(letters) == 2
+    reason, letter = next((reason, letter) for reason, letter in letters.items() if "max.message.bytes" in reason)
+    assert settings.events_topic in reason
+    assert orjson.dumps(large).startswith(letter.value) and len(letter.value) > 1000
+    assert dict(letter.headers)["value_bytes"] == str(len(orjson.dumps(large))).encode()
+    values = [value for value in deployment.values if value not in (orjson.dumps(large), b"no event")]
+    deployment.verify(values)

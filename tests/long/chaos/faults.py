@@ -36,11 +36,11 @@ def kills(arena: Arena) -> int:
         chance = random.Random(f"{arena.load.seed}-{number}")
         while not arena.over and (not arena.kills or sum(done) < arena.kills):
             forced = (
-                {"crash_after": f"{chance.choice(STEPS)}:{chance.randrange(1, 6)}"} if chance.random() < 0.5 else {}
+                {"crash_after": f"{chance.choice(STEPS)}:{chance.randrange(1, 4)}"} if chance.random() < 0.5 else {}
             )
             worker = arena.worker(group_instance=f"w{number}", **forced)
             if forced:
-                deadline = time.monotonic() + 8
+                deadline = time.monotonic() + 5
                 while worker.running and time.monotonic() < deadline:
                     time.sleep(0.05)
             elif arena.working(worker, seconds=15):
