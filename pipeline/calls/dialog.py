@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from pipeline.calls.sip_branches import Session, at, sessions, sip
 from pipeline.calls.sip_outcome import End
 from pipeline.calls.sip_parties import caller, far_ends, host, leg_id, requested
@@ -61,6 +63,17 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
     if others:
         writer.events[0].linked_ids = sorted(others)
     return writer.events
+
+
+def beside(others: Iterable[Event], told: Iterable[Event], captured: bool) -> list[Event]:
+    """What other sources tell of the same legs. A moment that the messages themselves tell is theirs: a proxy's dialog
+    events come later than the message, and often in whole seconds. Who and what the leg is still counts. Where no
+    message was `captured`, accounting alone tells of them: then each word counts."""
+    known = {(event.leg_id, event.type) for event in told} if captured else ()
+    return [
+        msgspec.structs.replace(event, type="data") if (event.leg_id, event.type) in known else event
+        for event in others
+    ]
 
 
 def _caller_legs(relations: Relations) -> dict[Key, str]:

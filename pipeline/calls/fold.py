@@ -11,7 +11,7 @@ from pipeline.calls.call_logs import name
 from pipeline.calls.channels import as_legs, speaks_of_channels
 from pipeline.calls.consultation import consult, handovers
 from pipeline.calls.course import Course
-from pipeline.calls.dialog import dialogs
+from pipeline.calls.dialog import beside, dialogs
 from pipeline.calls.facts import distinct
 from pipeline.calls.forwards import complete
 from pipeline.calls.legless import is_on_caller_leg, on_caller_leg
@@ -25,6 +25,7 @@ from pipeline.calls.queue import offered, serve, visits
 from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
+from pipeline.calls.sip_branches import is_accounted
 from pipeline.calls.skew import straighten
 from pipeline.calls.summaries import definite, has_definite
 from pipeline.calls.talk import assign, bridges
@@ -59,7 +60,10 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
     call_ids = {event.call_id for event in facts}
     for event in facts:
         if event.sip is not None:
-            facts = distinct([*dialogs([e for e in facts if e.sip is not None]), *(e for e in facts if e.sip is None)])
+            messages = [e for e in facts if e.sip is not None]
+            told = dialogs(messages)
+            captured = not all(map(is_accounted, messages))
+            facts = distinct([*told, *beside([e for e in facts if e.sip is None], told, captured)])
             break
     if has_definite(facts):
         facts = definite(facts)

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas.event import Event, SipMessage
 
+SAME_MS: Final = 1000  # two rows of a proxy's accounting about one answer lie no further apart
 MAX_REFERS: Final = 32  # of one session; no call is transferred more often
 # A final response after which the same INVITE is sent again, mended (RFC 3261 section 8.1.3.5, RFC 4028).
 MENDED: Final = frozenset({401, 407, 413, 415, 416, 420, 421, 422, 494})
@@ -109,6 +110,7 @@ def _precedence(event: Event) -> tuple[object, ...]:
 
 
 def _of_call_id(call_id: str, events: Sequence[Event]) -> list[Session]:
+    events = _seen(events)
     callers = [
         sip(event).from_tag
         for event in events
@@ -127,6 +129,34 @@ def _of_call_id(call_id: str, events: Sequence[Event]) -> list[Session]:
         else:
             groups[callers[0]].append(event)
     return [_session(call_id, tag, group) for tag, group in groups.items()]
+
+
+def _seen(events: Sequence[Event]) -> Sequence[Event]:
+    """The messages that were captured; what a proxy's accounting says of a message counts where none was."""
+    captured = {_sort(sip(event)) for event in events if not is_accounted(event)}
+    found: list[Event] = []
+    failed: dict[tuple[int, str, str], int] = {}
+    for event in events:
+        message = sip(event)
+        if is_accounted(event):
+            if _sort(message) in captured:
+                continue
+            if message.status >= 300:  # accounted for twice: as a branch that missed, and as the transaction
+                mark = (message.status, message.to_tag, message.ruri)
+                known, failed[mark] = failed.get(mark), at(event)
+                if known is not None and at(event) - known < SAME_MS:
+                    continue
+        found.append(event)
+    return found
+
+
+def is_accounted(event: Event) -> bool:
+    """Whether a proxy's accounting tells of this message: it was not captured."""
+    return event.event_id.startswith("acc-")
+
+
+def _sort(message: SipMessage) -> tuple[str, bool]:
+    return message.method, message.method == "INVITE" and message.status >= 200
 
 
 def _witness(message: SipMessage) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipeline.calls.sip_branches import Branch, Session, at, nearest_caller, sip
+from pipeline.calls.sip_branches import Branch, Session, at, is_accounted, nearest_caller, sip
 from schemas.event import Event, SipMessage
 from schemas.words import LegHungUpBy
 
 CANCELLED = 487
+TIMEOUT = 408
 SLACK_MS = 500  # one cause and its effect on another hop lie no further apart
 NORMAL_CLEARING, NO_USER_RESPONDING, NO_ANSWER, ELSEWHERE = 16, 18, 19, 26
 
@@ -114,9 +115,17 @@ def _refusal(branch: Branch) -> End | None:
             cause, cause_from = NORMAL_CLEARING, "inferred"
         return End(at(cancel), CANCELLED, cause, cause_from, text, "caller")
     assert final is not None
-    cause, cause_from, text = _told(sip(final))
+    cause, cause_from, text = _timed_out(branch) or _told(sip(final))
     by: LegHungUpBy | None = "caller" if status == CANCELLED else "callee" if status in (486, 600, 603) else "system"
     return End(at(final), status, cause, cause_from, text, by)
+
+
+def _timed_out(branch: Branch) -> tuple[int, str, str] | None:
+    """The cause of a time-out of a branch of which it is not known whether it rang: most did."""
+    final = branch.final
+    if final is None or sip(final).status != TIMEOUT or not is_accounted(final):
+        return None
+    return NO_ANSWER, "inferred", ""
 
 
 def lost(branch: Branch, elsewhere: int | None, ended: End | None) -> End | None:
@@ -126,8 +135,9 @@ def lost(branch: Branch, elsewhere: int | None, ended: End | None) -> End | None
     """
     final, cancel = branch.final, branch.cancel
     if final is not None and sip(final).status != CANCELLED:
-        cause, cause_from, text = _told(sip(final))
-        return End(at(final), sip(final).status, cause, cause_from, text, "callee")
+        cause, cause_from, text = _timed_out(branch) or _told(sip(final))
+        by: LegHungUpBy = "system" if sip(final).status == TIMEOUT else "callee"
+        return End(at(final), sip(final).status, cause, cause_from, text, by)
     witness = cancel if cancel is not None else final
     if witness is None:  # whatever ended it was not captured
         if elsewhere is not None and elsewhere >= branch.started:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from pipeline.sources.json_values import Record
-from pipeline.sources.sip_values import user_domain
+from pipeline.sources.sip_values import refer_to, replaces, sip_id, user_domain
 from pipeline.sources.source import Malformed, Options
 from schemas.event import Event, Party
 from schemas.words import Direction
@@ -55,6 +55,20 @@ class Leg:
         tag = self.record.id("from_tag", "fromtag")
         return f"{self.call_id};{tag}" if tag and len(self.call_id) + len(tag) < 256 else ""
 
+    @property
+    def referred(self) -> tuple[str, str]:
+        """The user that a REFER names, and the dialog that its Replaces names."""
+        user, replaced = refer_to(self.record.text("refer_to", "refer_to_uri", "rt"))
+        return self.record.text("refer_to_user") or user, replaced
+
+    def other_ids(self) -> set[str]:
+        """Other calls that the value names: what an INVITE or a REFER replaces, and the other side of a
+        back-to-back user agent."""
+        record = self.record
+        replaced = replaces(record.text("replaces")) or self.referred[1]
+        other = record.id("x_cid", "x_call_id", "x_correlation_id", "correlation_id", "aleg_callid")
+        return {sip_id(replaced.partition(";")[0]), other} - {""}
+
     def event(self, type_: str, at: int, mark: str) -> Event:
         """An event of the leg. `mark` names its report."""
         if not self.call_id:
@@ -62,7 +76,7 @@ class Leg:
         return Event(
             type_,
             at,
-            self.call_id,
+            sip_id(self.call_id),
             f"{mark}-{type_}-{self.call_id}-{at}"[:256],
             self.id,
             self.options.tenant,
@@ -74,7 +88,7 @@ class Leg:
         record = self.record
         told = record.text(*_CALLER)
         user, domain = _address(told)
-        name = record.text("src_name", "caller_name", "from_name", "display_name")
+        name = record.text("src_name", "caller_name", "from_name", "display_name").strip('" ')
         return Party(user, name, record.text("src_domain", "from_domain", "caller_domain") or domain)
 
     def callee(self) -> Party | None:
@@ -116,7 +130,7 @@ def _address(told: str) -> tuple[str, str]:
 def dialog_started(leg: Leg) -> list[Event]:
     """`dialog:start`: the answer. Its script tells when the INVITE came by `$dlg(start_ts)`."""
     record = leg.record
-    begun = record.at("start_ts", "start_time", "setuptime", "cgr_setuptime", "created")
+    begun = record.at("start_ts", "begun", "start_time", "setuptime", "cgr_setuptime", "created")
     answered = record.at("answertime", "answer_time", "cgr_answertime", "time", "timestamp", "start_ts")
     if not answered:
         raise Malformed("/time: is missing; let the script add time=$TS or $TV(sn), when the dialog was confirmed")
@@ -152,8 +166,10 @@ def dialog_failed(leg: Leg) -> list[Event]:
     ended = leg.record.at("time", "timestamp", "end_time", "end_ts")
     if not ended:
         raise Malformed("/time: is missing; let the script add time=$TS or $TV(sn), when the dialog failed")
-    begun = leg.record.at("start_ts", "start_time", "setuptime", "created") or ended
+    begun = leg.record.at("start_ts", "begun", "start_time", "setuptime", "created") or ended
     end = _ended(leg, ended, "dialog")
+    if end.hung_up_by is None and end.sip_status:
+        end.hung_up_by = {408: "system", 487: "caller"}.get(end.sip_status, "callee")  # type: ignore[assignment]
     return [leg.started(min(begun, ended), "dialog"), end]
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.sources.json_values import digest
 from pipeline.sources.kamailio_calls import Leg
+from pipeline.sources.sip_values import referral_ids, replaces, user_domain
 from pipeline.sources.source import Malformed
 from schemas.event import Event, SipMessage
 
@@ -33,6 +34,7 @@ def transaction(leg: Leg) -> list[Event]:
     if not from_tag:
         raise Malformed("/from_tag: is missing; send the whole row, as acc writes it")
     failed = method == "INVITE" and status >= 300
+    refer_to, replaced = leg.referred
     message = SipMessage(
         method,
         status=status if method == "INVITE" else 0,
@@ -45,7 +47,8 @@ def transaction(leg: Leg) -> list[Event]:
         via=1,
         ruri=record.text("dst_user", "ruri_user", "rU"),
         contact=record.text("contact_user"),
-        refer_to=record.text("refer_to_user"),
+        refer_to=refer_to,
+        replaces=replaces(record.text("replaces")) or replaced,
         src=record.text("src_ip", "caller_ip_port", "source"),
     )
     if method == "REFER" and not message.refer_to:
@@ -54,8 +57,21 @@ def transaction(leg: Leg) -> list[Event]:
     event = leg.event(type_, at, "")
     event.event_id = "acc-" + digest(leg.call_id, method, status, from_tag, to_tag, at if failed else "")
     event.leg_id, event.sip = leg.call_id, message
+    others = leg.other_ids()
+    if method in ("INVITE", "REFER"):
+        referrer = user_domain(record.text("referred_by"))[0] or (leg.caller().number if method == "REFER" else "")
+        asked = leg.callee()
+        whom = asked.number if asked is not None else ""
+        sent = (leg.caller().number, whom) if method == "INVITE" else (whom, refer_to)
+        others.update(referral_ids(method, at, referrer, *sent))
+    others.discard(event.call_id)
+    if others:
+        event.linked_ids = sorted(others)
     if method == "INVITE":
         event.caller, event.callee = leg.caller(), leg.callee()
         event.trunk, event.did, event.direction = leg.trunk, leg.did, leg.direction
         event.sip_status = status if failed else 0
+        begun = record.at("begun", "invite_time", "start_ts", "setuptime")
+        if begun and begun < at:
+            return [leg.started(begun, "acc"), event]
     return [event]

@@ -32,8 +32,8 @@ MAX_CSEQ: Final = 2**32
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _METHOD: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,32}\Z")
 
-VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE, DIVERSION = range(
-    1, 15
+VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE, DIVERSION, REFERRED = (
+    range(1, 16)
 )
 
 _KINDS: Final = {
@@ -63,6 +63,8 @@ _KINDS: Final = {
     "content-type": TYPE,
     "c": TYPE,
     "diversion": DIVERSION,
+    "referred-by": REFERRED,
+    "b": REFERRED,
 }
 
 # Spellings as they come, so that the common ones need no lower(). Grows to a bound: names are a stranger's words.
@@ -83,6 +85,7 @@ class Message(msgspec.Struct, gc=False):
     asserted: str  # raw P-Asserted-Identity
     correlation: str  # the other Call-ID that an X-CID header names; "" without one
     ruri: str  # raw Request-URI
+    referred_by: str = ""  # raw Referred-By
 
 
 def _kind(name: str) -> int:
@@ -212,6 +215,8 @@ def _rarer(found: Message, kind: int, value: str) -> None:
         found.asserted = found.asserted or value
     elif kind == X_CID:
         found.correlation = found.correlation or bounded(value)
+    elif kind == REFERRED:
+        found.referred_by = found.referred_by or value
     elif kind == DIVERSION and not sip.diversion:
         sip.diversion = user_domain(value)[0]
         sip.diversion_reason = (

@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline.sources import hep, hep_json, sip
 from pipeline.sources.hep import Packet
-from pipeline.sources.sip_values import anonymous, bounded, party, sip_id, user_domain
+from pipeline.sources.sip_values import anonymous, bounded, party, referral_ids, sip_id, user_domain
 from pipeline.sources.source import DEFAULTS, FUTURE_MS, Decoded, Options, Rejected
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
@@ -90,6 +90,11 @@ def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
         others.add(bounded(captured.correlation))
     if found.replaces:
         others.add(sip_id(found.replaces.partition(";")[0]))
+    if method in ("INVITE", "REFER") and not found.status:
+        referrer = message.referred_by or (message.from_ if method == "REFER" else "")
+        who = party(message.from_ if method == "INVITE" else message.to).number
+        whom = (found.ruri or party(message.to).number) if method == "INVITE" else found.refer_to
+        others.update(referral_ids(method, at, user_domain(referrer)[0], who, whom))
     if len(others) > 1:
         others -= {"", call_id}
         if others:

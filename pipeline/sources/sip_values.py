@@ -27,6 +27,7 @@ _SUFFIX: Final = re.compile(r"(?:[-_]b2b[-_]\d+)+\Z")
 _DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
 _parties: dict[str, Party] = {}
 _MAX_PARTIES: Final = 50_000
+_REFERRAL_MS: Final = 15_000
 _ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
 
 
@@ -186,6 +187,19 @@ def refer_to(field: str) -> tuple[str, str]:
     transfer)."""
     match = _REPLACES.search(field)
     return user_domain(field)[0], replaces(unquote(match[1], errors="replace").replace("\0", "\ufffd")) if match else ""
+
+
+def referral_ids(method: str, at: int, referrer: str, who: str, whom: str) -> list[str]:
+    """What a REFER, and the INVITE that it makes a phone send, have in common: who sends whom to whom, and when.
+
+    A phone that was transferred blindly begins a call with a Call-ID of its own; all that tells whence it came is its
+    Referred-By field (RFC 3892). `at` in ms: the INVITE follows the REFER within a quarter of a minute.
+    """
+    if not (referrer and who and whom):
+        return []
+    quarter = at // _REFERRAL_MS
+    names = [quarter] if method == "REFER" else [quarter - 1, quarter]
+    return [bounded(f"refer:{referrer}:{who}:{whom}:{name}") for name in names]
 
 
 def media(body: str) -> str:

@@ -10,14 +10,17 @@ import socket
 import subprocess
 import threading
 import time
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.calls.fold import fold
+from pipeline.sources import kamailio
+from pipeline.sources.grouping import group
 from pipeline.sources.sip_events import decode
 from schemas.call import Call
 from schemas.event import Event
+from tests.sip.accounting import NEEDED, Intake, page
 
 HOST = "127.0.0.1"
 SECRET = "sesame"
@@ -37,6 +40,7 @@ mpath="{modules}"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
+loadmodule "xlog.so"
 loadmodule "corex.so"
 loadmodule "pv.so"
 loadmodule "maxfwd.so"
@@ -44,16 +48,14 @@ loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "auth.so"
 loadmodule "uac_redirect.so"
-loadmodule "acc.so"
 loadmodule "siptrace.so"
+{page.modules}
 modparam("tm", "failure_reply_mode", 3)
 modparam("tm", "fr_timer", 5000)
 modparam("tm", "fr_inv_timer", 30000)
 modparam("rr", "append_fromtag", 1)
 modparam("acc", "log_level", -1)
-modparam("acc", "log_flag", 1)
-modparam("acc", "failed_transaction_flag", 2)
-modparam("acc", "report_cancels", 1)
+modparam("acc", "log_flag", 4)
 modparam("acc", "time_mode", 1)
 modparam("siptrace", "trace_on", 1)
 modparam("siptrace", "trace_mode", 1)
@@ -66,13 +68,13 @@ modparam("siptrace", "duplicate_uri", "sip:{host}:{hep}")
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("CANCEL")) {{
-        if (t_check_trans()) {{ setflag(1); t_relay(); }}
+        if (t_check_trans()) {{ setflag(4); {flags} t_relay(); }}
         exit;
     }}
     if (has_totag()) {{
         if (loose_route()) {{
-            if (is_method("BYE|INVITE")) setflag(1);
-            if (is_method("BYE")) setflag(2);
+            if (is_method("BYE|INVITE")) setflag(4);
+            {flags}
             t_relay();
             exit;
         }}
@@ -87,8 +89,8 @@ request_route {{
         consume_credentials();
     }}
     record_route();
-    setflag(1);
-    setflag(2);
+    setflag(4);
+    {flags}
     if ($rU == "1004") t_set_fr(1500, 1000);
     if ($rU == "1006") t_on_failure("REDIRECTED");
     if ($rU == "1007") t_on_failure("NEXT_CARRIER");
@@ -110,6 +112,8 @@ failure_route[REDIRECTED] {{
 failure_route[NEXT_CARRIER] {{
     if (t_check_status("5[0-9][0-9]|408")) {{ $du = "sip:{host}:{second}"; t_relay(); }}
 }}
+
+{page.routes}
 """
 
 _ACC = re.compile(r"ACC: (?P<what>[a-z ]+): timestamp=(?P<seconds>\d+);(?P<rest>.*)")
@@ -133,16 +137,32 @@ class Run:
     packets: list[bytes]
     accounted: list[Accounted]
     reports: dict[str, str] = field(default_factory=dict)  # who → SIPp's own words when something was unexpected
+    posted: list[bytes] = field(default_factory=list)  # by Kamailio, as its page has it: rows of acc, dialog events
 
     @property
     def calls(self) -> list[Call]:
         """The calls that the capture gives, in order of their start."""
+        return folded(self._captured())
+
+    @property
+    def by_acc(self) -> list[Call]:
+        """The calls that the rows of acc_json give."""
+        return folded(_posted([value for value in self.posted if b'"event"' not in value]))
+
+    @property
+    def by_dialogs(self) -> list[Call]:
+        """The calls that the dialog events give."""
+        return folded(_posted([value for value in self.posted if b'"event"' in value]))
+
+    @property
+    def by_all(self) -> list[Call]:
+        """The calls of all three together."""
+        return folded([*self._captured(), *_posted(self.posted)])
+
+    def _captured(self) -> list[Event]:
         decoded = decode(self.packets)
         assert not decoded.rejected, decoded.rejected
-        by_call: dict[str, list[Event]] = defaultdict(list)
-        for event in decoded.events:
-            by_call[event.call_id].append(event)
-        return sorted((fold(events) for events in by_call.values()), key=lambda call: call.started_at)
+        return decoded.events
 
     @property
     def call(self) -> Call:
@@ -156,11 +176,23 @@ class Run:
         return next((row for row in rows if row.code < 300), rows[-1])
 
 
+def folded(events: Iterable[Event]) -> list[Call]:
+    """The calls of these events, in order of their start."""
+    return sorted((fold(call) for call in group(events)), key=lambda call: call.started_at)
+
+
+def _posted(values: list[bytes]) -> list[Event]:
+    decoded = kamailio.decode(values)
+    assert not decoded.rejected, decoded.rejected
+    return decoded.events
+
+
 def missing() -> str:
     """What of the real parts is not installed; "" when all is there."""
     lacking = [name for name in ("sipp", "kamailio") if shutil.which(name) is None]
-    if not lacking and not any(folder.is_dir() for folder in _MODULES):
-        lacking = ["kamailio's modules"]
+    if not lacking:
+        folder = next((folder for folder in _MODULES if folder.is_dir()), Path("/"))
+        lacking = [f"kamailio's module {name}" for name in NEEDED if not (folder / name).is_file()]
     return " and ".join(lacking)
 
 
@@ -219,8 +251,10 @@ class Exchange:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.sink = Sink()
+        self.intake = Intake(HOST)
         self.port, self.first, self.second, self.caller = free_ports(4)
         modules = next(each for each in _MODULES if each.is_dir())
+        told = page(self.intake.address)
         config = folder / "kamailio.cfg"
         config.write_text(
             _CONFIG.format(
@@ -231,6 +265,8 @@ class Exchange:
                 first=self.first,
                 second=self.second,
                 secret=SECRET,
+                page=told,
+                flags=told.flat(),
             )
         )
         self.log = folder / "kamailio.log"
@@ -272,6 +308,7 @@ class Exchange:
     ) -> Run:
         """Let SIPp play these scenarios, callees first, until the caller has made its calls."""
         self.sink.settle(0.1)
+        self.intake.settle(0.1)
         before = self.log.stat().st_size
         folder = self.folder / f"run-{time.monotonic_ns()}"
         folder.mkdir()
@@ -293,8 +330,8 @@ class Exchange:
                     process.kill()
                     process.wait()
         reports = {who: _report(folder, who) for who, code in codes.items() if code}
-        packets = self.sink.settle()
-        return Run(packets, self._accounted(before), reports)
+        packets, posted = self.sink.settle(), self.intake.settle()
+        return Run(packets, self._accounted(before), reports, posted)
 
     def _sipp(
         self, folder: Path, who: str, scenario: str, port: int, calls: int, timeout: int, extra: tuple[str, ...] = ()
@@ -339,6 +376,7 @@ class Exchange:
                 self._process.wait()
         self._output.close()
         self.sink.close()
+        self.intake.close()
 
 
 def _wait_bound(port: int) -> None:

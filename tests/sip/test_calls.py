@@ -55,6 +55,7 @@ def refused(status: int) -> str:
 def as_accounted(run: Run, call: Call) -> None:
     """The call says what SIPp and Kamailio's accounting say."""
     assert not run.reports, run.reports
+    alike(run)
     assert call.state == "closed"
     final = run.final(call)
     if final.code < 300:
@@ -65,6 +66,36 @@ def as_accounted(run: Run, call: Call) -> None:
     else:
         assert (call.answered_at, call.sip_status) == (None, final.code)
         assert call.billable_ms == 0
+
+
+def brief(call: Call) -> tuple[object, ...]:
+    """What every account of a call must agree on."""
+    return (
+        call.status, call.end_reason, call.hung_up_by, call.sip_status, call.caller_number, call.requested,
+        call.answered_at is not None, call.state,
+    )  # fmt: skip
+
+
+def alike(run: Run) -> None:
+    """Kamailio's accounting, posted as its page has it, gives the calls that the capture gives: by the rows of
+    acc_json, by the dialog events, and by all together."""
+    captured = {call.call_id: call for call in run.calls}
+    for told in (run.by_acc, run.by_dialogs, run.by_all):
+        for call in told:
+            if told == run.by_dialogs and not call.sip_status:
+                call.sip_status = captured[call.call_id].sip_status  # no message brought the proxy's own time-out
+        assert {call.call_id: brief(call) for call in told} == {id_: brief(call) for id_, call in captured.items()}
+        for call in told:
+            other = captured[call.call_id]
+            assert _near(call.answered_at, other.answered_at) and _near(call.ended_at, other.ended_at)
+    for call in run.by_all:
+        other = captured[call.call_id]
+        assert (call.answered_at, call.ended_at) == (other.answered_at, other.ended_at)
+        assert [(log.number, log.outcome) for log in call.logs] == [(log.number, log.outcome) for log in other.logs]
+
+
+def _near(one: int | None, other: int | None) -> bool:
+    return one is other is None or (one is not None and other is not None and abs(one - other) < 500)
 
 
 def test_answered(exchange: Exchange) -> None:
@@ -242,12 +273,12 @@ def test_hold_by_reinvite(exchange: Exchange) -> None:
     assert run.call.talk_ms > 1300  # the answers to the re-INVITEs are none of the call
 
 
-def test_two_hundred_calls_at_once(exchange: Exchange) -> None:
-    run = exchange.run(caller(talk_ms=2000), CALLEE, calls=200, timeout=60)
+def test_sixty_calls_on_top_of_each_other(exchange: Exchange) -> None:
+    run = exchange.run(caller(talk_ms=2000), CALLEE, calls=60, timeout=60, options=("-r", "20"))
     assert not run.reports, run.reports
     calls = run.calls
-    assert len(calls) == 200
+    assert len(calls) == 60
+    alike(run)
     for call in calls:
-        as_accounted(run, call)
         assert (call.status, call.end_reason, len(call.logs)) == ("answered", "caller_disconnected", 1)
-    assert len({row.call_id for row in run.accounted}) == 200
+    assert len({row.call_id for row in run.accounted}) == 60
