@@ -71,7 +71,9 @@ kafka-parts: setup
 	@$(BIN)/python -m pipeline.embedded.kafka
 
 sip-parts:
-	@.ci/debian-parts sipp:sip-tester kamailio:kamailio
+	@.ci/debian-parts sipp:sip-tester kamailio:kamailio \
+		'/usr/lib/*/kamailio/modules/acc_json.so:kamailio-extra-modules' \
+		'/usr/lib/*/kamailio/modules/http_client.so:kamailio-utils-modules'
 
 browser-parts:
 	@.ci/debian-parts chromium:chromium

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.calls.sip_branches import Session, at, sessions, sip
+from pipeline.calls.sip_branches import Session, at, is_accounted, sessions, sip
 from pipeline.calls.sip_outcome import End
 from pipeline.calls.sip_parties import caller, far_ends, host, leg_id, requested
 from pipeline.calls.sip_relations import Key, Relations, key, referred_by, relate
@@ -65,15 +65,23 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
     return writer.events
 
 
-def beside(others: Iterable[Event], told: Iterable[Event], captured: bool) -> list[Event]:
-    """What other sources tell of the same legs. A moment that the messages themselves tell is theirs: a proxy's dialog
-    events come later than the message, and often in whole seconds. Who and what the leg is still counts. Where no
-    message was `captured`, accounting alone tells of them: then each word counts."""
-    known = {(event.leg_id, event.type) for event in told} if captured else ()
-    return [
-        msgspec.structs.replace(event, type="data") if (event.leg_id, event.type) in known else event
-        for event in others
-    ]
+def beside(others: Iterable[Event], messages: Iterable[Event], told: Iterable[Event]) -> list[Event]:
+    """What other sources tell of the legs of these messages. A moment that the messages tell, which `told` are of, is
+    theirs: a proxy's dialog events come later than the message, and often in whole seconds. Who and what the leg is
+    still counts; and accounting, which has answers only, is told by others when the INVITE came."""
+    messages = list(messages)
+    captured = not all(map(is_accounted, messages))
+    legs = {leg_id(*own): leg for own, leg in _caller_legs(relate(sessions(messages))).items()}
+    known = {(event.leg_id, event.type) for event in told}
+    found: list[Event] = []
+    for event in others:
+        leg = legs.get(event.leg_id)
+        if leg is not None:
+            begins = event.type == "started" and not captured and leg == event.leg_id
+            kept = begins or (leg == event.leg_id and (leg, event.type) not in known)
+            event = msgspec.structs.replace(event, leg_id=leg, type=event.type if kept else "data")
+        found.append(event)
+    return found
 
 
 def _caller_legs(relations: Relations) -> dict[Key, str]:

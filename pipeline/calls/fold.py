@@ -25,7 +25,6 @@ from pipeline.calls.queue import offered, serve, visits
 from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
-from pipeline.calls.sip_branches import is_accounted
 from pipeline.calls.skew import straighten
 from pipeline.calls.summaries import definite, has_definite
 from pipeline.calls.talk import assign, bridges
@@ -62,8 +61,8 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
         if event.sip is not None:
             messages = [e for e in facts if e.sip is not None]
             told = dialogs(messages)
-            captured = not all(map(is_accounted, messages))
-            facts = distinct([*told, *beside([e for e in facts if e.sip is None], told, captured)])
+            others = [e for e in facts if e.sip is None]
+            facts = distinct([*told, *(beside(others, messages, told) if others else ())])
             break
     if has_definite(facts):
         facts = definite(facts)

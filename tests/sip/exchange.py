@@ -253,6 +253,7 @@ class Exchange:
         self.sink = Sink()
         self.intake = Intake(HOST)
         self.port, self.first, self.second, self.caller = free_ports(4)
+        self.address = f"{HOST}:{self.port}"
         modules = next(each for each in _MODULES if each.is_dir())
         told = page(self.intake.address)
         config = folder / "kamailio.cfg"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.call import Call
+from tests.sip import transfers
 from tests.sip.exchange import SECRET, Exchange, Run
 from tests.sip.scenarios import (
     callee_bye,
@@ -282,3 +283,47 @@ def test_sixty_calls_on_top_of_each_other(exchange: Exchange) -> None:
     for call in calls:
         assert (call.status, call.end_reason, len(call.logs)) == ("answered", "caller_disconnected", 1)
     assert len({row.call_id for row in run.accounted}) == 60
+
+
+def told_alike(run: Run) -> Call:
+    """The call of a transfer: by the capture, by the rows of acc and by all together the same. Dialog events alone tell
+    of no transfer."""
+    assert not run.reports, run.reports
+    call = run.call
+    for told in (run.by_acc, run.by_all):
+        (other,) = told
+        assert brief(other) == brief(call)
+        assert [(log.number, log.kind, log.outcome) for log in other.logs] == [
+            (log.number, log.kind, log.outcome) for log in call.logs
+        ]
+        assert all(abs(one.talk_ms - log.talk_ms) < 500 for one, log in zip(other.logs, call.logs, strict=True))
+        assert [(r["kind"], r["by"], r["to"]) for r in other.reroutes] == [
+            (r["kind"], r["by"], r["to"]) for r in call.reroutes
+        ]
+    byes = [row for row in run.accounted if row.method == "BYE"]
+    assert call.ended_at is not None and abs(call.ended_at / 1000 - byes[-1].at) < 1.5
+    assert {row.call_id for row in run.accounted} == set(call.merged_call_ids)
+    return call
+
+
+def test_blind_transfer(exchange: Exchange) -> None:
+    call = told_alike(exchange.run(*transfers.blind(exchange.address), timeout=15))
+    assert [(r["kind"], r["by"], r["to"], r["result"]) for r in call.reroutes] == [
+        ("blind_transfer", "1002", "1003", "answered")
+    ]
+    assert [(log.number, log.outcome, log.end_reason) for log in call.logs] == [
+        ("1002", "answered", "blind_transfer_completed"),
+        ("1003", "answered", "caller_disconnected"),
+    ]
+    assert (call.requested, call.destination, call.missed_by) == ("1002", "1003", [])
+
+
+def test_attended_transfer(exchange: Exchange) -> None:
+    call = told_alike(exchange.run(*transfers.attended(exchange.address), timeout=15))
+    assert [(r["kind"], r["by"], r["to"]) for r in call.reroutes] == [("attended_transfer", "1002", "1003")]
+    assert [(log.number, log.kind) for log in call.logs] == [
+        ("1002", "extension"),
+        ("1003", "consultation"),
+        ("1003", "extension"),
+    ]
+    assert (call.requested, call.destination, call.end_reason) == ("1002", "1003", "caller_disconnected")
