@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Lowest first; parts of one line do not know each other.
+# Lowest first; parts of one line do not know each other. What has no folder of its own stands where it is used first.
 LAYERS = (
     ("schemas",),
     ("pipeline.errors", "pipeline.settings", "pipeline.instants"),
@@ -28,6 +28,16 @@ LAYERS = (
     ("pipeline.cli",),
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+# What is computed here depends on arguments only: no Kafka, no ClickHouse, no HTTP; and what each may know of ours.
+PURE = {
+    "schemas": {"schemas"},
+    "pipeline.calls": {"schemas"},
+    "pipeline.sources": {"schemas", "pipeline.errors", "pipeline.calls"},
+    "pipeline.directory": {"schemas", "pipeline.errors", "pipeline.instants"},
+    "pipeline.rating": {"schemas", "pipeline.errors", "pipeline.instants", "pipeline.directory"},
+}
+OUTSIDE = {"faust", "aiokafka", "clickhouse_connect", "fastapi", "starlette", "aiohttp", "chdb", "fsspec", "httpx"}
+WAREHOUSE = {"faust", "aiokafka", "fastapi", "starlette", "aiohttp"}  # not known there
 
 
 def part_of(module: str) -> str:
@@ -37,7 +47,7 @@ def part_of(module: str) -> str:
 
 
 def imports(file: Path) -> Iterator[tuple[int, str]]:
-    """Line and module of each import of ours in the file, those inside functions too."""
+    """Line and module of each import in the file, those inside functions too."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [name.name for name in node.names]
@@ -46,8 +56,12 @@ def imports(file: Path) -> Iterator[tuple[int, str]]:
         else:
             continue
         for name in names:
-            if name.partition(".")[0] in ("schemas", "pipeline") and name not in ("pipeline", "pipeline.__version__"):
-                yield node.lineno, name
+            yield node.lineno, name
+
+
+def is_ours(name: str) -> bool:
+    """Whether the module is of this repository's program, and not only its version."""
+    return name.partition(".")[0] in ("schemas", "pipeline") and name not in ("pipeline", "pipeline.__version__")
 
 
 FILES = sorted(path for folder in ("schemas", "pipeline") for path in (ROOT / folder).rglob("*.py"))
@@ -70,6 +84,20 @@ def test_imports_run_downwards(part: str) -> None:
             continue
         for line, name in imports(file):
             other = part_of(name)
-            if other != part and LAYER[other] >= LAYER[part]:
+            if is_ours(name) and other != part and LAYER[other] >= LAYER[part]:
+                wrong.append(f"{file.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("part", [*PURE, "pipeline.warehouse"])
+def test_what_knows_no_service(part: str) -> None:
+    outside = OUTSIDE if part in PURE else WAREHOUSE
+    wrong = []
+    for file in FILES:
+        if part_of(module_of(file)) != part:
+            continue
+        for line, name in imports(file):
+            unknown = part in PURE and is_ours(name) and part_of(name) not in {part, *PURE[part]}
+            if name.partition(".")[0] in outside or unknown:
                 wrong.append(f"{file.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)

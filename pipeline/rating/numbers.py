@@ -15,6 +15,8 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
 
+from pipeline.directory.model import DialPlan
+
 LOCAL: Final = "LOCAL"
 NATIONAL: Final = "NATIONAL"
 INTERNATIONAL: Final = "INTERNATIONAL"
@@ -33,19 +35,6 @@ _REMEMBERED: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How a tenant dials; see the dial plan of the directory. Prefixes are digits."""
-
-    country: str = ""
-    trunk_prefixes: tuple[str, ...] = ()
-    international_prefix: str = ""
-    area_code: str = ""
-    local_prefixes: tuple[str, ...] = ()
-    emergency: tuple[str, ...] = ()
-    features: tuple[str, ...] = ("*", "#")
-
-
-@dataclass(frozen=True, slots=True)
 class Number:
     """A number understood. `class_` is "" when nobody knows it. `digits` are looked up in decks, one after the other:
     in E.164 without the +, then as dialled (short codes, decks in national form)."""
@@ -57,7 +46,7 @@ class Number:
 class Numbering:
     """Understands the numbers of one tenant; remembers those it has seen."""
 
-    def __init__(self, plan: Plan, own: Set[str] = frozenset(), dids: Iterable[str] = ()) -> None:
+    def __init__(self, plan: DialPlan, own: Set[str] = frozenset(), dids: Iterable[str] = ()) -> None:
         self.plan = plan
         self._own = own  # extensions, queues, ring groups
         self._dids = tuple(dids)

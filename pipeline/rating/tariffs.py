@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import msgspec
 
 from pipeline.directory.model import Directory, Tenant
 from pipeline.rating.deck import Deck, Moment
-from pipeline.rating.numbers import FREE, Numbering, Plan
+from pipeline.rating.numbers import FREE, Numbering
 from pipeline.rating.rating import Price, Rating
 
 
@@ -110,15 +110,7 @@ class Tariffs:
             directory = self.directory(tenant)
             plan = directory.dial_plan
             known = self._numbering[tenant] = Numbering(
-                Plan(
-                    plan.country or self._country,
-                    plan.trunk_prefixes,
-                    plan.international_prefix,
-                    plan.area_code,
-                    plan.local_prefixes,
-                    plan.emergency,
-                    plan.features,
-                ),
+                replace(plan, country=plan.country or self._country),
                 directory.extensions.keys() | directory.queues.keys() | directory.ring_groups.keys(),
                 directory.dids,
             )

@@ -7,13 +7,12 @@ are the same when their last nine digits are.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
-from pipeline.reports import overview
 from pipeline.reports.build import Question, in_order
-from pipeline.reports.queues import breach, count, queue_facts, stays
-from pipeline.reports.table import Column, Line, Lines, Report, Table, label
+from pipeline.reports.queues import breach, count, report_of, stays
+from pipeline.reports.table import Column, Line, Report, label
 from pipeline.warehouse.clauses import moment
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.visits import RING_S
@@ -52,7 +51,7 @@ async def abandoned(question: Question) -> Report:
         Column("Agent", about="Agent whose phone rang for the call; empty when nobody's did"),
         Column("Polling Attempts", "count", "How often that phone rang"),
     )
-    return await _report(question, "Queue Abandoned", "Abandoned Queue Calls Report", columns, lines())
+    return await report_of(question, "Queue Abandoned", "Abandoned Queue Calls Report", columns, lines())
 
 
 async def breaches(question: Question) -> Report:
@@ -74,7 +73,7 @@ async def breaches(question: Question) -> Report:
         Column("Caller", about="Who waited"),
         Column("Waiting Time", "duration", "How long the caller waited: more than the SLA time of the queue"),
     )
-    return await _report(question, "Queue Breaches SLA", "Breaches SLA", columns, lines())
+    return await report_of(question, "Queue Breaches SLA", "Breaches SLA", columns, lines())
 
 
 def callback_results(question: Question, bindings: Bindings) -> str:
@@ -121,7 +120,7 @@ async def callbacks(question: Question) -> Report:
         Column("Successful Callbacks", "count", "Called back and answered within a day", "Total"),
         Column("Failed Callbacks", "count", "Not called back, or not answered, within a day", "Total"),
     )
-    return await _report(question, "Queue Callbacks", "Queue Callbacks", columns, lines)
+    return await report_of(question, "Queue Callbacks", "Queue Callbacks", columns, lines)
 
 
 async def failed_callbacks(question: Question) -> Report:
@@ -146,17 +145,4 @@ async def failed_callbacks(question: Question) -> Report:
         Column("Callback Number", about="Who was to be called back"),
         Column("Ring Duration", "duration", "How long it rang when the number was called back, all tries together"),
     )
-    return await _report(question, "Queue Failed Callbacks", "Queue Failed Callbacks", columns, lines)
-
-
-async def _report(question: Question, title: str, long_name: str, columns: tuple[Column, ...], lines: Lines) -> Report:
-    select: Callable[[Bindings], str] = lambda bindings: stays(question, bindings)  # noqa: E731
-    return Report(
-        question.type,
-        title,
-        long_name,
-        question.span,
-        (Table(columns, lines),),
-        queue_facts(question),
-        plots=await overview.queue_plots(question, select),
-    )
+    return await report_of(question, "Queue Failed Callbacks", "Queue Failed Callbacks", columns, lines)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pipeline.directory.model import Queue
 from pipeline.reports import overview
 from pipeline.reports.build import Question
-from pipeline.reports.table import Column, Line, Report, Table, average, label
+from pipeline.reports.table import Column, Line, Lines, Report, Table, average, label
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.visits import agent_tries, visits
 
@@ -164,9 +164,10 @@ def _agent(queue: QueueCount, number: str) -> Agent:
     return queue.agents.setdefault(number, Agent(number))
 
 
-async def _report(
-    question: Question, title: str, long_name: str, columns: tuple[Column, ...], lines: Sequence[Line]
+async def report_of(
+    question: Question, title: str, long_name: str, columns: tuple[Column, ...], lines: Lines
 ) -> Report:
+    """A report of one table about queues, with what stands above it and its plots."""
     return Report(
         question.type,
         title,
@@ -206,7 +207,7 @@ async def performance(question: Question) -> Report:
         Column("Talking Time", "duration", _TALK),
         Column("Average Talking Time", "duration", "Talking time by calls serviced"),
     )
-    return await _report(question, "Queue Performance", "Queue Performance Report", columns, lines)
+    return await report_of(question, "Queue Performance", "Queue Performance Report", columns, lines)
 
 
 async def detailed(question: Question) -> Report:
@@ -243,7 +244,7 @@ async def detailed(question: Question) -> Report:
         Column("Total", "duration", _TALK, "Talking Time"),
         Column("Average", "duration", "Talking time by total calls, serviced or not", "Talking Time"),
     )
-    return await _report(question, "Queue Detailed", "Detailed Queue Statistics", columns, lines)
+    return await report_of(question, "Queue Detailed", "Detailed Queue Statistics", columns, lines)
 
 
 async def team(question: Question) -> Report:
@@ -285,7 +286,7 @@ async def team(question: Question) -> Report:
         Column("Total Talking Time", "duration", _TALK),
         Column("Average Talking Time", "duration", "Talking time by serviced calls"),
     )
-    return await _report(question, "Team Queue General", "Team Queue General Statistics Report", columns, lines)
+    return await report_of(question, "Team Queue General", "Team Queue General Statistics Report", columns, lines)
 
 
 async def sla(question: Question) -> Report:
@@ -307,4 +308,4 @@ async def sla(question: Question) -> Report:
         Column("Calls that breached SLA Time", "count", "Calls that waited longer than the SLA time of the queue"),
         Column("% Calls that breached SLA Time", "percent", "Breached by received"),
     )
-    return await _report(question, "Queue SLA", "Statistic SLA", columns, lines)
+    return await report_of(question, "Queue SLA", "Statistic SLA", columns, lines)

@@ -178,13 +178,7 @@ class ReportStore:
 
     async def runs_by_id(self, id_: int) -> list[Run]:
         """The live completed runs with this id, of whichever tenant: what a download link names."""
-        rows = await self._reader.rows(
-            "report_blob",
-            "SELECT * FROM report_run_rows FINAL WHERE id = {id:UInt64} AND destroyed = 0 AND state = 'done'",
-            {"id": id_},
-            by_key=True,
-        )
-        return [as_run(row) for row in rows]
+        return await self._runs("report_blob", "state = 'done' AND id = {id:UInt64}", {"id": id_}, by_key=True)
 
     async def completed(
         self,
@@ -202,23 +196,21 @@ class ReportStore:
 
     async def unsent(self, now_ms: int) -> list[Run]:
         """Runs whose mail is due to be tried again."""
-        rows = await self._reader.rows(
-            "reports_unsent",
-            "SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND state = 'done' AND mail = 'waiting'"
-            " AND mail_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')",
-            {"now": now_ms},
-        )
-        return [as_run(row) for row in rows]
+        which = "state = 'done' AND mail = 'waiting' AND mail_at <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')"
+        return await self._runs("reports_unsent", which, {"until": now_ms})
 
     async def expired(self, before_ms: int) -> list[Run]:
-        """Runs that were completed before an instant, or failed."""
-        rows = await self._reader.rows(
-            "reports_expired",
-            "SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND state IN ('done', 'failed')"
-            " AND ifNull(completed_at, due_at) < fromUnixTimestamp64Milli({before:Int64}, 'UTC') LIMIT 1000",
-            {"before": before_ms},
+        """Runs that were completed before an instant, or failed; at most a thousand."""
+        which = (
+            "state IN ('done', 'failed')"
+            " AND ifNull(completed_at, due_at) < fromUnixTimestamp64Milli({until:Int64}, 'UTC') LIMIT 1000"
         )
-        return [as_run(row) for row in rows]
+        return await self._runs("reports_expired", which, {"until": before_ms})
+
+    async def _runs(self, what: str, which: str, values: Mapping[str, Any], *, by_key: bool = False) -> list[Run]:
+        """Runs that were not destroyed."""
+        sql = f"SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND {which}"
+        return [as_run(row) for row in await self._reader.rows(what, sql, dict(values), by_key=by_key)]
 
     async def _page(self, what: str, select: str, types: Sequence[str], asked: Asked, bindings: Bindings) -> Listed:
         which = (

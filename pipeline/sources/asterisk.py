@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
-
-import orjson
 
 from pipeline.sources.asterisk_ami import ami
 from pipeline.sources.asterisk_ari import ari
 from pipeline.sources.asterisk_cel import cel, renamed
 from pipeline.sources.asterisk_fields import Fields
 from pipeline.sources.asterisk_plain import plain
+from pipeline.sources.json_values import parse
 from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, collected, latest
 from schemas.event import Event
 
@@ -39,7 +38,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:
     """The events of any value. Raises Malformed."""
-    parsed = _parse(value)
+    parsed = parse(value, MAX_BYTES)
     raw = dict(zip(_lowered(tuple(parsed)), parsed.values(), strict=True))
     own = raw.get("zone")
     if own and isinstance(own, str):
@@ -77,18 +76,3 @@ def _in_zone(options: Options, zone: str) -> Options:
 def _lowered(names: tuple[str, ...]) -> tuple[str, ...]:
     """Field names in lower case; events of one kind have the same."""
     return tuple(name.lower() for name in names)
-
-
-def _parse(value: bytes) -> dict[str, Any]:
-    if len(value) > MAX_BYTES:
-        raise Malformed(f"the value has {len(value)} bytes; at most {MAX_BYTES} are allowed")
-    try:
-        raw = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        try:
-            raw = orjson.loads(value.decode("utf-8", "replace"))  # names come as the phone sent them
-        except orjson.JSONDecodeError:
-            raise Malformed(f"the value is no JSON ({error}); send one JSON object for each event") from None
-    if not isinstance(raw, dict):
-        raise Malformed("the value is no object; send one JSON object for each event")
-    return raw

@@ -7,9 +7,7 @@ Each event is understood alone. The Unique-ID is the leg; the call is its caller
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from pipeline.sources.freeswitch_cdr import document
 from pipeline.sources.freeswitch_channel import HANDLERS
@@ -18,6 +16,7 @@ from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_plain import plain
 from pipeline.sources.freeswitch_told import told
+from pipeline.sources.json_values import parse
 from pipeline.sources.source import DEFAULTS, Decoded, Malformed, Options, collected, latest
 from schemas.event import Event
 
@@ -40,7 +39,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:
     """The events of any value. Raises Malformed."""
-    raw = told(value) or _parse(value)
+    raw = told(value) or parse(value, MAX_BYTES)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
         return custom(Headers(raw, options, until))
@@ -56,19 +55,3 @@ def general(value: bytes, options: Options, until: int) -> list[Event]:
     if not isinstance(name, str):
         raise Malformed(f"/Event-Name: {str(name)[:60]!r} is no text; send the JSON as FreeSWITCH gives it")
     return []
-
-
-def _parse(value: bytes) -> dict[str, Any]:
-    if len(value) > MAX_BYTES:
-        raise Malformed(f"the value has {len(value)} bytes; at most {MAX_BYTES} are allowed")
-    try:
-        raw = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        try:
-            # Display names come as the phone sent them, in whatever encoding.
-            raw = orjson.loads(value.decode("utf-8", "replace"))
-        except orjson.JSONDecodeError:
-            raise Malformed(f"the value is no JSON ({error}); send one JSON object for each event") from None
-    if not isinstance(raw, dict):
-        raise Malformed("the value is no object; send one JSON object for each event")
-    return raw

@@ -7,10 +7,10 @@ import pytest
 from pipeline.directory.model import DialPlan, Did, Directory, Extension, Queue, Tenant, Trunk
 from pipeline.rating.deck import Deck, Header, Scope
 from pipeline.rating.deck_file import parse_csv
-from pipeline.rating.numbers import Number, Numbering, Plan
+from pipeline.rating.numbers import Number, Numbering
 from pipeline.rating.tariffs import Subject, Tariffs
 
-LONDON = Numbering(Plan("GB", ("9",), area_code="20", emergency=("333",)), frozenset({"101", "999123"}))
+LONDON = Numbering(DialPlan("GB", ("9",), area_code="20", emergency=("333",)), frozenset({"101", "999123"}))
 
 
 @pytest.mark.parametrize(
@@ -51,29 +51,29 @@ def test_nothing_dialled() -> None:
 @pytest.mark.parametrize(
     ("plan", "dialled", "class_", "digits"),
     [
-        (Plan("DE", ("0",)), "001711234567", "MOBILE", "491711234567"),
-        (Plan("DE", ("0",)), "01711234567", "MOBILE", "491711234567"),  # the PBX took the 0 off before
-        (Plan("DE", ("0",)), "00049301234567", "NATIONAL", "49301234567"),
-        (Plan("DE", local_prefixes=("4930",)), "030123456", "LOCAL", "4930123456"),
-        (Plan("US"), "911", "EMERGENCY", "911"),
-        (Plan("US"), "2125551234", "NATIONAL", "12125551234"),
-        (Plan("US"), "011442079460123", "INTERNATIONAL", "442079460123"),
-        (Plan("US"), "+14165551234", "INTERNATIONAL", "14165551234"),  # Canada has the same country code
-        (Plan("US", area_code="212"), "5551234", "LOCAL", "12125551234"),
-        (Plan("GB", international_prefix="0011"), "0011442079460123", "NATIONAL", "442079460123"),
-        (Plan(), "442079460123", "INTERNATIONAL", "442079460123"),
-        (Plan(), "00442079460123", "INTERNATIONAL", "442079460123"),
-        (Plan(), "+447700900123", "MOBILE", "447700900123"),
-        (Plan(features=()), "*72", "", "*72"),
+        (DialPlan("DE", ("0",)), "001711234567", "MOBILE", "491711234567"),
+        (DialPlan("DE", ("0",)), "01711234567", "MOBILE", "491711234567"),  # the PBX took the 0 off before
+        (DialPlan("DE", ("0",)), "00049301234567", "NATIONAL", "49301234567"),
+        (DialPlan("DE", local_prefixes=("4930",)), "030123456", "LOCAL", "4930123456"),
+        (DialPlan("US"), "911", "EMERGENCY", "911"),
+        (DialPlan("US"), "2125551234", "NATIONAL", "12125551234"),
+        (DialPlan("US"), "011442079460123", "INTERNATIONAL", "442079460123"),
+        (DialPlan("US"), "+14165551234", "INTERNATIONAL", "14165551234"),  # Canada has the same country code
+        (DialPlan("US", area_code="212"), "5551234", "LOCAL", "12125551234"),
+        (DialPlan("GB", international_prefix="0011"), "0011442079460123", "NATIONAL", "442079460123"),
+        (DialPlan(), "442079460123", "INTERNATIONAL", "442079460123"),
+        (DialPlan(), "00442079460123", "INTERNATIONAL", "442079460123"),
+        (DialPlan(), "+447700900123", "MOBILE", "447700900123"),
+        (DialPlan(features=()), "*72", "", "*72"),
     ],
 )
-def test_elsewhere(plan: Plan, dialled: str, class_: str, digits: str) -> None:
+def test_elsewhere(plan: DialPlan, dialled: str, class_: str, digits: str) -> None:
     number = Numbering(plan).read(dialled)
     assert (number.class_, number.digits[0]) == (class_, digits)
 
 
 def test_own_numbers_say_what_is_local() -> None:
-    numbering = Numbering(Plan("US"), dids=["+12125550000", "sales"])
+    numbering = Numbering(DialPlan("US"), dids=["+12125550000", "sales"])
     assert numbering.read("2125551234").class_ == "LOCAL"
     assert numbering.read("3105551234").class_ == "NATIONAL"
 

@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from tests.long.chaos.arena import Arena, Fault
 from tests.worker.deployment import WorkerProcess
@@ -134,46 +135,44 @@ def clickhouse_answers(arena: Arena) -> int:
 
 def clickhouse_dies(arena: Arena) -> int:
     """kill -9 of ClickHouse, and of the worker meanwhile now and then."""
-    arena.begin()
-    worker = arena.worker()
-    done = 0
-    while not arena.over:
-        arena.working(worker)
-        arena.pause(0, 2)
-        arena.clickhouse.kill()
-        done += 1
-        if arena.chance.random() < 0.4:
-            worker.kill()
-            done += 1
-        arena.pause(0.5, 6)
-        arena.clickhouse.start()
-        if not worker.running:
-            worker = arena.worker()
-        arena.pause(1, 4)
-    return done
+    return _away(arena, arena.clickhouse.kill, arena.clickhouse.start, both=0.4, calm_s=(0, 2), rest_s=(1, 4))
 
 
 def broker_dies(arena: Arena) -> int:
     """kill -9 or a restart of the broker, and of the worker meanwhile now and then."""
+
+    def ends() -> None:
+        (arena.broker.kill if arena.chance.random() < 0.6 else arena.broker.stop)()
+
+    return _away(arena, ends, arena.broker.start, both=0.3, calm_s=(0, 3), rest_s=(4, 10))
+
+
+def _away(
+    arena: Arena,
+    ends: Callable[[], None],
+    begins: Callable[[], None],
+    *,
+    both: float,
+    calm_s: tuple[float, float],
+    rest_s: tuple[float, float],
+) -> int:
+    """A service goes and comes back, again and again; with the chance `both` a worker is killed while it is away."""
     arena.begin()
     worker = arena.worker()
     done = 0
     while not arena.over:
         arena.working(worker)
-        arena.pause(0, 3)
-        if arena.chance.random() < 0.6:
-            arena.broker.kill()
-        else:
-            arena.broker.stop()
+        arena.pause(*calm_s)
+        ends()
         done += 1
-        if arena.chance.random() < 0.3:
+        if arena.chance.random() < both:
             worker.kill()
             done += 1
-        arena.pause(0.5, 8)
-        arena.broker.start()
+        arena.pause(0.5, 7)
+        begins()
         if not worker.running:
             worker = arena.worker()
-        arena.pause(4, 10)
+        arena.pause(*rest_s)
     return done
 
 
