@@ -16,7 +16,13 @@ from tests.servers import BrokerServer, ClickHouseServer, KafkaServer, Server, T
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 # A test that uses one of these fixtures is of that suite.
-SUITES = {"kafka": "kafka", "tansu": "embedded", "clickhouse_endpoint": "embedded", "database": "embedded"}
+SUITES = {
+    "kafka": "kafka",
+    "tansu": "embedded",
+    "clickhouse_endpoint": "embedded",
+    "database": "embedded",
+    "empty_database": "embedded",
+}
 
 # Where the settings point when nobody sets them: what an unmarked test must not find.
 DEFAULT_PORTS = frozenset({9092, 8123, 8000, 9000, 9464})
@@ -94,8 +100,16 @@ def clickhouse_endpoint(clickhouse_server: ClickHouseServer) -> Iterator[ClickHo
 
 
 @pytest.fixture
-def database(clickhouse_endpoint: ClickHouseServer) -> str:
-    """Name of an empty database of this test's own."""
+def database(clickhouse_endpoint: ClickHouseServer) -> Iterator[str]:
+    """Name of a database of this test's own, with this version's schema and no rows."""
+    name = clickhouse_endpoint.migrated_database()
+    yield name
+    clickhouse_endpoint.give_back(name)
+
+
+@pytest.fixture
+def empty_database(clickhouse_endpoint: ClickHouseServer) -> str:
+    """Name of a database of this test's own, with nothing in it."""
     return clickhouse_endpoint.fresh_database()
 
 

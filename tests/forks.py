@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import selectors
 import shutil
 import signal
@@ -28,28 +29,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import pipeline
 from pipeline.worker import crash
 
 ROOT = Path(__file__).parents[1]
-# What is imported before the first fork: all that `cdr` imports in its commands.
-PARTS = (
-    "pipeline.cli",
-    "pipeline.directory.files",
-    "pipeline.ingest.bridge_service",
-    "pipeline.ingest.hep_service",
-    "pipeline.ingest.routes",
-    "pipeline.push.housekeeping",
-    "pipeline.push.jobs",
-    "pipeline.push.routes",
-    "pipeline.push.stream",
-    "pipeline.query.serve",
-    "pipeline.reports.jobs",
-    "pipeline.reports.routes",
-    "pipeline.worker.dead_letters",
-    "pipeline.worker.doctor",
-    "pipeline.worker.main",
-    "pipeline.worker.worker",
-)
+APART = "pipeline.embedded"  # has the database engine in it, which only its own process imports
 _STATUS = struct.Struct("=i")
 
 
@@ -222,8 +206,9 @@ def _fork(line: socket.socket) -> list[str]:
 
 
 def main() -> None:
-    for part in PARTS:
-        importlib.import_module(part)
+    for part in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+        if not part.name.startswith(APART) and not part.name.endswith("__main__"):
+            importlib.import_module(part.name)
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.collect()
     gc.freeze()

@@ -7,6 +7,7 @@ import json
 import signal
 import urllib.request
 from abc import ABC, abstractmethod
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import clickhouse_connect
 
 from pipeline.embedded import broker, clickhouse, kafka
 from pipeline.embedded.process import HOST, Child, free_port
+from pipeline.warehouse.migrate import migrate
+
+RESTING = 2  # migrated databases that are not used again yet
 
 
 class Server(ABC):
@@ -64,6 +68,11 @@ class ClickHouseServer(Server):
 
     _names = itertools.count(1)
 
+    def __init__(self, folder: Path) -> None:
+        self._given_back: deque[str] = deque()
+        self._schema: dict[str, str] = {}
+        super().__init__(folder)
+
     @property
     def url(self) -> str:
         """URL with user and password, as CDR_CLICKHOUSE takes it."""
@@ -98,6 +107,43 @@ class ClickHouseServer(Server):
             client.close()
         return name
 
+    def migrated_database(self) -> str:
+        """A database with this version's schema and no rows: one that was given back, where there is one.
+
+        Migrations take a second of CPU. The last ones given back rest: what their test has killed may still write.
+        """
+        client = self.client()
+        try:
+            while len(self._given_back) > RESTING:
+                name = self._given_back.popleft()
+                if self._emptied(client, name):
+                    return name
+                client.command(f"DROP DATABASE {name}")
+            name = f"test_{next(self._names)}"
+            migrate(client, name)
+            if not self._schema:
+                self._schema = _schema(client, name)
+            return name
+        finally:
+            client.close()
+
+    def give_back(self, database: str) -> None:
+        """Let another test have a migrated database; nobody may write to it any more."""
+        self._given_back.append(database)
+
+    def _emptied(self, client: Any, database: str) -> bool:
+        """Whether it has the schema it had at first; then its rows are gone."""
+        if _schema(client, database) != self._schema:
+            return False
+        filled = client.query(
+            "SELECT name FROM system.tables WHERE database = {name:String} AND total_rows > 0"
+            " AND name != 'schema_migrations'",
+            parameters={"name": database},
+        ).result_rows
+        for (table,) in filled:
+            client.command(f"TRUNCATE TABLE {database}.`{table}`")
+        return True
+
     def fault(self, mode: str, *, count: int = 0, code: int = 999, seconds: float = 1.0, match: str = "") -> None:
         """Let the next `count` statements that contain `match` meet a fault (0: all, until `fault("none")`).
 
@@ -113,6 +159,19 @@ class ClickHouseServer(Server):
         """How many statements the fault in force has met."""
         with urllib.request.urlopen(f"http://{HOST}:{self.port}/__fault", timeout=10) as answer:
             return int(json.load(answer)["struck"])
+
+
+def _schema(client: Any, database: str) -> dict[str, str]:
+    """Table or view → how it was made, whatever the database's name; and the migrations it has."""
+    tables = client.query(
+        "SELECT name, create_table_query FROM system.tables WHERE database = {name:String}",
+        parameters={"name": database},
+    ).result_rows
+    found = {table: made.replace(f"{database}.", "") for table, made in tables}
+    if "schema_migrations" in found:
+        applied = client.query(f"SELECT number, name FROM {database}.schema_migrations FINAL ORDER BY number")
+        found["applied"] = str(applied.result_rows)
+    return found
 
 
 class BrokerServer(Server):

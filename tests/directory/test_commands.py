@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.warehouse.migrate import migrate
 from tests import forks
 from tests.directory.test_files import sample, written
 from tests.servers import ClickHouseServer
@@ -18,7 +17,6 @@ from tests.servers import ClickHouseServer
 @pytest.mark.slow
 def test_load_show_export(clickhouse_endpoint: ClickHouseServer, database: str, tmp_path: Path) -> None:
     client = clickhouse_endpoint.client(database)
-    migrate(client, database)
     client.close()
     environment = os.environ | {"CDR_CLICKHOUSE": clickhouse_endpoint.url, "CDR_DATABASE": database}
 

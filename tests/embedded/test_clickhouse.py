@@ -55,6 +55,11 @@ def count(server: ClickHouseServer, database: str) -> int:
 
 
 @pytest.fixture
+def database(empty_database: str) -> str:
+    return empty_database
+
+
+@pytest.fixture
 def table(clickhouse_endpoint: ClickHouseServer, database: str) -> str:
     """A database with one table `t`."""
     sql = f"CREATE TABLE t {Columns} ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"

@@ -20,7 +20,6 @@ from pipeline.ingest.sender import Full, Sender
 from pipeline.kafka import partition_of, raw_topics
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from tests.ingest.test_hep import consume_records
 from tests.servers import BrokerServer, ClickHouseServer
@@ -41,7 +40,6 @@ class Service:
             update=topics | settings
         )
         client = server.client(database)
-        migrate(client, database)
         self.token = create_token(client, "acme", "pbx", scopes=("cdr:ingest",))
         self.reader = create_token(client, "acme", "reader", scopes=("cdr:read",))
         client.close()

@@ -10,7 +10,6 @@ import pytest
 from pipeline.push.jobs import push_reader
 from pipeline.push.store import PushStore
 from pipeline.settings import Settings
-from pipeline.warehouse.migrate import migrate
 from tests.push.receiver import Receiver, receiving
 from tests.servers import ClickHouseServer
 
@@ -35,7 +34,6 @@ def settings(clickhouse_endpoint: ClickHouseServer, database: str) -> Settings:
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     found = clickhouse_endpoint.client(database)
-    migrate(found, database)
     yield found
     found.close()
 

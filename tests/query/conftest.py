@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse import passwords
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
 from tests.forks import Forked
@@ -85,9 +84,8 @@ def quick_passwords() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def warehouse(clickhouse_server: ClickHouseServer) -> Iterator[Warehouse]:
     clickhouse_server.start()
-    name = clickhouse_server.fresh_database()
+    name = clickhouse_server.migrated_database()
     client = clickhouse_server.client(name)
-    migrate(client, name)
     calls = example_calls("acme")
     write(client, calls)
     write(client, [marked(call) for call in example_calls("other")])
@@ -99,6 +97,7 @@ def warehouse(clickhouse_server: ClickHouseServer) -> Iterator[Warehouse]:
         other_token=create_token(client, "other", "tests"),
     )
     client.close()
+    clickhouse_server.give_back(name)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.warehouse import decks, rows, writer
 from pipeline.warehouse.decks import Loader, versions
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.rerate import rerate
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
@@ -36,7 +35,6 @@ def call(call_id: str, number: str) -> Call:
 @pytest.fixture
 def service(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[tuple[FastAPI, Call, str]]:
     client = clickhouse_endpoint.client(database)
-    migrate(client, database)
     decks.save(client, Header("retail"), parse_csv("prefix,price_n,currency\n44,0.05,GBP\n", "retail"), "tests")
     known, unknown = call("known", "+442079460123"), call("unknown", "+4930123456")
     tariffs = Loader("GB").load(client, versions(client))

@@ -16,7 +16,6 @@ from pipeline.reports.jobs import report_reader
 from pipeline.settings import Settings
 from pipeline.warehouse.access import ADMIN
 from pipeline.warehouse.directories import save
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import create_token
 from schemas.call import Call
@@ -39,9 +38,8 @@ class Warehouse:
 @pytest.fixture(scope="module")
 def warehouse(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     clickhouse_server.start()
-    name = clickhouse_server.fresh_database()
+    name = clickhouse_server.migrated_database()
     client = clickhouse_server.client(name)
-    migrate(client, name)
     calls = week.calls()
     write(client, calls)
     write(client, week.other_tenants(calls))
@@ -56,6 +54,7 @@ def warehouse(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.Temp
         other_token=create_token(client, "other", "tests", scopes=(ADMIN,)),
     )
     client.close()
+    clickhouse_server.give_back(name)
 
 
 def classify(client: Any) -> None:

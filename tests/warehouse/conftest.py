@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from tests.servers import ClickHouseServer
 
@@ -15,11 +14,11 @@ from tests.servers import ClickHouseServer
 @pytest.fixture(scope="module")
 def client(clickhouse_server: ClickHouseServer) -> Iterator[Any]:
     clickhouse_server.start()
-    name = clickhouse_server.fresh_database()
+    name = clickhouse_server.migrated_database()
     made = clickhouse_server.client(name)
-    migrate(made, name)
     yield made
     made.close()
+    clickhouse_server.give_back(name)
 
 
 @pytest.fixture(scope="module")

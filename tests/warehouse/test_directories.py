@@ -24,7 +24,6 @@ from pipeline.directory.model import (
     kind_of,
 )
 from pipeline.warehouse.directories import Directories, load, load_all, load_entries, save, tenants
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from tests.servers import ClickHouseServer
 
@@ -44,7 +43,6 @@ ENTRIES: list[Entry] = [
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     made = clickhouse_endpoint.client(database)
-    migrate(made, database)
     yield made
     made.close()
 

@@ -12,6 +12,11 @@ from tests.servers import ClickHouseServer
 
 
 @pytest.fixture
+def database(empty_database: str) -> str:
+    return empty_database
+
+
+@pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     client = clickhouse_endpoint.client(database)
     yield client

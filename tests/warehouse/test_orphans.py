@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.warehouse import rows, writer
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.orphans import retire_orphans
 from schemas.call import RERATED_BITS, Call
 from tests.servers import ClickHouseServer
@@ -22,7 +21,6 @@ AT = 1_750_000_000_000
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     client = clickhouse_endpoint.client(database)
-    migrate(client, database)
     yield client
     client.close()
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from pipeline.warehouse import archive, rows, writer
-from pipeline.warehouse.migrate import migrate
 from schemas.call import Call, CallLog, snowflake
 from tests.servers import ClickHouseServer
 
@@ -21,7 +20,6 @@ NASTY = "tab\there, line\nbreak, cr\r, nul \0, \\N back\\slash, 'single' \"doubl
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     client = clickhouse_endpoint.client(database)
-    migrate(client, database)
     yield client
     client.close()
 

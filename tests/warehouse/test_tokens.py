@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Problem
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.tokens import create_token, expiry, find_token, hashed, list_tokens, revoke_token
 from tests import forks
@@ -22,7 +21,6 @@ NOW = dt.datetime(2024, 8, 20, 12, tzinfo=dt.UTC)
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     made = clickhouse_endpoint.client(database)
-    migrate(made, database)
     yield made
     made.close()
 

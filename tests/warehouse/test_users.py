@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Problem
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.passwords import hashed_password, is_password
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.users import create_user, find_user, find_users, list_users, set_disabled, set_password
@@ -22,7 +21,6 @@ WORD = "correct horse"
 @pytest.fixture
 def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any]:
     made = clickhouse_endpoint.client(database)
-    migrate(made, database)
     yield made
     made.close()
 

@@ -29,7 +29,6 @@ from pipeline.embedded.process import HOST, free_port
 from pipeline.settings import Settings
 from pipeline.sources.grouping import group
 from pipeline.warehouse import rows
-from pipeline.warehouse.migrate import migrate
 from pipeline.worker.worker import REFRESH_EVERY_S
 from schemas.call import Call, document
 from schemas.event import Event
@@ -147,7 +146,7 @@ class Deployment:
     ) -> None:
         name = f"t{next(_numbers)}"
         self.broker, self.clickhouse, self.folder = broker, clickhouse, folder
-        self.database = clickhouse.fresh_database()
+        self.database = clickhouse.migrated_database()
         self.env: dict[str, str] = {
             "CDR_KAFKA": broker.bootstrap,
             "CDR_CLICKHOUSE": clickhouse.url,
@@ -172,7 +171,6 @@ class Deployment:
         self.ends: dict[int, int] = {}  # partition → offset after the last record produced
         self.raw_ends: dict[tuple[str, int], int] = {}  # the same of raw topics
         self.client = clickhouse.client(self.database)
-        migrate(self.client, self.database)
         asyncio.run(kafka.ensure_topics(self.settings))
 
     def close(self) -> None:
@@ -180,6 +178,7 @@ class Deployment:
             if worker.running:
                 worker.kill()
         self.client.close()
+        self.clickhouse.give_back(self.database)
 
     # -- workers -------------------------------------------------------------------------------
 

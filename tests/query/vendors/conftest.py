@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.directories import save
-from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.tokens import create_token
 from pipeline.warehouse.users import create_user
 from schemas.call import Call
@@ -41,9 +40,8 @@ class Company:
 @pytest.fixture(scope="module")
 def company(clickhouse_server: ClickHouseServer, quick_passwords: None) -> Iterator[Company]:
     clickhouse_server.start()
-    name = clickhouse_server.fresh_database()
+    name = clickhouse_server.migrated_database()
     client = clickhouse_server.client(name)
-    migrate(client, name)
     calls = day("acme")
     write(client, calls)
     write(client, [_marked(call) for call in day("other")])
@@ -59,6 +57,7 @@ def company(clickhouse_server: ClickHouseServer, quick_passwords: None) -> Itera
         other_token=create_token(client, "other", "tests"),
     )
     client.close()
+    clickhouse_server.give_back(name)
 
 
 def _marked(call: Call) -> Call:
