@@ -39,7 +39,14 @@ def distinct(events: Iterable[Event]) -> list[Event]:
         other = known.setdefault(event.event_id, event)
         if other is not event and other != event:
             _settle(known, other, event)
-    return sorted(known.values(), key=_order)
+    facts = list(known.values())
+    before = -1
+    for event in facts:
+        if event.at <= before:  # type: ignore[operator]
+            facts.sort(key=_order)
+            break
+        before = event.at  # type: ignore[assignment]
+    return facts
 
 
 def _settle(known: dict[str | tuple[str, str], Event], other: Event, event: Event) -> None:

@@ -11,8 +11,15 @@ from clickhouse_connect.driver.client import Client
 
 from pipeline.warehouse import rows
 
-# One block an insert: a batch is small, and large blocks are what ClickHouse likes.
-_SETTINGS: dict[str, Any] = {"async_insert": 0, "max_partitions_per_insert_block": 0}
+# One block an insert: a batch is small, and large blocks are what ClickHouse likes. A block is not searched for rows of
+# one key before it becomes a part: merges and FINAL do that anyway, and it costs a quarter of an insert. One thread
+# parses it: several are slower for so little.
+_SETTINGS: dict[str, Any] = {
+    "async_insert": 0,
+    "max_partitions_per_insert_block": 0,
+    "optimize_on_insert": 0,
+    "input_format_parallel_parsing": 0,
+}
 
 
 def insert(client: Client, table: str, columns: Sequence[str], body: bytes, form: str, token: str = "") -> None:
