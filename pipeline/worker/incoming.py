@@ -12,7 +12,7 @@ class Incoming:
     """What the transport has handed over and no batch has taken. While enough waits, `add` waits."""
 
     def __init__(self, enough: int = 1, trickle_s: float = 0.0) -> None:
-        """`enough`: records of one batch."""
+        """`enough`: records of one batch, of up to 1 KiB; larger ones count for more, so that memory is bounded."""
         self._enough, self._trickle_s = enough, trickle_s
         self._chunks: deque[Chunk] = deque()
         self._events = 0
@@ -31,7 +31,7 @@ class Incoming:
         if epoch != self._epoch:
             return  # a rebalance began while it waited: it comes again, after what was read before it
         self._chunks.append(chunk)
-        self._events += len(chunk.records)
+        self._events += _weight(chunk)
         if self._events >= self._enough:
             self._room.clear()
         self._news.set()
@@ -66,9 +66,14 @@ class Incoming:
         events = 0
         while self._chunks and events < self._enough:
             chunk = self._chunks.popleft()
-            events += len(chunk.records)
+            events += _weight(chunk)
             chunks.append(chunk)
         self._events = max(0, self._events - events)
         if self._events < self._enough:
             self._room.set()
         return chunks
+
+
+def _weight(chunk: Chunk) -> int:
+    """How much of a batch a chunk fills: its records, or its KiB where these are more."""
+    return max(len(chunk.records), sum(len(record.value or b"") for record in chunk.records) >> 10)

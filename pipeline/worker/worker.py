@@ -36,6 +36,9 @@ log = structlog.get_logger()
 SWEEP_EVERY_S = 2.0
 # How old the row of an open call may grow. What ends is written at once.
 REFRESH_EVERY_S = 1.0
+REFRESH_AT_ONCE = 2_000
+# Batches of so many come from a backlog: calls that go on are put off until something of them ends.
+BACKLOG_EVENTS = 10_000
 SILENT_EVERY_S = 30.0
 # Closed calls kept in memory at most, however short the time: what comes later is reloaded.
 CLOSED_IN_MEMORY = 20_000
@@ -183,7 +186,7 @@ class Worker:
             await asyncio.sleep(0)  # lets it begin
         started = time.monotonic()
         closed = 0
-        backlog = batch.events >= self._settings.batch_events // 2
+        backlog = batch.events >= min(self._settings.batch_events // 2, BACKLOG_EVENTS)
         for partition, calls in batch.touched.items():
             state = self._states.get(partition)
             if state is None:
@@ -217,7 +220,7 @@ class Worker:
     def _refresh(self, batch: Batch, now: int) -> None:
         """Show the open calls that had news, as many as a batch may well hold."""
         self._refreshed_at = time.monotonic()
-        room = self._settings.batch_events // 10
+        room = min(self._settings.batch_events // 10, REFRESH_AT_ONCE)
         for state in self._states.values():
             keys = list(islice(state.postponed, room))
             room -= len(keys)
