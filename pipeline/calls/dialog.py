@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.calls.sip_branches import Session, at, is_accounted, sessions, sip
 from pipeline.calls.sip_outcome import End
-from pipeline.calls.sip_parties import caller, far_ends, host, leg_id, requested
+from pipeline.calls.sip_parties import caller, comes_in, far_ends, host, leg_id, outside, requested
 from pipeline.calls.sip_relations import Key, Relations, key, referred_by, relate
 from pipeline.calls.sip_reroutes import write_reroutes
 from pipeline.calls.sip_sides import Side, Tried, progressed, rang, read_targets, side
@@ -156,7 +156,8 @@ def _write_caller(writer: Writer, read: Side, followed: Mapping[str, Continued])
     leg, node = read.caller_leg, session.first.node
     asked = requested(session)
     first = session.first
-    told: dict[str, Any] = {"direction": first.direction, "trunk": first.trunk, "did": first.did}
+    direction = first.direction or ("inbound" if comes_in(session) else None)
+    told: dict[str, Any] = {"direction": direction, "trunk": first.trunk, "did": first.did}
     told |= {"data": Facts(address=far_ends(session)[0])} if far_ends(session)[0] else {}
     writer.write("started", session.started, leg, node, caller=caller(session), callee=asked, role="caller", **told)
     for type_, when in (("progress", progressed(session)), ("rang", rang(session))):
@@ -181,7 +182,11 @@ def _write_target(writer: Writer, read: Side, tried: Tried, followed: Mapping[st
     node = (branch.invite or branch.first).node
     asked = requested(read.session)
     callee = Party(tried.number, asked.name if asked.number == tried.number else "", asked.domain)
-    writer.write("started", branch.started, leg, node, callee=callee, role="target", peer_leg_id=read.caller_leg)
+    begins = outside(caller(read.session).number) and not comes_in(read.session)  # both numbers are written in full
+    told: dict[str, Any] = {"kind": "outside"} if outside(tried.number) and not begins else {}
+    writer.write(
+        "started", branch.started, leg, node, callee=callee, role="target", peer_leg_id=read.caller_leg, **told
+    )
     for type_, event in (("progress", branch.progress), ("rang", branch.ringing)):
         if event is not None:
             writer.write(type_, at(event), leg, node)

@@ -35,6 +35,9 @@ _KINDS = {
 TRANSFERS = frozenset(("blind_transfer", "attended_transfer", "semi_attended_transfer"))
 
 
+ROUTES = frozenset(("carrier_failover",))  # the number stays, the way to it changes: nobody moved the call
+
+
 class Move(msgspec.Struct, gc=False):
     """One reroute or transfer: `source` is the target it leaves, `by` who moved it; numbers."""
 
@@ -62,7 +65,7 @@ def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
     if transfer and not kind:
         kind = "attended" if event.second_leg_id or event.target_leg_id else "blind"
     kind = _KINDS.get(kind, kind)
-    by = event.by or event.from_
+    by = event.by or ("" if kind in ROUTES else event.from_)
     if by in legs:
         by = _number(legs[by], caller)
     elif not by and (transfer or event.leg_id != caller.id):

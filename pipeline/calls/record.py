@@ -10,6 +10,7 @@ from pipeline.calls.course import Course
 from pipeline.calls.ending import final_cause, hung_up, status
 from pipeline.calls.legs import Leg, Story
 from pipeline.calls.talk import hold_ms, union
+from pipeline.calls.targets import Target
 from schemas.call import Call, call_snowflake
 
 _NOT_REACHED = frozenset(("queue", "consultation"))
@@ -186,10 +187,16 @@ def _missed(course: Course) -> list[str]:
     for target in course.targets:
         if target.kind not in _PHONES or target.number in reached or not target.number:
             continue
-        rang = target.rang is not None or (target.leg is None and course.caller.rang is not None)
+        rang = target.rang is not None or (target.leg is None and _rang_before(course, target))
         if target.outcome == "busy" or (rang and target.outcome in ("no_answer", "cancelled")):
             missed[target.number] = None
     return list(missed)
+
+
+def _rang_before(course: Course, target: Target) -> bool:
+    """Whether the caller heard ringing before the call left a target that has no leg of its own."""
+    rang = course.caller.rang
+    return rang is not None and (target.ended is None or rang <= target.ended)
 
 
 def _leg(leg: Leg) -> dict[str, Any]:

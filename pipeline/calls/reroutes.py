@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from pipeline.calls.course import Course
+from pipeline.calls.moves import ROUTES
 from pipeline.calls.targets import FORK_SLACK_MS, Target
 from schemas.words import REROUTE_REASON
 
@@ -19,7 +20,7 @@ _LEFT_END_REASON = {
     "park": "referred",
 }
 _PHONES = frozenset(("extension", "ring_group_member"))
-_ROUTES = frozenset(("carrier_failover",))  # the number stays, the way to it changes
+
 
 ByNumber = dict[str, list[Target]]
 
@@ -31,12 +32,12 @@ def reroutes(course: Course) -> list[dict[str, Any]]:
         index = _by_number(course.targets)
         for move in course.moves:
             to = move.to or (_next_number(course.targets, move.at) if move.transfer else "")
-            result = _result(index.get(to, []) if to else course.targets, move.at)
+            result = _result(index.get(to, []) if to and move.kind not in ROUTES else course.targets, move.at)
             item = _item(move.at, move.kind, move.source, to, move.by, result)
             if move.event.sip_status:
                 item["sip_status"] = move.event.sip_status
             found.append(item)
-            if move.kind not in _ROUTES:
+            if move.kind not in ROUTES:
                 _leave(index.get(move.source, []), move.at, move.kind)
         told = {item["kind"] for item in found}
         for position, visit in enumerate(course.visits):

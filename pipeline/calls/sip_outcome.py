@@ -53,8 +53,10 @@ def answers(session: Session) -> dict[str, int]:
             found.setdefault(tag, when)
     refused = any(_refused(group) for group in session.attempts[-1:])
     if not refused:
+        refusals = {sip(branch.final).to_tag for branch in branches if branch.final is not None}
         for tag, when in session.acks.items():
-            found.setdefault(tag, when)
+            if tag not in refusals:  # the ACK of a refusal, on a branch of its own: some phones send it so
+                found.setdefault(tag, when)
     if not found and not refused:
         for event in sorted([*session.offers, *(bye for byes in session.byes.values() for bye in byes)], key=at):
             message = sip(event)

@@ -11,6 +11,7 @@ from schemas.event import Event, Party
 
 _NUMBER = re.compile(r"[+*#0-9][*#0-9.\-]*\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z._\-]*\Z")
+_OUTSIDE = re.compile(r"\+\d{2,}\Z|00\d{8,}\Z")  # written as from anywhere in the world: nobody's extension
 _MAX_ID = 256
 
 
@@ -56,6 +57,16 @@ def number_of(session: Session, branch: Branch, redirected: Iterable[str]) -> st
     if _NUMBER.match(asked) is None and _NAME.match(ruri):
         return ruri
     return asked
+
+
+def outside(number: str) -> bool:
+    """Whether a number is written in full, with its country: SIP itself does not tell who is an extension."""
+    return _OUTSIDE.match(number) is not None
+
+
+def comes_in(session: Session) -> bool:
+    """Whether somebody outside calls a number of the house."""
+    return outside(caller(session).number) and not outside(requested(session).number)
 
 
 def host(address: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.calls.sip_branches import at, sip
+from pipeline.calls.sip_parties import host
 from pipeline.calls.sip_sides import Side, Tried
 from pipeline.calls.sip_writer import Writer
 
@@ -15,6 +16,7 @@ _DIVERSIONS = {
     "no-answer": "forward_no_answer",
     "unavailable": "forward_not_reachable",
     "away": "forward_away",
+    "deflection": "forward_unconditional",
     "time-of-day": "forward_night_mode",
     "do-not-disturb": "forward_busy",
     "out-of-service": "forward_not_reachable",
@@ -65,7 +67,7 @@ def _write(writer: Writer, read: Side, before: Tried, after: Tried) -> None:
 def _peer(tried: Tried) -> str:
     """Where a branch was sent: the address of the carrier."""
     message = sip(tried.branch.invite or tried.branch.first)
-    return message.src if message.status else message.dst
+    return host(message.src if message.status else message.dst)
 
 
 def _kind(before: Tried, after: Tried) -> str:

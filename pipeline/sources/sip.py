@@ -16,6 +16,7 @@ from pipeline.sources.sip_values import (
     MAX_TEXT,
     bounded,
     branch,
+    history,
     media,
     party,
     reason,
@@ -32,9 +33,8 @@ MAX_CSEQ: Final = 2**32
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _METHOD: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,32}\Z")
 
-VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE, DIVERSION, REFERRED = (
-    range(1, 16)
-)
+VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE = range(1, 14)
+DIVERSION, REFERRED, HISTORY = range(14, 17)
 
 _KINDS: Final = {
     "via": VIA,
@@ -63,6 +63,7 @@ _KINDS: Final = {
     "content-type": TYPE,
     "c": TYPE,
     "diversion": DIVERSION,
+    "history-info": HISTORY,
     "referred-by": REFERRED,
     "b": REFERRED,
 }
@@ -215,6 +216,9 @@ def _rarer(found: Message, kind: int, value: str) -> None:
         found.asserted = found.asserted or value
     elif kind == X_CID:
         found.correlation = found.correlation or bounded(value)
+    elif kind == HISTORY:
+        if not sip.diversion:
+            sip.diversion, sip.diversion_reason = history(value)
     elif kind == REFERRED:
         found.referred_by = found.referred_by or value
     elif kind == DIVERSION and not sip.diversion:

@@ -28,6 +28,10 @@ _DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
 _parties: dict[str, Party] = {}
 _MAX_PARTIES: Final = 50_000
 _REFERRAL_MS: Final = 15_000
+_HISTORY: Final = {  # RFC 4458, section 2
+    302: "unconditional", 486: "user-busy", 600: "user-busy", 408: "no-answer", 480: "deflection", 487: "deflection",
+    404: "unavailable", 503: "unavailable",
+}  # fmt: skip
 _ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
 
 
@@ -187,6 +191,19 @@ def refer_to(field: str) -> tuple[str, str]:
     transfer)."""
     match = _REPLACES.search(field)
     return user_domain(field)[0], replaces(unquote(match[1], errors="replace").replace("\0", "\ufffd")) if match else ""
+
+
+def history(field: str) -> tuple[str, str]:
+    """Who sent the call on last and why, in the words of Diversion, as a History-Info field tells (RFC 7044); "" and ""
+    where it was only retargeted. The cause stands in the URI of the target that it led to (RFC 4458), or in the Reason
+    of the one that failed."""
+    entries = values(field)
+    if len(entries) < 2:
+        return "", ""
+    before, last = entries[-2:]
+    cause = _CAUSE.search(unquote(last, errors="replace")) or _CAUSE.search(unquote(before, errors="replace"))
+    why = _HISTORY.get(int(cause[1]), "") if cause else ""
+    return (user_domain(before)[0], why) if why else ("", "")
 
 
 def referral_ids(method: str, at: int, referrer: str, who: str, whom: str) -> list[str]:

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from tests.sources import sip_scenario
+
 FOLDER = Path(__file__).parent / "scenarios"
 CORE = "0d1f6d3a-1f5e-4c8b-9a51-7a3f8c2e4b60"
 # What FreeSWITCH stamps on a channel when it sends an event.
@@ -241,4 +243,5 @@ WRITERS = {
     "kamailio": _kamailio,
     "portsip": _portsip,
     "yeastar": _yeastar,
+    "sip": sip_scenario.write,
 }
