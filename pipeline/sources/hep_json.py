@@ -1,7 +1,7 @@
-"""HEP packets as JSON, in the two forms that capture servers pass on.
+"""HEP packets as JSON, in the forms that capture servers pass on.
 
 `rcinfo` form: `{"rcinfo": {...}, "payload": "..."}`, with the spellings of both generations of it; flat form:
-the packet structure with `SrcIP`, `Tsec`, `Tmsec`, `Payload`, `CID`, `NodeName`, `NodeID`. In both the fraction of the
+the packet structure with `SrcIP`, `Tsec`, `Tmsec`, `Payload`, `CID`, `NodeName`, `NodeID`; a row of Homer 7's table, `protocol_header` and `raw`. In all the fraction of the
 second is microseconds, whatever its name says.
 """
 
@@ -56,9 +56,14 @@ def parse(data: bytes) -> Packet:
     rcinfo = document.get("rcinfo")
     if isinstance(rcinfo, dict):
         return _packet(rcinfo, _RCINFO, document.get("payload"), "payload")
+    header = document.get("protocol_header")
+    if isinstance(header, dict):  # a row of Homer 7's table
+        return _packet(header, _RCINFO, document.get("raw"), "raw")
     if "Payload" in document:
         return _packet(document, _FLAT, document["Payload"], "Payload")
-    raise Malformed(f"JSON object with the fields {sorted(document)[:8]}, expected rcinfo and payload, or Payload")
+    raise Malformed(
+        f"JSON object with the fields {sorted(document)[:8]}, expected rcinfo and payload, protocol_header and raw, or Payload"
+    )
 
 
 def _packet(fields: dict[str, Any], names: Mapping[str, tuple[str, ...]], payload: Any, where: str) -> Packet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 HOSTS = ("alice", "proxy", "bob", "carol", "dave", "carrier1", "carrier2", "pbx", "edge", "erin", "frank")
@@ -35,7 +36,7 @@ def write(scenario: dict[str, Any], _name: str) -> list[dict[str, Any]]:
 def _hops(path: str) -> Iterator[tuple[str, str, bool]]:
     """`alice>proxy bob` is two hops, of which only the first is on the wire now."""
     found = _HOP.findall(path)
-    for (host, mark), (following, _) in zip(found, found[1:], strict=False):
+    for (host, mark), (following, _) in pairwise(found):
         yield host, following, mark == ">"
 
 
