@@ -1,7 +1,8 @@
 """HEP packets as JSON, in the forms that capture servers pass on.
 
 `rcinfo` form: `{"rcinfo": {...}, "payload": "..."}`, with the spellings of both generations of it; flat form:
-the packet structure with `SrcIP`, `Tsec`, `Tmsec`, `Payload`, `CID`, `NodeName`, `NodeID`; a row of Homer 7's table, `protocol_header` and `raw`. In all the fraction of the
+the packet structure with `SrcIP`, `Tsec`, `Tmsec`, `Payload`, `CID`, `NodeName`, `NodeID`; a row of Homer
+7's table, `protocol_header` and `raw`. In all the fraction of the
 second is microseconds, whatever its name says.
 """
 
@@ -62,7 +63,8 @@ def parse(data: bytes) -> Packet:
     if "Payload" in document:
         return _packet(document, _FLAT, document["Payload"], "Payload")
     raise Malformed(
-        f"JSON object with the fields {sorted(document)[:8]}, expected rcinfo and payload, protocol_header and raw, or Payload"
+        f"JSON object with the fields {sorted(document)[:8]}, expected rcinfo and payload, Payload,"
+        " or protocol_header and raw"
     )
 
 
