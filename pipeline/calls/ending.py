@@ -6,7 +6,7 @@ from pipeline.calls.course import Course
 from pipeline.calls.legs import Leg
 from pipeline.calls.outcome import CANCEL_NAMES, INTERWORKING, NORMAL_CLEARING, cancelled_by_caller, cause, outcome
 
-_STATUS = {
+STATUS_OF = {
     "busy": "busy",
     "no_answer": "no_answer",
     "answered_elsewhere": "no_answer",
@@ -46,7 +46,7 @@ def _answered_by_pbx(course: Course) -> str:
         return "answered"
     for target in reversed(course.targets):
         if target.kind in _PERSONS and target.leg is not None and target.outcome:
-            return _STATUS.get(target.outcome, "failed")
+            return STATUS_OF.get(target.outcome, "failed")
     return "answered"
 
 
@@ -54,12 +54,12 @@ def _unanswered(course: Course) -> str:
     caller = course.caller
     if cancelled_by_caller(caller):
         return "cancelled"
-    word = _STATUS.get(outcome(caller, elsewhere=False, caller_left=False), "failed")
+    word = STATUS_OF.get(outcome(caller, elsewhere=False, caller_left=False), "failed")
     if word == "no_answer" and cause(caller)[0] in (0, NORMAL_CLEARING) and caller.sip_status < 300:
         # The caller's leg does not say why; the last target that failed does.
         for target in reversed(course.targets):
             if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
-                return _STATUS.get(target.outcome, word)
+                return STATUS_OF.get(target.outcome, word)
     return word
 
 

@@ -10,7 +10,7 @@ from pipeline.calls.legs import Leg
 from pipeline.calls.talk import SAME_INSTANT_MS
 from pipeline.calls.targets import FORK_SLACK_MS
 
-_BY_CAUSE = {
+BY_CAUSE = {
     17: "busy",
     18: "no_answer",
     19: "no_answer",
@@ -57,7 +57,7 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
     had gone. Both explain a normal clearing, which by itself says nothing.
     """
     number, _ = cause(leg)
-    word = _BY_CAUSE.get(number)
+    word = BY_CAUSE.get(number)
     if word is not None:
         if word == "no_answer" and elsewhere and not leg.cause and not leg.sip_status and not leg.q850_cause:
             return "answered_elsewhere"

@@ -1,6 +1,6 @@
-"""The plain call, folded straight: a caller, one target, both answered, nobody held, moved or queued.
+"""The plain call, folded straight: a caller, one target, both answered or both not, nobody held, moved or queued.
 
-Nearly every answered call is one, and this way takes a quarter of the time. It holds no rules of
+Nearly every call is one, and this way takes a quarter of the time. It holds no rules of
 its own: whatever is not utterly plain returns None and takes the general way, and a property test
 holds the two equal, field for field.
 """
@@ -11,9 +11,10 @@ from typing import Any
 from zlib import crc32
 
 from pipeline.calls.causes import cause_from_code, cause_from_name
+from pipeline.calls.ending import STATUS_OF
 from pipeline.calls.legs import address_of
 from pipeline.calls.limits import LONG_MS
-from pipeline.calls.outcome import NORMAL_CLEARING
+from pipeline.calls.outcome import BY_CAUSE, CANCEL_NAMES, NORMAL_CLEARING
 from pipeline.calls.talk import SAME_INSTANT_MS
 from schemas.call import Call, CallLog, call_snowflake, snowflake
 from schemas.event import Event, Party
@@ -21,6 +22,8 @@ from schemas.event import Event, Party
 _MOST_EVENTS = 9
 _MOMENTS = frozenset(("started", "progress", "rang", "answered", "ended"))
 _PHONES = frozenset((None, "extension", "outside"))
+# Causes that say by themselves what became of a target; another may have answered where they tell of that.
+_REFUSALS = {number: word for number, word in BY_CAUSE.items() if word != "answered_elsewhere"}
 _REASON = {"caller": "caller_disconnected", "callee": "callee_disconnected"}
 
 
@@ -60,14 +63,17 @@ def plain(facts: list[Event], version: int) -> Call | None:
             return None
         moments[event.type] = event
     answer, end = a.get("answered"), a.get("ended")
-    if answer is None or end is None:
+    if end is None:
         return None
     started: int = first.at  # type: ignore[assignment]
-    answered: int = answer.at  # type: ignore[assignment]
+    answered: int | None = None if answer is None else answer.at  # type: ignore[assignment]
     ended: int = end.at  # type: ignore[assignment]
-    if not started <= answered < ended or last.at - started > LONG_MS:  # type: ignore[operator]
+    if last.at - started > LONG_MS:  # type: ignore[operator]
         return None
-    if b and not _hears(b, answered, ended):
+    if answered is None:
+        if not b or not _is_refused(a, b):
+            return None
+    elif not started <= answered < ended or (b and not _hears(b, answered, ended)):
         return None
     return _record(a, b, answered, ended, last.at, len(facts), version)  # type: ignore[arg-type]
 
@@ -104,6 +110,25 @@ def _hears(b: dict[str, Event], answered: int, ended: int) -> bool:
     if answer is None or not answered - SAME_INSTANT_MS <= answer.at <= answered:  # type: ignore[operator]
         return False
     return end is None or (end.at >= answered and ended - end.at <= SAME_INSTANT_MS)  # type: ignore[operator]
+
+
+def _is_refused(a: dict[str, Event], b: dict[str, Event]) -> bool:
+    """Whether both legs ended unanswered, each with a cause that says by itself what became of the call."""
+    end = b.get("ended")
+    if end is None or "answered" in b:
+        return False
+    for each in (a["ended"], end):
+        if each.sip_status or each.cause in CANCEL_NAMES or cause_from_code(each.q850_cause) not in _REFUSALS:
+            return False
+    return True
+
+
+def _refused_by(a: dict[str, Event], b: dict[str, Event], status: str) -> str:
+    """Who hung up a call that was not answered: nobody's phone did when it rang for too long."""
+    if status not in ("busy", "failed"):
+        return "system"
+    refused = a["ended"].hung_up_by in ("callee", "peer") or b["ended"].hung_up_by in ("party", "callee")
+    return "callee" if refused else "system"
 
 
 def _party(told: str | Party | None) -> Party:
@@ -143,12 +168,12 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     return ""
 
 
-def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, answered: int) -> int | None:
-    """The first such moment of either leg, unless it came after the answer."""
+def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int) -> int | None:
+    """The first such moment of either leg, unless it came after the answer, or the end."""
     found: int | None = None
     for moments in (a, b):
         event = moments.get(moment)
-        if event is not None and event.at <= answered and (found is None or event.at < found):  # type: ignore[operator]
+        if event is not None and event.at <= until and (found is None or event.at < found):  # type: ignore[operator]
             found = event.at  # type: ignore[assignment]
     return found
 
@@ -179,7 +204,7 @@ def _leg(moments: dict[str, Event], caller: Party, callee: Party) -> dict[str, A
 
 
 def _record(
-    a: dict[str, Event], b: dict[str, Event], answered: int, ended: int, last_at: int, count: int, version: int
+    a: dict[str, Event], b: dict[str, Event], answered: int | None, ended: int, last_at: int, count: int, version: int
 ) -> Call | None:
     first = a["started"]
     tenant, call_id = first.tenant, first.call_id
@@ -221,18 +246,32 @@ def _record(
         its_trunk = trunk if outside else ""
         if not direction:
             direction = "inbound" if trunk or did else "internal"
-    by = _hung_up(a, b)
-    end_reason = _REASON.get(by, "")
-    rang_at = _earliest(a, b, "rang", answered)
-    talk_ms = ended - answered
+    if answered is None:
+        outcome = _REFUSALS[its_cause]
+        status = STATUS_OF[_REFUSALS[number]]
+        by, end_reason, talk_ms = _refused_by(a, b, status), "", 0
+    else:
+        outcome = status = "answered"
+        by = _hung_up(a, b)
+        end_reason, talk_ms = _REASON.get(by, ""), ended - answered
+    until = ended if answered is None else answered
+    rang_at = _earliest(a, b, "rang", until)
     id_ = call_snowflake(tenant, call_id, started)
     requested = requested or target
     moments = b or a
     log_started: int = moments["started"].at  # type: ignore[assignment]
     rang, its_end = moments.get("rang"), moments.get("ended")
     log_rang: int | None = rang.at if rang is not None else None  # type: ignore[assignment]
-    log_answered: int = moments["answered"].at  # type: ignore[assignment]
+    log_answered: int | None = None if answered is None else moments["answered"].at  # type: ignore[assignment]
     log_ended: int = its_end.at if its_end is not None else ended  # type: ignore[assignment]
+    log_until = log_ended if log_answered is None else log_answered
+    log_kind = "outside" if outside else "extension"
+    missed = (
+        answered is None
+        and bool(target)
+        and log_kind == "extension"
+        and (outcome == "busy" or (log_rang is not None and outcome == "no_answer"))
+    )
     log_leg = moments["started"].leg_id if b else ""
     log = CallLog(
         tenant,
@@ -241,7 +280,7 @@ def _record(
         call_id,
         version,
         0,
-        "outside" if outside else "extension",
+        log_kind,
         target,
         party.name,
         log_leg,
@@ -249,9 +288,9 @@ def _record(
         log_rang,
         log_answered,
         log_ended,
-        None if log_rang is None else max(0, log_answered - log_rang),
+        None if log_rang is None else max(0, log_until - log_rang),
         talk_ms,
-        "answered",
+        outcome,
         end_reason if its_end is not None else "",
         "",
         0,
@@ -274,7 +313,7 @@ def _record(
         version,
         "closed",
         direction,
-        "answered",
+        status,
         end_reason,
         by,
         caller.number,
@@ -286,16 +325,16 @@ def _record(
         callee.domain,
         callee.extension,
         requested,
-        target,
-        target,
+        "" if answered is None else target,
+        "" if answered is None else target,
         started,
-        _earliest(a, b, "progress", answered),
+        _earliest(a, b, "progress", until),
         rang_at,
         answered,
         answered,
         ended,
-        answered - started,
-        None if rang_at is None else answered - rang_at,
+        None if answered is None else answered - started,
+        None if rang_at is None else until - rang_at,
         None,
         talk_ms,
         0,
@@ -309,7 +348,7 @@ def _record(
         shown,
         "",
         user_data,
-        [],
+        [target] if missed else [],
         [],
         [],
         count,

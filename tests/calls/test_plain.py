@@ -43,6 +43,15 @@ ends = st.fixed_dictionaries(
         "hung_up_by": st.sampled_from((None, "party", "peer", "caller", "callee", "system")),
     },
 )
+refusals = st.fixed_dictionaries(
+    {"q850_cause": st.sampled_from((17, 18, 19, 20, 21, 24, 16, 26, 0))},
+    optional={
+        "cause": st.sampled_from(("NO_ANSWER", "USER_BUSY", "ORIGINATOR_CANCEL")),
+        "cause_from": st.sampled_from(("", "reason_header")),
+        "sip_status": st.sampled_from((0, 486)),
+        "hung_up_by": st.sampled_from((None, "party", "peer", "caller", "callee", "system")),
+    },
+)
 
 
 @st.composite
@@ -70,14 +79,15 @@ def nearly_plain(draw: st.DrawFn) -> list[Event]:
             if draw(st.booleans()):
                 at += draw(steps)
                 tell(moment, leg)
+    answered = draw(st.integers(0, 2))
     for leg in ("b", "a") if two else ("a",):
-        if draw(st.integers(0, 9)):
+        if answered and draw(st.integers(0, 9)):
             at += draw(st.integers(-10, 700)) if leg == "a" and two else draw(steps)
             tell("answered", leg, **({"answered_by": "party"} if not draw(st.integers(0, 9)) else {}))
     for leg in draw(st.permutations(("a", "b"))) if two else ("a",):
         if draw(st.integers(0, 9)):
             at += draw(steps)
-            tell("ended", leg, **draw(ends))
+            tell("ended", leg, **draw(ends if answered else refusals))
     return events
 
 
@@ -103,6 +113,19 @@ def test_they_agree_on_anything(events: list[Event]) -> None:
     straight, whole = both(events)
     if straight is not None:
         assert straight == whole
+
+
+def test_refused_calls_take_the_straight_way() -> None:
+    events = [
+        Event(type="started", at=T0, call_id="c", event_id="1", leg_id="a", caller=CALLER, callee="2001"),
+        Event(type="started", at=T0 + 50, call_id="c", event_id="2", leg_id="b", peer_leg_id="a", callee="2001"),
+        Event(type="rang", at=T0 + 900, call_id="c", event_id="3", leg_id="b"),
+        Event(type="ended", at=T0 + 20_900, call_id="c", event_id="4", leg_id="b", q850_cause=19, cause="NO_ANSWER"),
+        Event(type="ended", at=T0 + 20_920, call_id="c", event_id="5", leg_id="a", q850_cause=19, cause="NO_ANSWER"),
+    ]
+    straight, whole = both(events)
+    assert straight == whole
+    assert (whole.status, whole.missed_by, whole.ring_ms) == ("no_answer", ["2001"], 20_020)
 
 
 def test_ordinary_calls_take_the_straight_way() -> None:
