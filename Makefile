@@ -67,7 +67,7 @@ $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 
 # Test parts that are no Python packages. Installed where apt-get and root allow it, else named.
 kafka-parts: setup
-	@.ci/debian-parts java:default-jre-headless mvn:maven
+	@.ci/debian-parts java:default-jre-headless javac:default-jdk-headless mvn:maven
 	@$(BIN)/python -m pipeline.embedded.kafka
 
 sip-parts:

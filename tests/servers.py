@@ -203,4 +203,4 @@ class KafkaServer(BrokerServer):
     durable = True
 
     def _start(self) -> Child:
-        return kafka.start_kafka(self.folder, self.port, self.folder.with_suffix(".log"))
+        return kafka.start_kafka(self.folder, self.port, self.folder.with_suffix(".log"), options=[kafka.BRIEF])

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from pipeline.errors import DEPENDENCY, Problem
 ROOT: Final = Path(__file__).resolve().parents[2]
 JAVA: Final = 17  # Kafka 4 brokers need it
 HEAP: Final = "-Xmx1g"
+BRIEF: Final = "-XX:TieredStopAtLevel=1"  # for a JVM that will not live long: a third less CPU to start
 
 
 def libs_folder() -> Path:
@@ -99,19 +101,24 @@ def format_kafka(folder: Path, port: int, controller_port: int) -> Path:
     if not (folder / "log" / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config"]
-        command = [find_java(), "-cp", f"{fetch_kafka()}/*", *tool, str(properties)]
+        command = [find_java(), BRIEF, "-cp", f"{fetch_kafka()}/*", *tool, str(properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Problem(f"Apache Kafka could not format {folder}: {done.stderr.strip()[-500:]}", code=DEPENDENCY)
     return properties
 
 
-def start_kafka(folder: Path, port: int, log: Path, controller_port: int | None = None) -> Child:
-    """Start one node over `folder` and wait until it accepts connections. Its topics survive a restart."""
+def start_kafka(
+    folder: Path, port: int, log: Path, controller_port: int | None = None, options: Sequence[str] = ()
+) -> Child:
+    """Start one node over `folder` and wait until it accepts connections. Its topics survive a restart.
+
+    `options` are more of the JVM's.
+    """
     java, libs = find_java(), fetch_kafka()
     properties = format_kafka(folder, port, controller_port or free_port())
-    options = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-    child = start("kafka", [java, *options, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
+    given = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options]
+    child = start("kafka", [java, *given, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
     wait_until(child, lambda: accepts(port), 180)  # a busy machine takes its time over a JVM
     return child
 

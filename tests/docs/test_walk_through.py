@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.forks import cdr
+
 pytestmark = pytest.mark.embedded
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +30,11 @@ BLOCKS = [
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     for number, (wanted, block) in enumerate(RUN.findall(page.read_text(encoding="utf-8")), 1)
 ]
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 
 
 def _status(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
-    said = subprocess.run(
-        ["cdr", "status", "--output", "json"], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    said = cdr("status", "--output", "json", cwd=folder, env=environment)
     found: dict[str, Any] = json.loads(said.stdout) if said.stdout.strip() else {}
     return found
 
@@ -58,7 +58,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         until = time.monotonic() + PATIENCE_S
         while not (found := _status(folder, environment)).get("healthy"):
             assert product.poll() is None and time.monotonic() < until, messages.read_text()
-            time.sleep(0.3)
+            time.sleep(0.5)
         environment |= {
             "CDR_KAFKA": found["urls"]["kafka"],
             "CDR_CLICKHOUSE": found["urls"]["clickhouse"],
@@ -88,7 +88,7 @@ def test_the_block_does_what_the_page_says(shell: tuple[Path, dict[str, str], st
         if wanted in done.stdout:
             return
         assert time.monotonic() < until, f"{typed}\n{done.stdout}\n{done.stderr}"
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def test_some_blocks_are_typed() -> None:

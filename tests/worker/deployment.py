@@ -37,7 +37,7 @@ from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.phone_calls import CallKey, JsonEvent, encoded, truth
 
 _numbers = itertools.count(1)
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 TIMES = frozenset(
     ("started_at", "progress_at", "rang_at", "answered_at", "talk_started_at", "ended_at", "last_event_at")
 )
@@ -48,10 +48,12 @@ KeyValue = tuple[bytes | None, bytes | None]
 def wait_for(condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = PATIENCE_S) -> None:
     """Wait until the condition holds; fails with `what` when it never does."""
     deadline = time.monotonic() + seconds
+    pause = 0.02
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not in {seconds:.0f} s: {what if isinstance(what, str) else what()}")
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.5)  # asking costs CPU that what is waited for needs
 
 
 class WorkerProcess:
@@ -299,10 +301,12 @@ class Deployment:
             return f"committed {self.committed(group)}, ends {self.log_ends()}; {self.said}"
 
         deadline = time.monotonic() + seconds
+        pause = 0.1
         while not self.caught_up(group):
             assert time.monotonic() < deadline, story()
             assert any(worker.running for worker in self.workers), f"no worker left: {self.said}"
-            time.sleep(0.2)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 1.0)
 
     def wait_raw_done(self) -> None:
         """Wait until every raw value is decoded and what came of it is committed, too."""

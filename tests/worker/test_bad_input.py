@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import orjson
 import pytest
@@ -133,7 +132,5 @@ def test_all_of_it_through_a_worker(deploy_on: Deploy) -> None:
     assert worker.running and worker.ready
     deployment.verify([value for value in deployment.values if value not in poison], feed=False)
     assert sorted(record.value for record in deployment.dead_letters()) == sorted(poison)
-    begun = time.monotonic()
     deployment.produce(in_time(phone_calls(50, 9)))
     deployment.wait_done()
-    assert time.monotonic() - begun < 60
