@@ -16,7 +16,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
+.PHONY: help run test check lint types pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,11 +25,16 @@ run: setup ## the whole product on this machine (BROKER=kafka, DATA=dir, PORTS=a
 	@if [ "$(BROKER)" = kafka ]; then $(BIN)/python -m pipeline.embedded.kafka; fi
 	@exec $(BIN)/cdr run --data "$(DATA)" --ports $(PORTS) --broker $(BROKER) --rate $(RATE) $(RUN)
 
-test: check pytest ## everything that is checked before a change goes in
+test: lint ## everything that is checked before a change goes in
+	@$(MAKE) --no-print-directory -j2 types pytest
 
-check: setup ## format, lint, types
+check: lint types ## format, lint, types
+
+lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: setup
 	$(BIN)/mypy
 
 pytest: setup kafka-parts sip-parts browser-parts client-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
