@@ -11,6 +11,8 @@ from tests.servers import BrokerServer, ClickHouseServer, KafkaServer
 from tests.worker.deployment import Deployment
 
 Deploy = Callable[..., Deployment]
+# test_worker runs on both brokers in every `make test`; what is the worker's own on Apache Kafka alone there.
+kafka_first = pytest.mark.parametrize("broker", ["kafka", pytest.param("tansu", marks=pytest.mark.slow)], indirect=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from tests.forks import run_cdr
-from tests.worker.conftest import Deploy
+from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import event, now_ms
 
@@ -24,6 +24,7 @@ def listed(deployment: Deployment, *arguments: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@kafka_first
 def test_dead_letters_are_listed_shown_and_sent_again(deploy_on: Deploy) -> None:
     deployment = deploy_on(partitions=1)
     assert listed(deployment) == []

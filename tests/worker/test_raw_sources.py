@@ -12,7 +12,7 @@ from pipeline import kafka
 from pipeline.sources import canonical, registry
 from schemas.event import Event
 from tests.sources import scenario
-from tests.worker.conftest import Deploy
+from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.test_dead_letters import cdr, listed
 
@@ -65,6 +65,7 @@ def test_a_worker_killed_after_sending_on_does_it_again(deploy: Deploy) -> None:
     deployment.verify_joined(events)
 
 
+@kafka_first
 def test_what_is_no_event_is_a_dead_letter_and_keeps_its_tenant(deploy_on: Deploy) -> None:
     deployment = deploy_on(partitions=1)
     deployment.worker()
