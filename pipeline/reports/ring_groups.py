@@ -15,7 +15,8 @@ async def ring_groups(question: Question) -> Report:
     """RING_GROUP_STATISTICS."""
     span, directory = question.span, question.directory
     asked = question.filter.get("ring_groups") or []
-    known = sorted({*directory.ring_groups, *asked})
+    known = {number: directory.ring_groups[number].members for number in directory.ring_groups}
+    known |= {number: () for number in asked if number not in known}
 
     def calls(bindings: Bindings) -> str:
         return group_calls(question.tenant, span.first_ms, span.end_ms, known, bindings)
@@ -33,9 +34,8 @@ async def ring_groups(question: Question) -> Report:
     )
     counts = {row["grp"]: int(row["n"]) for row in received}
     answered: dict[str, dict[str, tuple[str, int]]] = {}
-    for group in known:
-        entry = directory.ring_groups.get(group)
-        answered[group] = dict.fromkeys(entry.members if entry else (), ("", 0))
+    for group, members_of in known.items():
+        answered[group] = dict.fromkeys(members_of, ("", 0))
     for row in members:
         answered.setdefault(row["grp"], {})[row["agent"]] = (row["name"], int(row["answered"]))
     lines: list[Line] = []

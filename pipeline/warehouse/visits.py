@@ -7,13 +7,15 @@ cut to their second before they are subtracted, as PortSIP does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipeline.warehouse.clauses import CLOSED_CALLS, between, matching, moment
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import EVERYTHING
 from pipeline.warehouse.reader import Reader
+
+Groups = Mapping[str, Sequence[str]]  # number of a ring group → numbers of its members
 
 # A call belongs to the time in which it ended; it may have begun so much earlier.
 LONGEST_CALL_MS: Final = 7 * 86_400_000
@@ -114,32 +116,46 @@ def _tries(tenant: str, first_ms: int, end_ms: int, kinds: Sequence[str], bindin
     )
 
 
-def group_calls(tenant: str, first_ms: int, end_ms: int, known: Sequence[str], bindings: Bindings) -> str:
-    """SELECT of one row a call that a ring group had, of calls that ended in the time: session, grp, asked (whether
-    the group was what the caller asked for). `known`: numbers of ring groups that the directory tells of.
+def group_calls(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
+    """SELECT of one row a ring group that a call came to, of calls that ended in the time: session, requested, grp,
+    several (whether it came to more than one). `known`: members by number of the group, as the directory has them.
 
-    A group is told by the call's reroute to its member, or as what was asked for when its members rang in vain.
+    A group is told by a reroute to its member, by a target of its kind, or as a known group that was asked for or that
+    the call was sent on to, by an IVR for example. Members that rang in vain without any of these are the smallest
+    known group that has them all; of no known group, they count for where the call was sent on to last, else for what
+    was asked for.
     """
-    listed = bindings.bind(list(known), "Array(String)")
+    ordered = sorted(known, key=lambda number: (len(known[number]), number))
+    listed = bindings.bind(ordered, "Array(String)")
+    members = bindings.bind([list(known[number]) for number in ordered], "Array(Array(String))")
     rang = (
-        f"SELECT session FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member',), bindings)}) GROUP BY session"
+        "SELECT session, groupUniqArrayIf(agent, kind = 'ring_group_member') AS members,"
+        " groupUniqArrayIf(agent, kind = 'ring_group') AS named"
+        f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'ring_group'), bindings)}) GROUP BY session"
     )
+    moves = f"if(length(reroutes) < 3, [], JSONExtract(reroutes, '{_REROUTE}'))"
+    told = "arrayMap(item -> item.`from`, arrayFilter(item -> item.kind = 'ring_group' AND item.`from` != '', moves))"
+    sent = "arrayFilter(number -> number != '', arrayMap(item -> item.`to`, moves))"
+    sure = f"arrayConcat({told}, named, arrayFilter(number -> has({listed}, number), arrayConcat([requested], {sent})))"
+    likely = f"arrayFirst((number, own) -> hasAll(own, members), {listed}, {members})"
+    last = f"arrayElement(arrayConcat([requested], {sent}), -1)"
+    guess = f"if(empty(members), [], [if({likely} != '', {likely}, {last})])"
     return (
-        f"SELECT id AS session, requested, arrayJoin(arrayDistinct(arrayMap(item -> item.`from`, arrayFilter("
-        f"item -> item.kind = 'ring_group' AND item.`from` != '', JSONExtract(reroutes, '{_REROUTE}'))))) AS grp"
-        f" {calls_ended(tenant, first_ms, end_ms, bindings)} AND position(reroutes, '\"ring_group\"') > 0"
-        f" UNION ALL SELECT id, requested, requested {calls_ended(tenant, first_ms, end_ms, bindings)}"
-        f" AND requested != '' AND position(reroutes, '\"ring_group\"') = 0"
-        f" AND (requested IN {listed} OR id IN ({rang}))"
+        "SELECT session, requested, arrayJoin(groups) AS grp, length(groups) > 1 AS several FROM (SELECT id AS session,"
+        f" requested, arrayDistinct({sure}) AS sure, if(notEmpty(sure), sure, {guess}) AS groups FROM (SELECT id,"
+        f" requested, {moves} AS moves {calls_ended(tenant, first_ms, end_ms, bindings)}) AS calls"
+        f" LEFT JOIN ({rang}) AS rang ON calls.id = rang.session) WHERE grp != ''"
     )
 
 
-def member_tries(tenant: str, first_ms: int, end_ms: int, known: Sequence[str], bindings: Bindings) -> str:
+def member_tries(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
     """SELECT of one row a try of a member of a ring group: grp, agent, agent_name, reached."""
+    pairs = bindings.bind([f"{number}/{agent}" for number in known for agent in known[number]], "Array(String)")
+    is_member = f"has({pairs}, concat(calls.grp, '/', tries.agent))"
     return (
         "SELECT calls.grp AS grp, tries.agent AS agent, tries.agent_name AS agent_name, tries.reached AS reached"
         f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'extension'), bindings)}) AS tries"
         f" INNER JOIN ({group_calls(tenant, first_ms, end_ms, known, bindings)}) AS calls"
-        " ON tries.session = calls.session"
-        " WHERE tries.kind = 'ring_group_member' OR calls.requested = calls.grp"
+        f" ON tries.session = calls.session WHERE {is_member} OR (tries.kind = 'ring_group_member' AND NOT"
+        " calls.several) OR (tries.kind = 'extension' AND calls.requested = calls.grp)"
     )
