@@ -8,6 +8,7 @@ import signal
 import urllib.request
 from abc import ABC, abstractmethod
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +198,79 @@ class TansuServer(BrokerServer):
 
 
 class KafkaServer(BrokerServer):
-    """Apache Kafka, one KRaft node."""
+    """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line`, where somebody relays."""
 
     name = "kafka"
     durable = True
 
+    def __init__(self, folder: Path, line: int = 0) -> None:
+        self.line, self.far, self.controller_port = line, free_port(), free_port()
+        super().__init__(folder)
+
     def _start(self) -> Child:
-        return kafka.start_kafka(self.folder, self.port, self.folder.with_suffix(".log"), options=[kafka.BRIEF])
+        log = self.folder.with_suffix(".log")
+        return kafka.start_kafka(self.folder, self.port, log, self.controller_port, [kafka.BRIEF], self._more())
+
+    def _more(self) -> dict[str, str]:
+        if not self.line:
+            return {}
+        near = f"PLAINTEXT://{HOST}:{self.port}"
+        return {
+            "listeners": f"{near},CONTROLLER://{HOST}:{self.controller_port},FAR://{HOST}:{self.far}",
+            "advertised.listeners": f"{near},FAR://{HOST}:{self.line}",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+        }
+
+
+class KafkaNode(KafkaServer):
+    """One of several nodes."""
+
+    def __init__(self, folder: Path, number: int, cluster: str, quorum: dict[int, int]) -> None:
+        self.number, self.cluster, self.quorum = number, cluster, quorum
+        super().__init__(folder)
+
+    def _start(self) -> Child:
+        log, port = self.folder.with_suffix(".log"), self.quorum[self.number]
+        return kafka.start_kafka(self.folder, self.port, log, port, [kafka.BRIEF], self._more(), self.cluster)
+
+    def _more(self) -> dict[str, str]:
+        return {
+            "node.id": str(self.number),
+            "controller.quorum.voters": ",".join(f"{number}@{HOST}:{port}" for number, port in self.quorum.items()),
+            "offsets.topic.replication.factor": "3",
+            "transaction.state.log.replication.factor": "3",
+            "transaction.state.log.min.isr": "2",
+        }
+
+
+class KafkaCluster(BrokerServer):
+    """Apache Kafka, three KRaft nodes, each broker and controller; CDR_REPLICATION=3 goes with it."""
+
+    name = "kafka cluster"
+    durable = True
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes: list[KafkaNode] = []
+        super().__init__(folder)
+
+    def start(self) -> None:
+        """Start the nodes that do not run."""
+        if not self.nodes:
+            cluster, quorum = kafka.cluster_id(), {number: free_port() for number in (1, 2, 3)}
+            with ThreadPoolExecutor(3) as pool:  # a node waits for a second one
+                begun = [pool.submit(KafkaNode, self.folder / f"node{n}", n, cluster, quorum) for n in quorum]
+                self.nodes = [each.result() for each in begun]
+        for node in self.nodes:
+            node.start()
+
+    def _start(self) -> Child:
+        raise NotImplementedError
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.kill()

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,8 +70,18 @@ def fetch_kafka() -> Path:
     return libs
 
 
-def format_kafka(folder: Path, port: int, controller_port: int) -> Path:
-    """Write the configuration, and format the log directory unless it is. Gives the configuration file."""
+def cluster_id() -> str:
+    """A name for a new cluster."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def format_kafka(
+    folder: Path, port: int, controller_port: int, more: Mapping[str, str] | None = None, cluster: str = ""
+) -> Path:
+    """Write the configuration, and format the log directory unless it is. Gives the configuration file.
+
+    `more` are properties of this node beside the usual ones, or instead of them; nodes of one `cluster` bear its id.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lines = {
         "process.roles": "broker,controller",
@@ -95,12 +105,12 @@ def format_kafka(folder: Path, port: int, controller_port: int) -> Path:
         "num.network.threads": "2",
         "num.io.threads": "2",
         "log.segment.bytes": "67108864",
+        **(more or {}),
     }
     properties = folder / "server.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     if not (folder / "log" / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config"]
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster or cluster_id(), "--config"]
         command = [find_java(), BRIEF, "-cp", f"{fetch_kafka()}/*", *tool, str(properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -109,14 +119,20 @@ def format_kafka(folder: Path, port: int, controller_port: int) -> Path:
 
 
 def start_kafka(
-    folder: Path, port: int, log: Path, controller_port: int | None = None, options: Sequence[str] = ()
+    folder: Path,
+    port: int,
+    log: Path,
+    controller_port: int | None = None,
+    options: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
+    cluster: str = "",
 ) -> Child:
     """Start one node over `folder` and wait until it accepts connections. Its topics survive a restart.
 
-    `options` are more of the JVM's.
+    `options` are more of the JVM's; `more` and `cluster` are those of `format_kafka`.
     """
     java, libs = find_java(), fetch_kafka()
-    properties = format_kafka(folder, port, controller_port or free_port())
+    properties = format_kafka(folder, port, controller_port or free_port(), more, cluster)
     given = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options]
     child = start("kafka", [java, *given, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
     wait_until(child, lambda: accepts(port), 180)  # a busy machine takes its time over a JVM

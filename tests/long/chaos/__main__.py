@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.long.chaos.arena import Arena
 from tests.long.chaos.audit import Audit
-from tests.long.chaos.faults import FAKETIME, FAULTS
+from tests.long.chaos.faults import FAULTS, NEEDS, possible
 from tests.long.chaos.load import Load
+from tests.long.chaos.network import Line
 from tests.servers import ClickHouseServer, KafkaServer
 
 COLUMNS = ("fault", "seed", "strikes", "calls", "events", "lost", "doubled", "wrong", "strange", "seconds")
@@ -29,10 +30,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="of the fault `kills`: how many")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
-    chosen = given.fault or [name for name in FAULTS if name != "clocks" or Path(FAKETIME).exists()]
+    chosen = given.fault or [name for name in FAULTS if possible(name)]
     begun, number, total, struck, calls = time.monotonic(), 0, Audit(), 0, 0
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    broker, clickhouse = KafkaServer(folder / "kafka"), ClickHouseServer(folder / "clickhouse")
+    kafka_line, clickhouse_line = Line(0), Line(0)
+    broker, clickhouse = KafkaServer(folder / "kafka", kafka_line.port), ClickHouseServer(folder / "clickhouse")
+    kafka_line.target, clickhouse_line.target = broker.far, clickhouse.port
     columns = "{:20} {:>6} {:>7} {:>8} {:>6} {:>8} {:>6} {:>8} {:>6} {:>7}"
     print(columns.format(*COLUMNS), flush=True)
     try:
@@ -47,10 +50,12 @@ def main() -> int:
                     random.Random(seed),
                     Load(seed),
                     started + given.seconds,
+                    kafka_line,
+                    clickhouse_line,
                     given.kills,
+                    given.hours > 0,
                 )
-                strikes = FAULTS[name](arena)
-                found = arena.finish()
+                strikes, found = run(name, arena)
                 total, struck, calls = total + found, struck + strikes, calls + arena.load.calls
                 figures = (found.lost, found.doubled, found.wrong, found.strange)
                 took = f"{time.monotonic() - started:.0f}"
@@ -60,13 +65,30 @@ def main() -> int:
                     print(f"    {example}", flush=True)
                 number += 1
     finally:
+        for line in (kafka_line, clickhouse_line):
+            line.close()
         broker.stop()
         clickhouse.stop()
     print(
         f"faults survived {struck}, calls {calls}: lost {total.lost}, doubled {total.doubled},"
         f" wrong {total.wrong}, strange {total.strange}; logs in {folder}"
     )
+    for name in sorted(set(FAULTS) - set(chosen)) if not given.fault else ():
+        print(f"left out: {name}, {NEEDS[name]}")
     return 0 if total.clean else 1
+
+
+def run(name: str, arena: Arena) -> tuple[int, Audit]:
+    """One round: how often the fault struck, and what the audit says. A round that comes to no rest is a loss."""
+    strikes = 0
+    try:
+        strikes = FAULTS[name](arena)
+        return strikes, arena.finish()
+    except Exception as error:
+        arena.close()
+        found = Audit(lost=1)
+        found.say("came to no rest", f"{type(error).__name__}: {error}"[:1500])
+        return strikes, found
 
 
 if __name__ == "__main__":

@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.embedded.process import HOST
+from tests.forks import run_cdr
 from tests.long.chaos.audit import Audit, audit
 from tests.long.chaos.feeder import Feeder
 from tests.long.chaos.load import Load
+from tests.long.chaos.network import Line
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.deployment import Deployment, WorkerProcess, wait_for
 
@@ -28,7 +33,12 @@ class Arena:
     chance: random.Random
     load: Load
     until: float
+    kafka_line: Line  # lead to the parts, and can be made worse
+    clickhouse_line: Line
     kills: int = 0  # how many are wanted; 0: as many as fit
+    patient: bool = False  # there are hours: what takes minutes may take them
+    broken: list[str] = field(default_factory=list)  # what a fault found that must not be
+    closing: ExitStack = field(default_factory=ExitStack)  # parts of this round alone
     deployment: Deployment = field(init=False)
     feeder: Feeder = field(init=False)
     rss_mb: float = 0.0
@@ -40,6 +50,12 @@ class Arena:
         self.deployment = Deployment(self.broker, self.clickhouse, self.folder, **settings)
         self.feeder = Feeder(self.deployment.settings, self.load)
         return self.deployment
+
+    @property
+    def by_line(self) -> dict[str, str]:
+        """Settings of a worker that comes to Kafka and ClickHouse by the two lines."""
+        url = self.clickhouse.url.replace(f":{self.clickhouse.port}", f":{self.clickhouse_line.port}")
+        return {"kafka": f"{HOST}:{self.kafka_line.port}", "clickhouse": url}
 
     @property
     def over(self) -> bool:
@@ -76,11 +92,31 @@ class Arena:
             wait_for(self._raw_done, "raw events read", SETTLE_S)
         running = [worker for worker in self.deployment.workers if worker.running]
         self.rss_mb = max((worker.rss_mb for worker in running), default=0.0)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 25  # what two owners wrote at once is set right after seconds
         while not (found := audit(self.deployment, self.load)).clean and time.monotonic() < deadline:
             time.sleep(2)  # rows of open calls may be a moment old
-        self.deployment.close()
+        for broken in self.broken:
+            found.wrong += 1
+            found.say("promise broken", broken)
+        self._verified(found)
+        self.close()
         return found
+
+    def _verified(self, found: Audit) -> None:
+        """`cdr verify` finds nothing either."""
+        period = ("--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}")
+        verify = run_cdr("verify", *period, "--output", "ndjson", env=self.deployment.environment)
+        if verify.returncode != 0:
+            found.wrong += 1
+            found.say("cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
+
+    def close(self) -> None:
+        """End what belongs to this round."""
+        if hasattr(self, "feeder"):
+            self.feeder.give_up()
+        if hasattr(self, "deployment"):
+            self.deployment.close()
+        self.closing.close()
 
     def _raw_done(self) -> bool:
         from pipeline.kafka import raw_topics

@@ -2,204 +2,37 @@
 
 from __future__ import annotations
 
-import random
-import signal
-import threading
-import time
-from collections.abc import Callable
+import os
+from pathlib import Path
 
-from tests.long.chaos.arena import Arena, Fault
-from tests.worker.deployment import WorkerProcess
-
-# Between every two steps of a batch.
-STEPS = ("archive", "announce", "call_logs", "calls", "feed", "forward", "dead_letters", "raw_events")
-# Codes that ClickHouse answers with: time-out, too many simultaneous queries, memory, network, too many parts,
-# unknown, no table, wrong password, keeper, read-only table, no space.
-CODES = (159, 202, 241, 210, 252, 1001, 60, 516, 999, 242, 243)
-
-
-def calm(arena: Arena) -> int:
-    """No fault at all: what the suite itself gets right."""
-    arena.begin()
-    arena.working(arena.worker())
-    while not arena.over:
-        time.sleep(0.5)
-    return 0
-
-
-def kills(arena: Arena) -> int:
-    """kill -9 of two workers, each again and again: half of the time at a forced point between two steps,
-    half of it at any moment. Each comes back at once under its name, so that nobody waits for the group."""
-    arena.begin()
-    done = [0, 0]
-
-    def again_and_again(number: int) -> None:
-        chance = random.Random(f"{arena.load.seed}-{number}")
-        while not arena.over and (not arena.kills or sum(done) < arena.kills):
-            forced = (
-                {"crash_after": f"{chance.choice(STEPS)}:{chance.randrange(1, 4)}"} if chance.random() < 0.5 else {}
-            )
-            worker = arena.worker(group_instance=f"w{number}", **forced)
-            if forced:
-                deadline = time.monotonic() + 5
-                while worker.running and time.monotonic() < deadline:
-                    time.sleep(0.05)
-            elif arena.working(worker, seconds=15):
-                time.sleep(chance.random())
-            worker.kill()
-            done[number] += 1
-
-    together = [threading.Thread(target=again_and_again, args=(number,)) for number in range(2)]
-    for each in together:
-        each.start()
-    for each in together:
-        each.join()
-    return sum(done)
-
-
-def kills_among_three(arena: Arena) -> int:
-    """kill -9 of one of three workers, again and again; static membership for some."""
-    arena.begin()
-    workers = [arena.worker(group_instance=f"w{n}" if n else "") for n in range(3)]
-    done = 0
-    while not arena.over:
-        number = arena.chance.randrange(3)
-        arena.working(workers[number])
-        arena.pause(0, 3)
-        workers[number].kill()
-        done += 1
-        arena.pause(0, 8)  # shorter or longer than the session time-out
-        workers[number] = arena.worker(group_instance=f"w{number}" if number else "")
-    return done
-
-
-def freezes(arena: Arena) -> int:
-    """SIGSTOP for longer than the session time-out, then SIGCONT: a zombie that writes late."""
-    arena.begin()
-    workers = [arena.worker() for _ in range(2)]
-    done = 0
-    while not arena.over:
-        worker = arena.chance.choice(workers)
-        arena.working(worker)
-        arena.pause(0.2, 2)
-        worker.signal(signal.SIGSTOP)
-        arena.pause(7, 12)
-        worker.signal(signal.SIGCONT)
-        done += 1
-        arena.pause(4, 8)
-        workers = [each if each.running else arena.worker() for each in workers]
-    return done
-
-
-def come_and_go(arena: Arena) -> int:
-    """Workers join and leave in good order and in bad, with and without static membership."""
-    arena.begin()
-    workers: list[WorkerProcess] = [arena.worker()]
-    done = 0
-    while not arena.over:
-        if len(workers) < 3 and (len(workers) < 2 or arena.chance.random() < 0.5):
-            static = arena.chance.random() < 0.5
-            workers.append(arena.worker(group_instance=f"s{done}" if static else ""))
-            arena.working(workers[-1], seconds=15)
-        else:
-            leaving = workers.pop(arena.chance.randrange(len(workers)))
-            if arena.chance.random() < 0.7:
-                leaving.stop()
-            else:
-                leaving.kill()
-        done += 1
-        arena.pause(1, 4)
-    return done
-
-
-def clickhouse_answers(arena: Arena) -> int:
-    """ClickHouse refuses, fails with each class of error, is slow, does the work and does not say so."""
-    arena.begin()
-    arena.working(arena.worker())
-    done = 0
-    tables = ("", "event_rows", "call_rows", "call_log_rows")
-    while not arena.over:
-        mode = arena.chance.choice(("refuse", "error", "error", "slow", "drop_answer", "drop_answer", "pause"))
-        match = "" if mode == "refuse" else arena.chance.choice(tables)
-        count = arena.chance.randrange(1, 6)
-        seconds = arena.chance.uniform(0.5, 4)
-        arena.clickhouse.fault(mode, count=count, code=arena.chance.choice(CODES), seconds=seconds, match=match)
-        deadline = time.monotonic() + 10
-        while arena.clickhouse.struck() < count and time.monotonic() < deadline:
-            time.sleep(0.1)
-        done += arena.clickhouse.struck()
-        arena.clickhouse.fault("none")
-        arena.pause(0, 1.5)
-    return done
-
-
-def clickhouse_dies(arena: Arena) -> int:
-    """kill -9 of ClickHouse, and of the worker meanwhile now and then."""
-    return _away(arena, arena.clickhouse.kill, arena.clickhouse.start, both=0.4, calm_s=(0, 2), rest_s=(1, 4))
-
-
-def broker_dies(arena: Arena) -> int:
-    """kill -9 or a restart of the broker, and of the worker meanwhile now and then."""
-
-    def ends() -> None:
-        (arena.broker.kill if arena.chance.random() < 0.6 else arena.broker.stop)()
-
-    return _away(arena, ends, arena.broker.start, both=0.3, calm_s=(0, 3), rest_s=(4, 10))
-
-
-def _away(
-    arena: Arena,
-    ends: Callable[[], None],
-    begins: Callable[[], None],
-    *,
-    both: float,
-    calm_s: tuple[float, float],
-    rest_s: tuple[float, float],
-) -> int:
-    """A service goes and comes back, again and again; with the chance `both` a worker is killed while it is away."""
-    arena.begin()
-    worker = arena.worker()
-    done = 0
-    while not arena.over:
-        arena.working(worker)
-        arena.pause(*calm_s)
-        ends()
-        done += 1
-        if arena.chance.random() < both:
-            worker.kill()
-            done += 1
-        arena.pause(0.5, 7)
-        begins()
-        if not worker.running:
-            worker = arena.worker()
-        arena.pause(*rest_s)
-    return done
-
-
-def clocks(arena: Arena) -> int:
-    """Workers whose clocks are hours wrong take over from one another (needs libfaketime)."""
-    arena.begin(group_instance="only")
-    done = 0
-    while not arena.over:
-        hours = arena.chance.choice((-20, -3, -1, 1, 3, 20))
-        worker = arena.worker(process={"LD_PRELOAD": FAKETIME, "FAKETIME": f"{hours:+d}h"})
-        arena.working(worker)
-        arena.pause(1, 4)
-        worker.kill()
-        done += 1
-    return done
-
-
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+from tests.long.chaos import server_faults as servers
+from tests.long.chaos import worker_faults as workers
+from tests.long.chaos.arena import Fault
 
 FAULTS: dict[str, Fault] = {
-    "calm": calm,
-    "kills": kills,
-    "kills-among-three": kills_among_three,
-    "freezes": freezes,
-    "come-and-go": come_and_go,
-    "clickhouse-answers": clickhouse_answers,
-    "clickhouse-dies": clickhouse_dies,
-    "broker-dies": broker_dies,
-    "clocks": clocks,
+    "calm": workers.calm,
+    "kills": workers.kills,
+    "kills-among-three": workers.kills_among_three,
+    "freezes": workers.freezes,
+    "come-and-go": workers.come_and_go,
+    "clickhouse-answers": servers.clickhouse_answers,
+    "clickhouse-dies": servers.clickhouse_dies,
+    "broker-dies": servers.broker_dies,
+    "clocks": workers.clocks,
+    "network": servers.network,
+    "leader-dies": servers.leader_dies,
+    "disk-full": servers.disk_full,
+    "topics-lose": servers.topics_lose,
+    "clickhouse-away": servers.clickhouse_away,
+    "rebuilds": workers.rebuilds,
 }
+
+# What a round needs that not every machine has.
+NEEDS = {"clocks": f"which needs {workers.FAKETIME}", "disk-full": "which needs root, to mount a small disk"}
+
+
+def possible(name: str) -> bool:
+    """Whether this machine has what the round needs."""
+    if name == "clocks":
+        return Path(workers.FAKETIME).exists()
+    return name != "disk-full" or os.geteuid() == 0

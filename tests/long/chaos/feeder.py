@@ -24,6 +24,7 @@ class Feeder:
         self._bootstrap = bootstrap or settings.kafka
         self._topics = {**kafka.raw_topics(settings), CANONICAL: settings.events_topic}
         self._stop = threading.Event()
+        self._over = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
 
@@ -32,6 +33,11 @@ class Feeder:
         self._stop.set()
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "the broker did not take the load"
+
+    def give_up(self) -> None:
+        """Send nothing more; for a round that failed."""
+        self._stop.set()
+        self._over = True
 
     async def _run(self) -> None:
         producer = AIOKafkaProducer(
@@ -48,6 +54,8 @@ class Feeder:
                 await self._send(producer, self.load.tick())
                 await asyncio.sleep(TICK_S)
             for messages in self.load.rest():
+                if self._over:
+                    break
                 await self._send(producer, messages)
         finally:
             await producer.stop()
@@ -55,7 +63,7 @@ class Feeder:
     async def _send(self, producer: AIOKafkaProducer, messages: list[Message]) -> None:
         """Until the broker has all of them: what it did not acknowledge is sent again."""
         left = messages
-        while left:
+        while left and not self._over:
             sent = [await self._put(producer, message) for message in left]
             done = await asyncio.gather(*sent, return_exceptions=True)
             left = [message for message, result in zip(left, done, strict=True) if isinstance(result, BaseException)]
@@ -66,6 +74,8 @@ class Feeder:
     async def _put(self, producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
         topic = self._topics[message.source]
         while True:
+            if self._over:
+                raise OSError("given up")
             try:
                 future: asyncio.Future[object] = await producer.send(
                     topic, message.value, key=message.key, headers=list(message.headers)
