@@ -89,6 +89,9 @@ def run(name: str, arena: Arena) -> tuple[int, Audit]:
         found = Audit(lost=1)
         found.say("came to no rest", f"{type(error).__name__}: {error}"[:1500])
         return strikes, found
+    except KeyboardInterrupt:
+        arena.close()
+        raise
 
 
 if __name__ == "__main__":
