@@ -11,7 +11,8 @@ import orjson
 from pipeline.calls.fold import fold
 from pipeline.sources.grouping import group
 from pipeline.warehouse import rows
-from schemas.call import Call, document
+from pipeline.worker.folding import published
+from schemas.call import Call
 from tests.long.chaos.load import Load
 from tests.worker.deployment import Deployment, call_fields, log_fields
 from tests.worker.phone_calls import CallKey
@@ -136,7 +137,7 @@ def _feed(found: Audit, deployment: Deployment, calls: dict[CallKey, Call]) -> N
         if not shown:
             found.lost += 1
             found.say("call not in the feed", key)
-        elif shown != orjson.loads(orjson.dumps(document(call))):
+        elif shown != orjson.loads(published(call)):
             wrong["feed"] += 1
             found.say("feed wrong", key)
     found.wrong += wrong["feed"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.long.chaos import server_faults as servers
 from tests.long.chaos import worker_faults as workers
 from tests.long.chaos.arena import Fault
+from tests.long.chaos.floods import floods
 
 FAULTS: dict[str, Fault] = {
     "calm": workers.calm,
@@ -25,6 +26,7 @@ FAULTS: dict[str, Fault] = {
     "topics-lose": servers.topics_lose,
     "clickhouse-away": servers.clickhouse_away,
     "rebuilds": workers.rebuilds,
+    "floods": floods,
 }
 
 # What a round needs that not every machine has.
