@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
+from collections.abc import Callable
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,7 +14,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from tests.long.chaos.arena import SETTLE_S, Arena
 from tests.long.chaos.network import Weather
-from tests.servers import KafkaCluster, KafkaServer
+from tests.servers import KafkaCluster, KafkaNode, KafkaServer
 from tests.worker.deployment import Deployment, WorkerProcess
 from tests.worker.phone_calls import event, now_ms
 from tests.worker.test_kafka_trouble import administer
@@ -46,27 +48,6 @@ def clickhouse_answers(arena: Arena) -> int:
     return done
 
 
-def clickhouse_dies(arena: Arena) -> int:
-    """kill -9 of ClickHouse, and of the worker meanwhile now and then."""
-    arena.begin()
-    worker = arena.worker()
-    done = 0
-    while not arena.over:
-        arena.working(worker)
-        arena.pause(0, 2)
-        arena.clickhouse.kill()
-        done += 1
-        if arena.chance.random() < 0.4:
-            worker.kill()
-            done += 1
-        arena.pause(0.5, 6)
-        arena.clickhouse.start()
-        if not worker.running:
-            worker = arena.worker()
-        arena.pause(1, 4)
-    return done
-
-
 def clickhouse_away(arena: Arena) -> int:
     """ClickHouse is away for a minute (with hours to spend, for ten) while 2,000 events a second come in: memory
     stays bounded, no commit runs ahead, and the worker goes on by itself."""
@@ -94,27 +75,47 @@ def clickhouse_away(arena: Arena) -> int:
     return 1
 
 
+def clickhouse_dies(arena: Arena) -> int:
+    """kill -9 of ClickHouse, and of the worker meanwhile now and then."""
+    return _away(arena, arena.clickhouse.kill, arena.clickhouse.start, both=0.4, calm_s=(0, 2), rest_s=(1, 4))
+
+
 def broker_dies(arena: Arena) -> int:
     """kill -9 or a restart of the broker, and of the worker meanwhile now and then."""
-    arena.begin()
+
+    def ends() -> None:
+        (arena.broker.kill if arena.chance.random() < 0.6 else arena.broker.stop)()
+
+    return _away(arena, ends, arena.broker.start, both=0.3, calm_s=(0, 3), rest_s=(4, 10))
+
+
+def _away(
+    arena: Arena,
+    ends: Callable[[], None],
+    begins: Callable[[], None],
+    *,
+    both: float,
+    calm_s: tuple[float, float],
+    rest_s: tuple[float, float],
+    **settings: Any,
+) -> int:
+    """A service goes and comes back, again and again; with the chance `both` a worker is killed while it is away."""
+    arena.begin(**settings)
     worker = arena.worker()
     done = 0
     while not arena.over:
         arena.working(worker)
-        arena.pause(0, 3)
-        if arena.chance.random() < 0.6:
-            arena.broker.kill()
-        else:
-            arena.broker.stop()
+        arena.pause(*calm_s)
+        ends()
         done += 1
-        if arena.chance.random() < 0.3:
+        if arena.chance.random() < both:
             worker.kill()
             done += 1
-        arena.pause(0.5, 8)
-        arena.broker.start()
+        arena.pause(0.5, 7)
+        begins()
         if not worker.running:
             worker = arena.worker()
-        arena.pause(4, 10)
+        arena.pause(*rest_s)
     return done
 
 
@@ -123,20 +124,14 @@ def leader_dies(arena: Arena) -> int:
     cluster = KafkaCluster(arena.folder / "cluster")
     arena.closing.callback(cluster.stop)
     arena.broker = cluster
-    deployment = arena.begin(replication=3)
-    worker = arena.worker()
-    done = 0
-    while not arena.over:
-        arena.working(worker)
-        node = cluster.nodes[leader(deployment, arena.chance.randrange(4)) - 1]
-        node.kill()
-        done += 1
-        arena.pause(1, 8)
-        node.start()
-        arena.pause(5, 9)  # until it follows again: two of three must be there
-        if not worker.running:
-            worker = arena.worker()
-    return done
+    down: list[KafkaNode] = []
+
+    def ends() -> None:
+        down.append(cluster.nodes[leader(arena.deployment, arena.chance.randrange(4)) - 1])
+        down[-1].kill()
+
+    # It rests until the node follows again: two of three must be there.
+    return _away(arena, ends, lambda: down[-1].start(), both=0.2, calm_s=(0, 2), rest_s=(5, 9), replication=3)
 
 
 def leader(deployment: Deployment, partition: int) -> int:
