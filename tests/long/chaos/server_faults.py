@@ -12,11 +12,12 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from pipeline.sources import canonical
 from tests.long.chaos.arena import SETTLE_S, Arena
 from tests.long.chaos.network import Weather
 from tests.servers import KafkaCluster, KafkaNode, KafkaServer
 from tests.worker.deployment import Deployment, WorkerProcess
-from tests.worker.phone_calls import event, now_ms
+from tests.worker.phone_calls import encoded, event, now_ms
 from tests.worker.test_kafka_trouble import administer
 
 # Codes that ClickHouse answers with: time-out, too many simultaneous queries, memory, network, too many parts,
@@ -198,8 +199,10 @@ def topics_lose(arena: Arena) -> int:
     stopped = arena.worker()
     _ended(arena, stopped, "records were lost before they were read")
     worker = arena.worker(lost_events="skip")
-    arena.working(worker, batches=0)
-    worker.wait_ready()
+    after = [event(f"after-{number}", "started", now_ms(), 0, leg_id="a") for number in range(40)]
+    arena.load.events += canonical.decode([value for _, value in encoded(after)]).events
+    deployment.produce(after)
+    arena.working(worker)
     gone = deployment.settings.kamailio_topic
     administer(deployment, lambda admin: admin.delete_topics([gone]))
     _ended(arena, worker, "a topic was deleted")
