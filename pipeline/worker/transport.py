@@ -110,13 +110,15 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
                 self._expected[tp] = chunk[-1].offset + 1
                 yield tp, self._chunk_message(tp, chunk, generation)
 
-    async def _look_for_lost(self, *tps: TP) -> None:
-        """Offsets may lie apart for good reasons (transactions); below the first one there is, they are lost."""
+    async def _look_for_lost(self, *tps: TP) -> list[TP]:
+        """Offsets may lie apart for good reasons (transactions); below the first one there is, they are lost. Returns
+        the partitions that lost some, where the worker is to go on all the same."""
+        found: list[TP] = []
         try:
             earliest = await self.earliest_offsets(*tps)
         except KafkaError as error:
             log.info("first offsets unknown", error=str(error) or type(error).__name__)
-            return
+            return found
         for tp in tps:
             expected, first = self._expected.get(tp), earliest.get(tp)
             if expected is not None and first is not None and first > expected:
@@ -124,6 +126,8 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
                 lost: Callable[[TP, int, int], None] = self.app.lost
                 lost(tp, expected, first)
                 self._expected[tp] = first
+                found.append(tp)
+        return found
 
     def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
         last = chunk[-1]
@@ -178,7 +182,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
                 self._confirmed.pop(ensure_TP(tp), None)
                 self._expected.pop(ensure_TP(tp), None)
         if known := [tp for tp in map(ensure_TP, offsets) if tp in self._expected]:
-            await self._look_for_lost(*known)
+            for tp in await self._look_for_lost(*known):
+                # Nothing is in flight: with this committed nobody is told of the same loss again, and no lag stays.
+                self.durable[tp] = max(self.durable.get(tp, 0), self._expected[tp])
+                self._acked[tp]
         return offsets
 
 

@@ -92,6 +92,15 @@ def test_records_lost_unread_stop_the_worker_until_somebody_says_to_go_on(deploy
     assert goes_on.metric("cdr_records_lost_total") == 3
     values = deployment.values[:read] + deployment.values[read + 3 :]
     deployment.verify(values)
+    assert goes_on.stop() == 0
+    end = deployment.ends[0]
+    deployment.produce(in_time(phone_calls(2, seed=3)))
+    administer(
+        deployment, lambda admin: admin.delete_records({partition: RecordsToDelete(before_offset=deployment.ends[0])})
+    )
+    deployment.worker(lost_events="skip")
+    deployment.wait_done()  # nothing came since, and yet the loss is committed: it is told once
+    assert deployment.ends[0] > end
 
 
 def test_a_topic_that_is_deleted_stops_the_worker(deploy: Deploy) -> None:

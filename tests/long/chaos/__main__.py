@@ -24,10 +24,12 @@ COLUMNS = ("fault", "seed", "strikes", "calls", "events", "lost", "doubled", "wr
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.long.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same calls and choices")
-    parser.add_argument("--seconds", type=float, default=40, help="how long each fault strikes")
+    parser.add_argument("--seconds", type=float, default=25, help="how long each fault strikes")
     parser.add_argument("--hours", type=float, default=0, help="all faults again and again, for so long")
     parser.add_argument("--fault", choices=[*FAULTS], action="append", help="only this one (may be repeated)")
-    parser.add_argument("--kills", type=int, default=0, help="of the fault `kills`: how many")
+    parser.add_argument(
+        "--kills", type=int, default=0, help="of `kills` and `kills-among-three`: how many, however long it takes"
+    )
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
     chosen = given.fault or [name for name in FAULTS if possible(name)]
@@ -49,7 +51,7 @@ def main() -> int:
                     folder / f"{name}-{number}",
                     random.Random(seed),
                     Load(seed),
-                    started + given.seconds,
+                    given.seconds,
                     kafka_line,
                     clickhouse_line,
                     given.kills,

@@ -18,27 +18,28 @@ from tests.long.chaos.feeder import Feeder
 from tests.long.chaos.load import Load
 from tests.long.chaos.network import Line
 from tests.servers import BrokerServer, ClickHouseServer
-from tests.worker.deployment import Deployment, WorkerProcess, wait_for
+from tests.worker.deployment import PATIENCE_S, Deployment, WorkerProcess, wait_for
 
 SETTLE_S = 300.0
 
 
 @dataclass
 class Arena:
-    """What a fault acts upon. `until` is when it should have done its work (monotonic)."""
+    """What a fault acts upon. It acts for so many `seconds` from the first batch that a worker stored."""
 
     broker: BrokerServer
     clickhouse: ClickHouseServer
     folder: Path
     chance: random.Random
     load: Load
-    until: float
+    seconds: float
     kafka_line: Line  # lead to the parts, and can be made worse
     clickhouse_line: Line
     kills: int = 0  # how many are wanted; 0: as many as fit
     patient: bool = False  # there are hours: what takes minutes may take them
     broken: list[str] = field(default_factory=list)  # what a fault found that must not be
     closing: ExitStack = field(default_factory=ExitStack)  # parts of this round alone
+    until: float = field(init=False)  # monotonic
     deployment: Deployment = field(init=False)
     feeder: Feeder = field(init=False)
     rss_mb: float = 0.0
@@ -46,6 +47,8 @@ class Arena:
     def begin(self, **env: Any) -> Deployment:
         """The deployment, and the load on it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.until = time.monotonic() + self.seconds + PATIENCE_S
+        self._working = False
         settings = {"batch_events": 400, "grace_s": 2, "rebalance_timeout_s": 10} | env
         self.deployment = Deployment(self.broker, self.clickhouse, self.folder, **settings)
         self.feeder = Feeder(self.deployment.settings, self.load)
@@ -61,6 +64,10 @@ class Arena:
     def over(self) -> bool:
         return time.monotonic() > self.until
 
+    def done(self, kills: int) -> bool:
+        """Whether there were enough kills: as many as wanted, or as many as fit."""
+        return kills >= self.kills if self.kills else self.over
+
     def worker(self, **env: Any) -> WorkerProcess:
         """A worker that may still be starting."""
         return self.deployment.worker(ready=False, **env)
@@ -70,6 +77,8 @@ class Arena:
         deadline = time.monotonic() + seconds
         while worker.running and time.monotonic() < deadline:
             if worker.metric("cdr_batches_total") >= batches:
+                if not self._working:
+                    self._working, self.until = True, time.monotonic() + self.seconds
                 return True
             time.sleep(0.05)
         return False

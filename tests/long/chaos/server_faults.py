@@ -199,6 +199,7 @@ def topics_lose(arena: Arena) -> int:
     stopped = arena.worker()
     _ended(arena, stopped, "records were lost before they were read")
     worker = arena.worker(lost_events="skip")
+    deployment.wait_done()  # that they are lost is committed, too: nobody is told of it twice
     after = [event(f"after-{number}", "started", now_ms(), 0, leg_id="a") for number in range(40)]
     arena.load.events += canonical.decode([value for _, value in encoded(after)]).events
     deployment.produce(after)

@@ -34,7 +34,7 @@ def kills(arena: Arena) -> int:
 
     def again_and_again(number: int) -> None:
         chance = random.Random(f"{arena.load.seed}-{number}")
-        while not arena.over and (not arena.kills or sum(done) < arena.kills):
+        while not arena.done(sum(done)):
             forced = (
                 {"crash_after": f"{chance.choice(STEPS)}:{chance.randrange(1, 4)}"} if chance.random() < 0.5 else {}
             )
@@ -61,7 +61,7 @@ def kills_among_three(arena: Arena) -> int:
     arena.begin()
     workers = [arena.worker(group_instance=f"w{n}" if n else "") for n in range(3)]
     done = 0
-    while not arena.over:
+    while not arena.done(done):
         number = arena.chance.randrange(3)
         arena.working(workers[number])
         arena.pause(0, 3)
