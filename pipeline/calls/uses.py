@@ -5,7 +5,7 @@ SIP Call-IDs are unique in practice only: some phones begin anew with the same o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from schemas.event import Event
@@ -14,6 +14,8 @@ from schemas.event import Event
 NEAR_MS: Final = 6 * 3_600_000
 # A call whose hang-up never came is over when it was silent for so long and its id begins another, ms.
 LOST_MS: Final = 24 * 3_600_000
+# How much earlier than its start another event of a call may be dated: by another clock, or by early data, ms.
+_BEFORE_START_MS: Final = 60_000
 
 
 def uses(events: Sequence[Event]) -> list[list[Event]]:
@@ -34,15 +36,14 @@ def uses(events: Sequence[Event]) -> list[list[Event]]:
     return found
 
 
-def _bounds(ordered: Iterable[Event]) -> list[int]:
+def _bounds(ordered: Sequence[Event]) -> list[int]:
     """When each further use begins."""
     bounds: list[int] = []
     open_legs: set[str] = set()
-    before = 0
-    for event in ordered:
+    before: int = ordered[0].at  # type: ignore[assignment]
+    for place, event in enumerate(ordered):
         at: int = event.at  # type: ignore[assignment]
-        begins = event.type == "started" and not event.peer_leg_id
-        if begins and before and at - before >= (LOST_MS if open_legs else NEAR_MS):
+        if at - before >= (LOST_MS if open_legs else NEAR_MS) and _begins(ordered, place, at):
             bounds.append(at)
             open_legs.clear()
         before = at
@@ -51,6 +52,16 @@ def _bounds(ordered: Iterable[Event]) -> list[int]:
         elif event.type in ("started", "answered"):
             open_legs.add(event.leg_id)
     return bounds
+
+
+def _begins(ordered: Sequence[Event], place: int, at: int) -> bool:
+    """Whether a call begins here, after a silence."""
+    for event in ordered[place : place + 100]:
+        if event.at > at + _BEFORE_START_MS:  # type: ignore[operator]
+            return False
+        if event.type == "started" and not event.peer_leg_id:
+            return True
+    return False
 
 
 def _order(event: Event) -> tuple[int, bool, str]:

@@ -55,15 +55,15 @@ def group(events: Iterable[Event]) -> list[list[Event]]:
     return [calls[root] for root in sorted(calls, key=lambda root: (order[root], found[root].first))]
 
 
-def one_with(events: Sequence[Event], others: Iterable[Event]) -> list[Event]:
-    """The events of the call that `events`, all of one call id, are of: themselves, and those of the others that are
-    one call with the newest of them."""
-    own = events[0].call_id
-    newest: int = max(event.at for event in events)  # type: ignore[assignment]
-    for call in group([*events, *others]):
-        if any(event.at == newest and event.call_id == own for event in call):
-            return call
-    return list(events)
+def over(calls: Sequence[Sequence[Event]]) -> list[bool]:
+    """Of each call whether an id of it began another call later: it is over then, even if its hang-up never came."""
+    begun: list[int] = [min(event.at for event in call) for call in calls]  # type: ignore[misc]
+    latest: dict[_Id, int] = {}
+    ids = [{(event.tenant, event.call_id) for event in call} for call in calls]
+    for began, of_call in zip(begun, ids, strict=True):
+        for key in of_call:
+            latest[key] = max(latest.get(key, 0), began)
+    return [any(latest[key] > began for key in of_call) for began, of_call in zip(begun, ids, strict=True)]
 
 
 def _add(found: list[_Use], named: dict[_Id, list[int]], key: _Id, use: list[Event], place: int) -> None:

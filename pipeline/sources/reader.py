@@ -12,7 +12,7 @@ import orjson
 
 from pipeline.calls.fold import fold
 from pipeline.errors import USAGE, Problem
-from pipeline.sources.grouping import group
+from pipeline.sources.grouping import group, over
 from pipeline.sources.pcap import records
 from pipeline.sources.registry import source
 from pipeline.sources.source import DEFAULTS, Decoder, Options
@@ -40,8 +40,9 @@ def fold_file(
         print(f"{place}: {reason}", file=errors)
 
     values = _packets(file) if name == "sip" else _lines(file)
-    for call in group(_events(decoder, values, wrong)):
-        output.write(orjson.dumps(document(fold(call, expired=expired))).decode() + "\n")
+    calls = group(_events(decoder, values, wrong))
+    for call, ended in zip(calls, over(calls), strict=True):
+        output.write(orjson.dumps(document(fold(call, expired=expired or ended))).decode() + "\n")
     return rejected
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipeline.warehouse.rows import Key
@@ -21,19 +22,31 @@ _IDS_A_QUERY = 5_000
 CallKey = tuple[str, str]  # (tenant, call_id)
 
 
+class Row(msgspec.Struct, gc=False):
+    """Where a call lies in the tables: its live row and those of its logs."""
+
+    key: Key
+    call_id: str  # that the rows bear
+    logs: list[Key] = []
+    version: int = 0
+    rating: str = ""  # how it was priced
+    told: int = 0  # the version that this process published; 0 when it published none
+    events: int = 0  # folded into it; 0 when unknown
+    last_at: int = 0  # ms; newest of these
+
+
 @dataclass(slots=True)
 class Stored:
-    """What the warehouse has of a call: its events' bytes, and the keys its rows lie under."""
+    """What the warehouse has under a call id: its events' bytes, and its rows: several when the id was used for
+    several calls."""
 
     raw: list[bytes] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # the same, once somebody has decoded them
     partition: int = -1
     archived_at: int = 0  # s since the epoch; when the newest of them was
-    version: int = 0
-    rating: str = ""  # how it was priced
-    key: Key | None = None
-    had_row: bool = False  # had a row once, though it may be retired by now
-    logs: list[Key] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    gone: list[Key] = field(default_factory=list)  # where a row lies that was retired
+    stray_logs: list[Key] = field(default_factory=list)  # log rows whose call has no row
 
 
 def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
@@ -82,6 +95,16 @@ def newest(client: Client, now_ms: int) -> int:
     return int(client.query(query, parameters={"now": now_ms}).result_rows[0][0])
 
 
+def ids_since(client: Client, since_ms: int) -> list[int]:
+    """CRC-32 of the ids of the closed calls that were last heard of since then."""
+    query = (
+        "SELECT CRC32(call_id) FROM call_rows WHERE state = 'closed'"
+        " AND started_at >= fromUnixTimestamp64Milli({since:Int64} - 86400000)"
+        " AND last_event_at >= fromUnixTimestamp64Milli({since:Int64})"
+    )
+    return [hash_ for (hash_,) in client.query(query, parameters={"since": since_ms}).result_rows]
+
+
 def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
     for tenant, call_id, raw, partition, archived_at in _events(client, condition, parameters):
         stored = found.get((tenant, call_id))
@@ -105,25 +128,31 @@ def _events(
 
 
 def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
-    """The keys of live rows: what has to be retired should the next fold give other keys. Of calls also
-    whether they had a row that is retired: the change feed may not have told so."""
-    for table, is_log in (("call_rows", False), ("call_log_rows", True)):
-        rating, wanted = ("''", "retired = 0") if is_log else ("rating", "1")
-        query = (
-            f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, version, {rating}, retired"
-            f" FROM {table} FINAL WHERE {wanted} AND {condition}"
-        )
-        rows = client.query(query, parameters=parameters).result_rows
-        for tenant, call_id, started_at, id_, version, rated, retired in rows:
-            if (tenant, call_id) not in found and not isinstance(found, defaultdict):
-                continue
-            stored = found[tenant, call_id]
-            if is_log:
-                stored.logs.append((started_at, id_))
-                continue
-            stored.had_row = True
-            if not retired and version >= stored.version:
-                stored.key, stored.version, stored.rating = (started_at, id_), version, rated
+    """The keys of live rows: what has to be retired should the next fold give other keys. Of calls also those of
+    retired ones: the change feed may not have told so."""
+    query = (
+        "SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, {what} FROM {table} FINAL"
+        f" WHERE {condition}"
+    )
+    calls = query.replace("{what}", "version, rating, events, toUnixTimestamp64Milli(last_event_at), retired").replace(
+        "{table}", "call_rows"
+    )
+    by_id: dict[tuple[str, str, int], Row] = {}
+    for tenant, call_id, at, id_, *row in client.query(calls, parameters=parameters).result_rows:
+        version, rating, events, last_at, retired = row
+        if (tenant, call_id) not in found and not isinstance(found, defaultdict):
+            continue
+        if retired:
+            found[tenant, call_id].gone.append((at, id_))
+        else:
+            row = by_id[tenant, call_id, id_] = Row((at, id_), call_id, [], version, rating, 0, events, last_at)
+            found[tenant, call_id].rows.append(row)
+    logs = query.replace("{what}", "session_id").replace("{table}", "call_log_rows") + " AND retired = 0"
+    for tenant, call_id, started_at, id_, session in client.query(logs, parameters=parameters).result_rows:
+        if (own := by_id.get((tenant, call_id, session))) is not None:
+            own.logs.append((started_at, id_))
+        elif (tenant, call_id) in found or isinstance(found, defaultdict):
+            found[tenant, call_id].stray_logs.append((started_at, id_))
 
 
 def slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:

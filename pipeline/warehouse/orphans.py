@@ -3,6 +3,7 @@ was still busy with what it had sent. Whoever took over has not seen them and di
 
 Every write of a call writes all its logs under the version of the call. So a live row that is older than the
 newest word on its call, retirements among them and rows of a call that took its id in, belongs to nobody.
+Rows under one id that lie long apart are of different calls: an id may come back on another day.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipeline.calls.uses import NEAR_MS
 from pipeline.warehouse import rows, writer
 from pipeline.warehouse.archive import CallKey, slices
 from schemas.call import RERATED_BITS
 
 # Rows of a call start at most so far from what is known of it.
 _MARGIN_MS = 86_400_000
+# Calls of one id lie at least so far apart, less what a clock may be wrong by.
+_APART_MS = NEAR_MS - 3_600_000
+_Word = tuple[int, int, int]  # when the call of a row began, when it was last heard of, ms; version
 Moments = tuple[int, int]  # ms; about when a call began and when it was last heard of
 
 
@@ -32,25 +37,33 @@ def retire_orphans(client: Client, calls: Mapping[CallKey, Moments], token: str)
         last = max(calls[key][1] for key in ids) + _MARGIN_MS
         parameters = {"ids": ids, "first": first, "last": last}
         # The logs first: read the other way round, those of a write between the two would look old.
-        logs = _read(client, "call_log_rows", "session_id", parameters)
-        newest: dict[CallKey, int] = defaultdict(int)
-        found = _read(client, "call_rows", "merged_call_ids", parameters)
-        for tenant, call_id, _, _, merged, version, retired in found:
-            for other in (call_id, *(() if retired else merged)):
-                newest[tenant, other] = max(newest[tenant, other], _folded(version))
+        logs = _read(client, "call_log_rows", "session_id, toUnixTimestamp64Milli(started_at)", parameters)
+        words: dict[CallKey, list[_Word]] = defaultdict(list)
+        found = _read(client, "call_rows", "merged_call_ids, toUnixTimestamp64Milli(last_event_at)", parameters)
+        for tenant, call_id, started_at, _, merged, last_at, version, retired in found:
+            word = (started_at, max(started_at, last_at), _folded(version))
+            for other in {call_id, *(() if retired else merged)}:
+                words[tenant, other].append(word)
         stale_calls += [
             rows.retired_call(tenant, (started_at, id_), call_id, version)
-            for tenant, call_id, started_at, id_, _, version, retired in found
-            if not retired and _folded(version) < newest[tenant, call_id]
+            for tenant, call_id, started_at, id_, _, last_at, version, retired in found
+            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, last_at)
         ]
         stale_logs += [
             rows.retired_log(tenant, (started_at, id_), session_id, call_id, version)
-            for tenant, call_id, started_at, id_, session_id, version, retired in logs
-            if not retired and _folded(version) < newest[tenant, call_id]
+            for tenant, call_id, started_at, id_, session_id, _, version, retired in logs
+            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, started_at)
         ]
     writer.write_call_logs(client, stale_logs, f"{token}-logs")
     writer.write_calls(client, stale_calls, f"{token}-calls")
     return len(stale_calls) + len(stale_logs)
+
+
+def _newest(words: list[_Word], first: int, last: int) -> int:
+    """The newest of the words on the call that began at `first` and was last heard of at `last`, ms."""
+    return max(
+        (version for from_, to, version in words if from_ - last < _APART_MS and first - to < _APART_MS), default=0
+    )
 
 
 def _folded(version: int) -> int:

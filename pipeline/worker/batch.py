@@ -88,7 +88,7 @@ _AT_ONCE = 500
 
 
 def read(batch: Batch, chunk: Chunk, state: PartitionCalls, *, now_ms: int, max_events: int) -> list[OpenCall]:
-    """Decode a chunk into the batch and its calls. Returns the calls that were not in memory."""
+    """Decode a chunk into the batch and its calls. Returns the calls that were not in memory, or not as a whole."""
     records = chunk.records
     fresh: list[OpenCall] = []
     touched: dict[int, OpenCall] = {}
@@ -146,6 +146,9 @@ def _read(
         call = None if of_tenant is None else of_tenant.get(call_id)
         if call is None:
             call = state.open(event.tenant, call_id)
+            fresh.append(call)
+        elif event.at <= call.since:  # type: ignore[operator]
+            call.since = -1
             fresh.append(call)
         elif call.count >= max_events and call.is_new(event):
             batch.dead.append(dead_letter(chunk, record, _too_many(call_id, max_events)))

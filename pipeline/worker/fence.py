@@ -45,9 +45,10 @@ class Fence:
         """Look at the rows of these calls again later."""
         found = {}
         for call in calls:
-            at = call.key[0] if call.key is not None else call.last_at
-            found[call.tenant, call.under or call.call_id] = (min(at, call.last_at), max(at, call.last_at))
-            found[call.tenant, call.call_id] = (min(at, call.last_at), max(at, call.last_at))
+            rows = call.all_rows()
+            first = min([call.first_at or call.last_at, *(row.key[0] for row in rows)])
+            for call_id in {call.call_id, *(row.call_id for row in rows)}:
+                found[call.tenant, call_id] = (first, max(first, call.last_at))
         self._put(found)
 
     def watch_stored(self, calls: Mapping[CallKey, Stored]) -> None:

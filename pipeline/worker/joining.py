@@ -16,15 +16,14 @@ import orjson
 import structlog
 
 from pipeline.sources import canonical
-from pipeline.sources.grouping import one_with
+from pipeline.sources.grouping import group
 from pipeline.warehouse import rows
-from pipeline.warehouse.archive import CallKey, Stored
+from pipeline.warehouse.archive import CallKey, Row, Stored
 from pipeline.worker.batch import Batch
-from pipeline.worker.folding import call_of, put
+from pipeline.worker.folding import Folded, calls_of, is_of, put_all, raise_version
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall
 from schemas.call import Call
-from schemas.event import Event
 
 log = structlog.get_logger()
 
@@ -69,44 +68,81 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
         keys = closure((call.tenant, call.call_id), call.links or (), known)
         if not call.count:
             continue  # nobody has told anything under this id: the owners of the others write the call
-        events: list[Event] = list(call.events)
         if len(keys) > MOST_IDS:
             log.warning("ids not joined: too many", call_id=call.call_id, ids=len(keys), limit=MOST_IDS)
             call.links = None
-        else:
-            others = [event for key in keys if key in known for event in known[key].events if not is_link(event)]
-            events = one_with(events, others)  # an id that comes back on another day is another call
-            ids = {event.call_id for event in events}
-            keys = {key for key in keys if key[1] in ids}
-        newest: int = max(event.at for event in events)  # type: ignore[assignment]
-        joint = call_of(events, expired=silent_before is not None and newest < silent_before)
-        row = known.get((call.tenant, joint.call_id))  # priced perhaps by the owner of another id
-        joint.rating = row.rating if row is not None else ""
+            keys = set()
+        others = [event for key in keys if key in known for event in known[key].events if not is_link(event)]
+        newest: int = max(call.last_at, max((event.at for event in others), default=0))  # type: ignore[assignment]
+        expired = silent_before is not None and newest < silent_before
+        # An id that comes back on another day is another call.
+        found = calls_of(group([*call.events, *others]), expired=expired)
+        if sum(len(each.call_ids) for each in found) > 1 + len(keys):
+            _number_alike(found)
+        found = [each for each in found if call.call_id in each.call_ids]
         again = call.told == 0  # a worker may have retired rows before, and died before it told the feed
-        had_row = call.key is not None
-        if not put(batch, state, call, joint, now_ms):
-            continue
-        own = known.get((call.tenant, call.call_id))
-        gone = {call.call_id} if had_row or (again and own is not None and own.had_row) else set()
-        for key in keys & known.keys():
-            if _retire(batch, key, known[key], joint) or (again and known[key].had_row):
-                gone.add(key[1])
-        for call_id in sorted(gone - {joint.call_id}):
-            batch.feed.append((state.partition, call_id.encode(), absorbed(call_id, joint)))
+        _look_up(call, known.get((call.tenant, call.call_id)))
+        for each in found:
+            row = _row(known.get((call.tenant, each.call.call_id)), each.call)
+            each.call.rating = row.rating if row is not None else ""  # priced perhaps by the owner of another id
+        for each, replaced in put_all(batch, state, call, found, now_ms):
+            gone = {row.call_id for row in replaced}
+            for call_id in each.call_ids:
+                if (stored := known.get((call.tenant, call_id))) is None:
+                    continue
+                if call_id != call.call_id and _retire(batch, stored, call_id, each):
+                    gone.add(call_id)
+                if again and any(is_of(key, each) for key in stored.gone):
+                    gone.add(call_id)
+            for call_id in sorted(gone - {each.call.call_id}):
+                batch.feed.append((state.partition, call_id.encode(), absorbed(call_id, each.call)))
 
 
-def _retire(batch: Batch, key: CallKey, stored: Stored, joint: Call) -> bool:
+def _look_up(call: OpenCall, stored: Stored | None) -> None:
+    """Know of the rows under a call's own id that the owner of another may have written."""
+    if stored is None or not stored.rows:
+        return
+    own = {row.key: row for row in call.all_rows() if row.call_id == call.call_id}
+    for row in stored.rows:
+        if (before := own.get(row.key)) is not None and before.version == row.version:
+            row.told = before.told
+    max(stored.rows, key=lambda row: row.key).logs += stored.stray_logs
+    call.lie([*stored.rows, *(row for row in call.all_rows() if row.call_id != call.call_id)], several=True)
+
+
+def _number_alike(found: Iterable[Folded]) -> None:
+    """Where an id is of several calls, each of the owners may have thought them to be one, from fewer events: what
+    the last of them writes has the number of all events for its version, and so replaces what any of them wrote."""
+    total = sum(each.call.events for each in found)
+    for each in found:
+        raise_version(each.call, total)
+
+
+def _row(stored: Stored | None, joint: Call) -> Row | None:
+    """The row that a call has, if it has one."""
+    return next((row for row in stored.rows if row.key == rows.call_key(joint)), None) if stored is not None else None
+
+
+def _retire(batch: Batch, stored: Stored, call_id: str, folded: Folded) -> bool:
     """Retire the rows that another of the ids had before it was known to be this call: its owner may hear of
     it never again. True when it had a row."""
-    tenant, call_id = key
+    joint = folded.call
     of_joint = call_id == joint.call_id
-    if stored.key is not None and (not of_joint or stored.key != rows.call_key(joint)):
-        batch.calls.append(rows.retired_call(tenant, stored.key, call_id, joint.version))
     live = set(rows.log_keys(joint)) if of_joint else set()
-    for log_key in stored.logs:
+    found = False
+    for row in stored.rows:
+        if not is_of(row.key, folded):
+            continue
+        found = True
+        if not of_joint or row.key != rows.call_key(joint):
+            batch.calls.append(rows.retired_call(joint.tenant, row.key, call_id, joint.version))
+        for log_key in row.logs:
+            if log_key not in live:
+                batch.logs.append(rows.retired_log(joint.tenant, log_key, joint.id, call_id, joint.version))
+    for log_key in stored.stray_logs:
         if log_key not in live:
-            batch.logs.append(rows.retired_log(tenant, log_key, joint.id, call_id, joint.version))
-    return stored.key is not None
+            batch.logs.append(rows.retired_log(joint.tenant, log_key, joint.id, call_id, joint.version))
+    return found
 
 
 def absorbed(call_id: str, into: Call) -> bytes:

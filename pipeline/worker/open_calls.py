@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pipeline.calls.uses import NEAR_MS
+from pipeline.warehouse.archive import Row
 from pipeline.warehouse.rows import Key
+from pipeline.worker.seen import Seen
 from schemas.event import Event
 
 # Up to here a list is searched; beyond, a set pays.
@@ -30,13 +33,17 @@ class OpenCall(msgspec.Struct, gc=False):
     hot: list[Event] | None  # its events; None while packed
     packed: bytes = b""
     count: int = 0  # of its events
+    first_at: int = 0  # ms; oldest event
     last_at: int = 0  # ms; newest event
+    # ms; of what is not newer the archive may have events that memory has not; -1: they must be loaded
+    since: int = 0
     version: int = 0  # of the last fold
     told: int = 0  # the version that this process published; 0 when it published none
     key: Key | None = None  # where its row lies
     under: str = ""  # call_id that its rows bear when it is not its own
     logs: list[Key] | None = None  # where its log rows lie
     rating: str = ""  # how it was priced
+    rows: list[Row] | None = None  # where all its rows lie, when the id was used for several calls
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold
     ids: dict[str, int] | None = None  # event id → at, once there are many
@@ -46,6 +53,11 @@ class OpenCall(msgspec.Struct, gc=False):
     def events(self) -> list[Event]:
         """Its distinct events, in the order in which they came. Not to be changed."""
         return _unpack(self.packed) if self.hot is None else self.hot
+
+    @property
+    def several(self) -> bool:
+        """Whether its events may be of several calls, on different days."""
+        return self.rows is not None or self.last_at - self.first_at >= NEAR_MS
 
     def pack(self) -> None:
         """Turn the events into bytes."""
@@ -65,13 +77,13 @@ class OpenCall(msgspec.Struct, gc=False):
         event_id, at = event.event_id, event.at
         if self.ids is not None:
             known_at = self.ids.get(event_id)
-            if known_at is not None:
-                return at < known_at and self._replace(hot, event)  # type: ignore[operator]
+            if known_at is not None and (known := self._same(hot, event)) is not None:
+                return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
             self.ids[event_id] = at  # type: ignore[assignment]
         else:
             for known in hot:
-                if known.event_id == event_id:
-                    return at < known.at and self._replace(hot, event)  # type: ignore[operator]
+                if known.event_id == event_id and abs(known.at - at) < NEAR_MS:  # type: ignore[operator]
+                    return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
             if len(hot) >= _FEW:
                 self.ids = {known.event_id: known.at for known in hot}  # type: ignore[misc]
                 self.ids[event_id] = at  # type: ignore[assignment]
@@ -82,23 +94,54 @@ class OpenCall(msgspec.Struct, gc=False):
             self.ended = True
         if at > self.last_at:  # type: ignore[operator]
             self.last_at = at  # type: ignore[assignment]
+            if not self.first_at:
+                self.first_at = at  # type: ignore[assignment]
+        elif at < self.first_at:  # type: ignore[operator]
+            self.first_at = at  # type: ignore[assignment]
         return True
 
-    def _replace(self, hot: list[Event], event: Event) -> bool:
-        for place, known in enumerate(hot):
-            if known.event_id == event.event_id:
-                hot[place] = event
+    @staticmethod
+    def _same(hot: list[Event], event: Event) -> Event | None:
+        """The report of the same fact. A node that numbers its events begins anew some day, as with its calls."""
+        for known in hot:
+            if known.event_id == event.event_id and abs(known.at - event.at) < NEAR_MS:  # type: ignore[operator]
+                return known
+        return None
+
+    def _replace(self, hot: list[Event], known: Event, event: Event) -> bool:
+        hot[next(place for place, each in enumerate(hot) if each is known)] = event
         if self.ids is not None:
             self.ids[event.event_id] = event.at  # type: ignore[assignment]
-        self.last_at = max(known.at for known in hot)  # type: ignore[assignment]
+        self.first_at = min(each.at for each in hot)  # type: ignore[assignment]
+        self.last_at = max(each.at for each in hot)  # type: ignore[assignment]
         self.told = 0
+        for row in self.rows or ():
+            row.told = 0
         return True
 
     def is_new(self, event: Event) -> bool:
         """Whether the event is not among those of the call."""
-        if self.ids is not None:
-            return event.event_id not in self.ids
-        return all(known.event_id != event.event_id for known in self.events)
+        if self.ids is not None and event.event_id not in self.ids:
+            return True
+        return self._same(self.events, event) is None
+
+    def all_rows(self) -> list[Row]:
+        """Where its rows lie."""
+        if self.rows is not None:
+            return self.rows
+        if self.key is None:
+            return []
+        under = self.under or self.call_id
+        return [Row(self.key, under, self.logs or [], self.version, self.rating, self.told)]
+
+    def lie(self, rows: list[Row], *, several: bool) -> None:
+        """Note where its rows lie; what is said of the call is said of the newest."""
+        self.rows = rows if several else None
+        if rows:
+            newest = max(rows, key=lambda row: row.key)
+            self.key, self.logs, self.version = newest.key, newest.logs, newest.version
+            self.rating, self.told = newest.rating, newest.told
+            self.under = "" if newest.call_id == self.call_id else newest.call_id
 
 
 class PartitionCalls:
@@ -164,8 +207,9 @@ class PartitionCalls:
         """Remember that a call was closed; it stays in memory for a while, for what comes late."""
         self._closed.append((self.time(now), call))
 
-    def evict(self, now: int, grace_ms: int, at_most: int) -> int:
-        """Forget calls closed longer than the grace time ago, and the oldest beyond `at_most`."""
+    def evict(self, now: int, grace_ms: int, at_most: int, seen: Seen) -> int:
+        """Forget calls closed longer than the grace time ago, and the oldest beyond `at_most`; only their ids
+        are `seen`."""
         until = self.time(now) - grace_ms
         forgotten = 0
         closed = self._closed
@@ -177,6 +221,7 @@ class PartitionCalls:
                 if not of_tenant:
                     del self.calls[call.tenant]
                 self.forgotten = max(self.forgotten, min(call.last_at, now))
+                seen.add(call.call_id)
                 forgotten += 1
         return forgotten
 

@@ -12,13 +12,16 @@ import msgspec
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from pipeline.calls.uses import NEAR_MS
 from pipeline.rating.calls import price
 from pipeline.rating.tariffs import Tariffs
 from pipeline.settings import Settings
+from pipeline.sources.grouping import group as group_events
+from pipeline.sources.grouping import over
 from pipeline.warehouse import archive, rows, written
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.warehouse.decks import Loader, versions
-from pipeline.warehouse.written import Row
+from pipeline.warehouse.written import MARGIN_MS, Row
 from pipeline.worker import joining
 from pipeline.worker.folding import call_of
 from pipeline.worker.links import is_link
@@ -61,6 +64,7 @@ class Refolded:
     call: Call | None
     partition: int = 0  # of its events
     archived_at: int = 0  # s since the epoch; when the newest of its events was
+    known: int = 0  # distinct events of all calls under its ids
     calls: list[Row] = field(default_factory=list)
     logs: list[Row] = field(default_factory=list)
 
@@ -77,7 +81,7 @@ class Refolded:
     @property
     def beyond_archive(self) -> bool:
         """Whether its row knows of more events than the archive has: some were dropped, for their age or by hand."""
-        return self.stored_events > (self.call.events if self.call is not None else 0)
+        return self.stored_events > max(self.known, self.call.events if self.call is not None else 0)
 
     def differences(self) -> list[Difference]:
         """Everything that is not as the archive tells it."""
@@ -147,22 +151,55 @@ def refold(client: Client, settings: Settings, tariffs: Tariffs, of: Collection[
     first, last = (min(moments), max(moments)) if moments else (0, 0)
     calls = _by_call(written.calls(client, wanted, first, last))  # type: ignore[arg-type]
     logs = _by_call(written.logs(client, wanted, first, last))  # type: ignore[arg-type]
-    now_ms = time.time_ns() // 1_000_000
+    silent_before = time.time_ns() // 1_000_000 - int(settings.open_limit_s * 1000)
     for tenant, ids in groups:
         keys = [(tenant, call_id) for call_id in ids]
-        group = Refolded(tenant, ids, None)
-        for key in keys:
-            group.calls += calls.get(key, ())
-            group.logs += logs.get(key, ())
         stored = [known[key] for key in keys if key in known]
         events = [event for each in stored for event in each.events if not is_link(event)]
-        if events:
-            group.call = _fold(events, group, now_ms - int(settings.open_limit_s * 1000))
-            _price(group, group.call, tariffs)
-            own = known.get((tenant, group.call.call_id)) or stored[0]
-            group.partition = own.partition
-            group.archived_at = max(each.archived_at for each in stored)
+        found = _Rows(
+            [row for key in keys for row in calls.get(key, ())], [row for key in keys for row in logs.get(key, ())]
+        )
+        for group in _calls(tenant, ids, events, found, silent_before):
+            if group.call is not None:
+                _price(group, group.call, tariffs)
+                own = known.get((tenant, group.call.call_id)) or stored[0]
+                group.partition = own.partition
+                group.archived_at = max(each.archived_at for each in stored)
+            yield group
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The live rows under some ids, not yet assigned to a call."""
+
+    calls: list[Row]
+    logs: list[Row]
+
+    def take(self, first_ms: int, last_ms: int) -> tuple[list[Row], list[Row]]:
+        """Those that begin within this time; they are left no longer."""
+        taken = []
+        for rows_of in (self.calls, self.logs):
+            taken.append([row for row in rows_of if first_ms < row["started_at"] < last_ms])
+            rows_of[:] = [row for row in rows_of if not first_ms < row["started_at"] < last_ms]
+        return taken[0], taken[1]
+
+
+def _calls(
+    tenant: str, ids: tuple[str, ...], events: list[Event], found: _Rows, silent_before: int
+) -> Iterator[Refolded]:
+    """The calls under these ids, one each day that they were used, with the rows of each."""
+    parts = group_events(events)
+    known = len({(event.call_id, event.event_id, event.at) for event in events})
+    for part, ended in zip(parts, over(parts), strict=True):
+        instants: list[int] = [event.at for event in part]  # type: ignore[misc]
+        margin = NEAR_MS if len(parts) > 1 else MARGIN_MS
+        group = Refolded(tenant, tuple(sorted({event.call_id for event in part})) if len(parts) > 1 else ids, None)
+        group.calls, group.logs = found.take(min(instants) - margin, max(instants) + margin)
+        group.known = known
+        group.call = _fold(part, group, silent_before, ended)
         yield group
+    if not parts:  # there is nothing but rows
+        yield Refolded(tenant, ids, None, calls=found.calls, logs=found.logs)
 
 
 def without_archive(client: Client, of: Iterable[CallKey], first_ms: int, end_ms: int) -> Iterator[Refolded]:
@@ -173,7 +210,7 @@ def without_archive(client: Client, of: Iterable[CallKey], first_ms: int, end_ms
     calls = _by_call(written.calls(client, lacking, first_ms, end_ms))
     logs = _by_call(written.logs(client, lacking, first_ms, end_ms))
     for key in lacking:
-        yield Refolded(key[0], (key[1],), None, 0, 0, calls.get(key, []), logs.get(key, []))
+        yield Refolded(key[0], (key[1],), None, calls=calls.get(key, []), logs=logs.get(key, []))
 
 
 def too_old(group: Refolded, settings: Settings) -> bool:
@@ -184,10 +221,11 @@ def too_old(group: Refolded, settings: Settings) -> bool:
     return bool(moments and days) and min(moments) < now_ms - (min(days) - 1) * _DAY_MS
 
 
-def _fold(events: list[Event], group: Refolded, silent_before: int) -> Call:
-    """The fold as the worker does it: a call without hang-up is closed when its row says so, or when it
-    has been silent for so long that the worker would have closed it and there is no row."""
-    call = call_of(events)
+def _fold(events: list[Event], group: Refolded, silent_before: int, ended: bool) -> Call:
+    """The fold as the worker does it: a call without hang-up is closed when it is over by other evidence (`ended`),
+    when its row says so, or when it has been silent for so long that the worker would have closed it and there is
+    no row."""
+    call = call_of(events, expired=ended)
     if call.state == "closed":
         return call
     newest = max((folded(row["version"]) & _EVENTS for row in group.calls), default=0)
@@ -203,10 +241,16 @@ def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
     if call.state == "closed":
         call.rating = newest["rating"] if newest is not None else ""
         price(call, tariffs)
-    if newest is not None and folded(newest["version"]) == folded(call.version):
+    if newest is not None and (folded(newest["version"]) == folded(call.version) or _of_more(newest, group, call)):
         call.version = newest["version"]
         for log in call.logs:
             log.version = call.version
+
+
+def _of_more(row: Row, group: Refolded, call: Call) -> bool:
+    """Whether a row has the version of a call that turned out to be several: the number of the events of all."""
+    events = (folded(row["version"]) & _EVENTS) >> 1
+    return call.events < events <= group.known and group.known > call.events
 
 
 def _events(client: Client, of: Collection[CallKey]) -> dict[CallKey, Stored]:

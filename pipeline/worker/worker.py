@@ -16,6 +16,7 @@ import structlog
 from clickhouse_connect.driver.client import Client
 
 from pipeline.calls.fold import version_of
+from pipeline.calls.uses import NEAR_MS
 from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.warehouse import archive
@@ -29,6 +30,7 @@ from pipeline.worker.incoming import Incoming
 from pipeline.worker.links import is_link
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.pricing import Pricing
+from pipeline.worker.seen import Seen
 from pipeline.worker.store import Store
 
 log = structlog.get_logger()
@@ -63,6 +65,8 @@ class Worker:
         self.fence = Fence(store)
         self._states: dict[int, PartitionCalls] = {}
         self._assigned: set[int] = set()
+        self._seen = Seen()
+        self._seen_until = 0  # ms; closed calls that were last heard of before then are in `_seen`
         self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
         self._incoming = Incoming(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
@@ -176,7 +180,12 @@ class Worker:
             if state is None:  # taken from us while another partition was loaded
                 continue
             fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
-            unknown += ((state, call) for call in fresh if not _certainly_new(call, state.forgotten))
+            for call in fresh:
+                if call.since == 0 and self._certainly_new(call, state.forgotten):
+                    call.since = state.forgotten
+                else:
+                    call.since = 0
+                    unknown.append((state, call))
         if unknown:
             await self._reload(batch, unknown)
         late = any(call.rating for calls in batch.touched.values() for call in calls)
@@ -245,7 +254,7 @@ class Worker:
                 batch.silent |= bool(silent)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
             state.cool()
-            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY)
+            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY, self._seen)
 
     # -- what is in the archive ------------------------------------------------------------------
 
@@ -276,6 +285,11 @@ class Worker:
         forgotten = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
         )
+        since = max(self._seen_until, forgotten - NEAR_MS)
+        self._seen.add_hashes(
+            await self._store.step("reload", lambda: self._store.query(lambda client: archive.ids_since(client, since)))
+        )
+        self._seen_until = forgotten - NEAR_MS // 6  # what is being written by others is read at the next time
         for partition in missing:
             if partition in self._assigned:
                 self._states[partition] = PartitionCalls(partition)
@@ -322,6 +336,14 @@ class Worker:
         self.fence.watch(call for _, call, _ in batch.joined)
         self.fence.watch_stored(known)
 
+    def _certainly_new(self, call: OpenCall, forgotten: int) -> bool:
+        """Whether nothing of a call that is not in memory can be in the archive: its start is here, later than all
+        that memory may have forgotten, and no call was forgotten of late that it may be the continuation of.
+        Everything else is looked up. An older use of its id is another call; it is looked up when it has news."""
+        if call.first_at <= forgotten or call.call_id in self._seen:
+            return False
+        return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
+
     # -- durable ---------------------------------------------------------------------------------
 
     async def _write(self, batch: Batch) -> None:
@@ -342,12 +364,6 @@ class Worker:
             metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
 
 
-def _certainly_new(call: OpenCall, forgotten: int) -> bool:
-    """Whether a call that is not in memory cannot be in the archive either: its start is here and
-    later than all that memory may have forgotten. Everything else is looked up."""
-    return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
-
-
 def _load_open(client: Client, topic: str, partitions: list[int]) -> list[tuple[int, OpenCall]]:
     """The open calls of these partitions, packed as they come."""
     loaded: list[tuple[int, OpenCall]] = []
@@ -366,5 +382,10 @@ def _restore(call: OpenCall, found: Stored) -> None:
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
         if not is_link(event):
             call.add(event)
-    call.key, call.logs, call.rating = found.key, found.logs, found.rating
-    call.version = found.version
+    if not found.rows:
+        call.logs = found.stray_logs if call.key is None else call.logs
+        return
+    max(found.rows, key=lambda row: row.key).logs += found.stray_logs
+    earliest, latest = call.first_at - NEAR_MS, call.last_at + NEAR_MS
+    several = len(found.rows) > 1 or not earliest < found.rows[0].key[0] < latest
+    call.lie(found.rows, several=several)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from pipeline.calls.uses import uses
-from pipeline.sources.grouping import group, one_with
+from pipeline.sources.grouping import group, over
 from schemas.event import Event
 
 DAY = 86_400_000
@@ -53,8 +53,14 @@ def test_ids_join_calls_that_are_near_each_other_only() -> None:
         assert ids(group(shared[place] for place in order)) == ids([shared])
 
 
-def test_what_is_one_with_the_newest_of_an_id() -> None:
-    own = [*call(0, "k"), *call(DAY, "k")]
-    other = call(DAY + 10_000, "x", "x", "k")
-    assert {each.event_id for each in one_with(own, other)} == {each.event_id for each in [*own[2:], *other]}
-    assert {each.event_id for each in one_with(own[:2], other)} == {each.event_id for each in own[:2]}
+def test_a_start_need_not_be_the_first_event_after_the_silence() -> None:
+    early = event("rang", DAY - 50, "k", "b")
+    today, tomorrow = call(0, "k"), [early, *call(DAY, "k")]
+    assert ids(group([*tomorrow, *today])) == ids([today, tomorrow])
+
+
+def test_a_call_is_over_when_its_id_begins_another() -> None:
+    lost = [event("started", 0, "k"), event("answered", 9_000, "k")]
+    other = call(5_000, "x")
+    calls = group([*lost, *other, *call(2 * DAY, "k")])
+    assert over(calls) == [True, False, False]

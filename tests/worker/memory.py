@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
+from zlib import crc32
 
 import orjson
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from pipeline.settings import Settings
-from pipeline.warehouse import rows
+from pipeline.warehouse import archive, rows
 from pipeline.warehouse.archive import CallKey, Stored
 from pipeline.worker.batch import DeadLetter
 from pipeline.worker.store import Store
@@ -84,17 +85,27 @@ class Memory:
         return dict(found)
 
     def _keys(self, found: dict[CallKey, Stored]) -> None:
-        for tenant, _, _, call_id in self.tables["call_rows"]:
+        for tenant, started_at, id_, call_id in (key for key, row in self.tables["call_rows"].items() if row[-1]):
             if (tenant, call_id) in found:
-                found[tenant, call_id].had_row = True
+                found[tenant, call_id].gone.append((round(started_at * 1000), id_))
+        by_id: dict[tuple[str, str, int], archive.Row] = {}
         for row in self.live("call_rows"):
-            stored = found.get((row["tenant"], row["call_id"]))
-            if stored is not None and row["version"] >= stored.version:
-                stored.key, stored.version = (round(row["started_at"] * 1000), row["id"]), row["version"]
+            if (stored := found.get((row["tenant"], row["call_id"]))) is not None:
+                key = (round(row["started_at"] * 1000), row["id"])
+                own = by_id[row["tenant"], row["call_id"], row["id"]] = archive.Row(
+                    key, row["call_id"], [], row["version"]
+                )
+                own.events, own.last_at = row["events"], round(row["last_event_at"] * 1000)
+                stored.rows.append(own)
         for row in self.live("call_log_rows"):
-            stored = found.get((row["tenant"], row["call_id"]))
-            if stored is not None:
-                stored.logs.append((round(row["started_at"] * 1000), row["id"]))
+            if (stored := found.get((row["tenant"], row["call_id"]))) is not None:
+                call = by_id.get((row["tenant"], row["call_id"], row["session_id"]))
+                logs = stored.stray_logs if call is None else call.logs
+                logs.append((round(row["started_at"] * 1000), row["id"]))
+
+    def ids_since(self, _client: object, since_ms: int) -> list[int]:
+        live = self.live("call_rows")
+        return [crc32(row["call_id"].encode()) for row in live if row["last_event_at"] * 1000 >= since_ms]
 
     def load_open(self, client: object, _topic: str, partitions: Sequence[int]) -> Iterator[tuple[CallKey, Stored]]:
         is_open = {(row["tenant"], row["call_id"]) for row in self.live("call_rows") if row["state"] == "open"}

@@ -11,6 +11,7 @@ from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch, Chunk, read
 from pipeline.worker.folding import fold_calls, put
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
+from pipeline.worker.seen import Seen
 from tests.worker.phone_calls import JsonEvent, event, now_ms
 
 NOW = now_ms()
@@ -72,7 +73,7 @@ def test_duplicate_of_a_call_that_had_left_memory_leaves_it_closed_and_forgettab
     folded(state, batch)
     assert only(state).closed
     assert state.silent(NOW + 10**9, 1000) == []
-    assert state.evict(NOW + 10**6, 1000, 100) == 1
+    assert state.evict(NOW + 10**6, 1000, 100, Seen()) == 1
 
 
 def test_duplicate_of_a_call_closed_for_want_of_a_hang_up_does_not_open_it() -> None:
@@ -101,7 +102,7 @@ def test_version_that_was_stored_but_perhaps_not_published_is_published() -> Non
 def test_evicted_calls_are_looked_up_when_they_come_again() -> None:
     state = PartitionCalls(0)
     folded(state, take(state, answered_call())[0])
-    assert state.evict(NOW + 10**6, 0, 100) == 1
+    assert state.evict(NOW + 10**6, 0, 100, Seen()) == 1
     assert state.forgotten == NOW - 51_000
 
 
