@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from pipeline.errors import USAGE, Problem
 from pipeline.warehouse.archive import CallKey, slices
+from pipeline.warehouse.conditions import TERMS
 from schemas.call import rfc3339
 
 # Table → the figure of the record that its rows count in.
@@ -33,6 +34,7 @@ TABLES: Final = {
 }
 _IDS: Final = "(tenant, call_id) IN {ids:Array(Tuple(String, String))}"
 _MOST_ROUNDS: Final = 5
+_TERMS_A_QUERY: Final = 1000
 _CALL_NUMBERS: Final = (
     *("caller_number", "callee_number", "requested", "destination", "answered_by", "did", "outbound_caller_id"),
     *("caller_extension", "callee_extension"),
@@ -199,6 +201,7 @@ def _note(client: Client, calls: Collection[CallKey]) -> None:
 def _count(client: Client, calls: Collection[CallKey], rows: dict[str, int], *, delete: bool) -> None:
     """Count the rows of these calls, and delete them if asked. Returns when they are gone."""
     for ids in slices(sorted(calls)):
+        terms = _terms(client, _IDS, {"ids": ids}) if delete else set()
         for table, figure in TABLES.items():
             number = int(
                 client.query(f"SELECT count() FROM {table} WHERE {_IDS}", parameters={"ids": ids}).result_rows[0][0]
@@ -208,3 +211,34 @@ def _count(client: Client, calls: Collection[CallKey], rows: dict[str, int], *, 
                 client.command(
                     f"ALTER TABLE {table} DELETE WHERE {_IDS}", parameters={"ids": ids}, settings={"mutations_sync": 2}
                 )
+        _forget(client, terms)
+
+
+_Term = tuple[str, str, dt.date]
+
+
+def _terms(client: Client, which: str, parameters: dict[str, Any]) -> set[_Term]:
+    """What these calls are searched by: tenant, number or name, last day of the month."""
+    rows = client.query(
+        f"SELECT DISTINCT tenant, arrayJoin({TERMS}) AS term, toLastDayOfMonth(started_at, 'UTC') AS until"
+        f" FROM call_rows WHERE {which}",
+        parameters=parameters,
+    ).result_rows
+    return {(row[0], row[1], row[2]) for row in rows if row[1]}
+
+
+def _forget(client: Client, terms: set[_Term]) -> None:
+    """Take those out of `call_term_rows` that no call has any more."""
+    ordered = sorted(terms)
+    for start in range(0, len(ordered), _TERMS_A_QUERY):
+        part = set(ordered[start : start + _TERMS_A_QUERY])
+        texts = sorted({term for _, term, _ in part})
+        still = _terms(client, f"hasAny({TERMS}, {{texts:Array(String)}})", {"texts": texts})
+        gone = [(tenant, term, until.isoformat()) for tenant, term, until in sorted(part - still)]
+        if gone:
+            client.command(
+                "ALTER TABLE call_term_rows DELETE WHERE (tenant, term, toString(until))"
+                " IN {gone:Array(Tuple(String, String, String))}",
+                parameters={"gone": gone},
+                settings={"mutations_sync": 2},
+            )

@@ -90,8 +90,18 @@ class Involving:
     extension: str
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Only to skip what cannot match: the call is of one of the months (yyyymm), and has one of the terms or one of the
+    call_ids. Of calls it may let others through, too."""
+
+    months: tuple[int, ...]
+    terms: tuple[str, ...]
+    call_ids: tuple[str, ...]
+
+
 Operand = Column | Literal | Call
-Node = All | Any_ | Not | Compare | In | Call | Contains | Involving
+Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within
 
 EVERYTHING: Final = All(())
 NOTHING: Final = Any_(())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pipeline.warehouse.clauses import EARLIEST_MS, Place, Source, between, matching, moment
@@ -16,6 +16,7 @@ from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import EVERYTHING, Node
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.terms import narrowed
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299
 # A whole answer is read in runs of days with about so many rows, so that no sort grows with the answer.
@@ -78,7 +79,7 @@ class Lines:
 async def page_of(reader: Reader, listing: Listing, limit: int) -> Lines:
     """At most `limit` rows. Looks at a day first, which is where most pages lie, and further only when that is
     not enough. Raises BadExpression, and what `Reader.rows` raises."""
-    lines = await _keyset(reader, listing, limit + 1)
+    lines = await _keyset(reader, await _narrowed(reader, listing), limit + 1)
     following = None
     if len(lines) > limit:
         _, _, key = lines[limit - 1].rpartition(_KEY)
@@ -157,7 +158,11 @@ async def _span(reader: Reader, listing: Listing) -> tuple[int, int] | None:
 
 async def count_of(reader: Reader, listing: Listing) -> int:
     """How many rows there are, on all pages."""
-    return sum(rows for _, rows in await _days(reader, listing))
+    return sum(rows for _, rows in await _days(reader, await _narrowed(reader, listing)))
+
+
+async def _narrowed(reader: Reader, listing: Listing) -> Listing:
+    return replace(listing, where=await narrowed(reader, listing.tenant, listing.source, listing.where))
 
 
 async def _days(reader: Reader, listing: Listing) -> list[tuple[int, int]]:
@@ -189,6 +194,7 @@ async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | No
     """All rows in ClickHouse's format `form`, piece by piece, at most `limit` of them. Memory does not grow with
     their number, here or (formats with a frame aside) in ClickHouse. Raises what `page_of` raises, also after
     some pieces."""
+    listing = await _narrowed(reader, listing)
     first, end = listing.bounds()
     begin, until = EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end
     windows = [(begin, until, 0)]

@@ -137,6 +137,7 @@ def set_retention(client: Client, *, calls_days: int, archive_days: int) -> None
     for table, column, days in (
         ("call_rows", "started_at", calls_days),
         ("call_log_rows", "started_at", calls_days),
+        ("call_term_rows", "until", calls_days),
         ("event_rows", "at", archive_days),
     ):
         (existing,) = client.query(

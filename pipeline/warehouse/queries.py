@@ -34,6 +34,7 @@ from pipeline.warehouse.counts import counted, place, remembered
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.terms import narrowed
 from schemas.call import Call, CallLog, snowflake_ms
 
 # Sources whose rows all have ended.
@@ -70,6 +71,7 @@ async def page(
     of one page only. Raises BadExpression, and what `Reader.rows` raises.
     """
     order = order or NEWEST_FIRST
+    where = await narrowed(reader, tenant, source, where)
     bindings = Bindings()
     which = matching(tenant, source, where, bindings)
     known = remembered(reader, which, bindings)

@@ -12,7 +12,7 @@ from pipeline.errors import USAGE, Problem
 
 # What a rule may be about → tables, and the column that says how old a row is.
 KINDS: Final = {
-    "calls": (("call_rows", "started_at"), ("call_log_rows", "started_at")),
+    "calls": (("call_rows", "started_at"), ("call_log_rows", "started_at"), ("call_term_rows", "until")),
     "archive": (("event_rows", "at"),),
     "webhooks": (("webhook_message_rows", "created_at"), ("webhook_delivery_rows", "created_at")),
 }

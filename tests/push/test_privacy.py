@@ -74,6 +74,8 @@ def test_everything_of_a_number_goes_and_nothing_else(stored: Any) -> None:
     erasure.erase(stored, NUMBER, key="k")
     assert left(stored) == ["c"]
     assert len({each["number_hash"] for each in erasure.erasures(stored)}) == 1
+    terms = stored.query("SELECT tenant, term FROM call_term_rows FINAL").result_rows
+    assert terms == [("acme", "200")]  # and no number of what was erased
     told = stored.query("SELECT count() FROM call_change_rows WHERE retired = 1").result_rows[0][0]
     assert told >= 4
 
@@ -81,6 +83,8 @@ def test_everything_of_a_number_goes_and_nothing_else(stored: Any) -> None:
 def test_only_before(stored: Any) -> None:
     erasure.erase(stored, NUMBER, before_ms=AT + 3_600_000)
     assert left(stored) == ["c", "e"]
+    terms = stored.query("SELECT term FROM call_term_rows FINAL ORDER BY term").result_rows
+    assert [term for (term,) in terms] == ["200", "441632960123"]
 
 
 def test_what_a_worker_writes_again_goes_again(stored: Any, settings: Settings) -> None:

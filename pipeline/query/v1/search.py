@@ -86,8 +86,8 @@ def meaning(text: str, directory: Directory) -> Node:
 def _word(word: str, directory: Directory) -> Node:
     """The word is part of a number, of a name, or of an id."""
     found: list[Node] = [Contains(_NAMES, word), Compare("eq", CALL["call_id"], Literal(word))]
-    if len(word) >= 6:
-        found.append(Contains((CALL["call_id"],), word))
+    if len(word) >= 6 and not _NUMBER.fullmatch(word) and any(map(str.isdigit, word)):
+        found.append(Contains((CALL["call_id"],), word))  # no name has digits, and reading all ids takes long
     if _ID.fullmatch(word) and int(word) < 2**64:
         found.append(Compare("eq", CALL["id"], Literal(word)))
     if _NUMBER.fullmatch(word):
