@@ -43,16 +43,17 @@ class Stage:
 
     folder: Path
     settings: Settings
-    broker: Child
+    broker: Child | None
     clickhouse: Child | None = None
     children: list[Child] = field(default_factory=list)
 
-    def start_clickhouse(self) -> None:
-        """The endpoint over chDB with the schema of this version in it."""
-        data = self.folder / "clickhouse"
+    def start_clickhouse(self, data: Path | None = None) -> None:
+        """The endpoint over chDB with the schema of this version in it; `data` is a directory that is kept."""
+        data = data or self.folder / "clickhouse"
         port = int(self.settings.clickhouse.rpartition(":")[2])
         self.clickhouse = start_clickhouse(data, port, self.folder / "clickhouse.log")
         self.children.append(self.clickhouse)
+        self.settings = self.settings.model_copy(update={"clickhouse": url_of(data, HOST, port)})
         with self.client("") as client:
             migrate(client, self.settings.database)
 
@@ -117,15 +118,17 @@ def metrics(port: int) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def stage(**chosen: Any) -> Iterator[Stage]:
-    """Apache Kafka, running; everything that was started on it is stopped at the end."""
+def stage(*, with_kafka: bool = True, **chosen: Any) -> Iterator[Stage]:
+    """Apache Kafka, running unless it is not needed; everything that was started is stopped at the end."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda sign, _: sys.exit(128 + sign))
     with tempfile.TemporaryDirectory(prefix="cdr-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         port = free_port()
-        say("starting Apache Kafka")
-        broker = start_kafka(folder / "kafka", port, folder / "kafka.log")
+        broker = None
+        if with_kafka:
+            say("starting Apache Kafka")
+            broker = start_kafka(folder / "kafka", port, folder / "kafka.log")
         settings = Settings(
             _env_file=None,
             **{
@@ -143,13 +146,15 @@ def stage(**chosen: Any) -> Iterator[Stage]:
         finally:
             for child in reversed(made.children):
                 child.stop(5)
-            broker.stop(10)
+            if broker is not None:
+                broker.stop(10)
 
 
 def run_contender(made: Stage, python: str, module: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Run one of `bench.contenders` to its end and give what it measured; RuntimeError with its last words."""
     result = made.folder / f"{module}.json"
     command = [python, "-m", f"bench.contenders.{module}", made.settings.kafka, str(result), *arguments]
+    assert made.broker is not None
     before = usage(made.broker.pid)
     child = made.process(module, command)
     child.popen.wait()

@@ -76,6 +76,13 @@ def past(after: Place, bindings: Bindings) -> str:
     return f"(started_at < {at} OR (started_at = {at} AND id < {bindings.bind(after.id, 'UInt64')}))"
 
 
+def by_keys(keys: Sequence[tuple[int, int]], bindings: Bindings) -> str:
+    """A further condition: one of the rows that started then (ms) and have that id."""
+    times = bindings.bind(sorted({at for at, _ in keys}), "Array(Int64)")
+    ids = bindings.bind([id_ for _, id_ in keys], "Array(UInt64)")
+    return f" AND id IN {ids} AND started_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times}), 'UTC'))"
+
+
 def moment(ms: int, bindings: Bindings) -> str:
     """Milliseconds since the epoch as DateTime64."""
     return f"fromUnixTimestamp64Milli({bindings.bind(ms, 'Int64')}, 'UTC')"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import xor
 from typing import Any, Final
@@ -21,6 +21,9 @@ from pipeline.warehouse.paging import DAY_MS, Window, window
 from pipeline.warehouse.reader import QueryFailed, Reader
 
 _QUESTIONS: Final = 256  # of so many questions the counts are remembered
+_UNKNOWN: Final = 2**63
+# Up to so many matching rows of a month are not counted day by day.
+_FEW_A_MONTH: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Question:
     which: str
     values: Mapping[str, Any]
     months: dict[str, Month] = field(default_factory=dict)
+    stored: int = _UNKNOWN  # rows of the table, of all tenants and versions
 
     @property
     def total(self) -> int:
@@ -69,7 +73,7 @@ async def counted(reader: Reader, source: Source, which: str, bindings: Bindings
     known.move_to_end(key)
     while len(known) > _QUESTIONS:
         known.popitem(last=False)
-    parts = await _parts(reader, source, which)  # first: what arrives while we count makes us count again
+    parts, question.stored = await _parts(reader, source, which)  # first: what arrives while we count is counted again
     if not parts:
         question.months = await _months(reader, question, which, values, {})
         return question
@@ -87,38 +91,48 @@ async def counted(reader: Reader, source: Source, which: str, bindings: Bindings
 
 
 async def place(reader: Reader, question: Question, skip: int, top: int, *, ascending: bool) -> Window | None:
-    """The days that hold rows `skip` to `skip + top` of what was counted; None when there are no such rows."""
+    """The days that hold rows `skip` to `skip + top` of what was counted, or months that have few; None when there
+    are no such rows."""
     passed = skipped = 0
     days: list[tuple[int, int]] = []
+    whole: dict[int, int] = {}  # end of the first day of a month that stands for all of it → its end, ms
     for name, month in sorted(question.months.items(), reverse=not ascending):
         if passed + month.rows <= skip:
             skipped += month.rows
         elif passed < skip + top:
-            if month.days is None:
-                month.days = await _days(reader, question, name)
-            days += month.days
+            if month.days is None and month.rows <= _FEW_A_MONTH:
+                begin, end = map(_ms, _span(name))
+                days.append((begin // DAY_MS, month.rows))
+                whole[begin + DAY_MS] = end
+            else:
+                if month.days is None:
+                    month.days = await _days(reader, question, name)
+                days += month.days
         passed += month.rows
-    return window(days, skip - skipped, top, ascending=ascending)
+    found = window(days, skip - skipped, top, ascending=ascending)
+    return found and replace(found, end_ms=whole.get(found.end_ms, found.end_ms))
 
 
-async def _parts(reader: Reader, source: Source, which: str) -> dict[str, int]:
-    """Month → fingerprint of its parts, and of all parts of another table that the question looks into.
-    Empty where ClickHouse does not tell: another server has the parts, or the user may not see them."""
+async def _parts(reader: Reader, source: Source, which: str) -> tuple[dict[str, int], int]:
+    """Month → fingerprint of its parts, and of all parts of another table that the question looks into; and the rows
+    of the table. Empty where ClickHouse does not tell: another server has the parts, or the user may not see them."""
     bindings = Bindings()
     tables = [table for table in ("call_rows", "call_log_rows") if table in which]
     try:
         rows = await reader.rows(
             "parts",
-            "SELECT table, partition_id, groupBitXor(cityHash64(name)) AS made FROM system.parts WHERE active"
+            "SELECT table, partition_id, groupBitXor(cityHash64(name)) AS made, sum(rows) AS stored"
+            " FROM system.parts WHERE active"
             f" AND database = currentDatabase() AND table IN {bindings.bind(tables, 'Array(String)')}"
             " GROUP BY table, partition_id",
             bindings.values,
             by_key=True,
         )
     except QueryFailed:
-        return {}
+        return {}, _UNKNOWN
     others = reduce(xor, (int(row["made"]) for row in rows if row["table"] != source.table), 0)
-    return {row["partition_id"]: int(row["made"]) ^ others for row in rows if row["table"] == source.table}
+    own = [row for row in rows if row["table"] == source.table]
+    return {row["partition_id"]: int(row["made"]) ^ others for row in own}, sum(int(row["stored"]) for row in own)
 
 
 async def _months(
@@ -131,8 +145,7 @@ async def _months(
 
 
 async def _days(reader: Reader, question: Question, month: str) -> list[tuple[int, int]]:
-    first = dt.datetime(int(month[:4]), int(month[4:]), 1, tzinfo=dt.UTC)
-    begin, end = first, (first + dt.timedelta(days=32)).replace(day=1)
+    begin, end = _span(month)
     bindings = Bindings(question.values)
     rows = await reader.rows(
         f"{question.source.name}_days",
@@ -141,6 +154,12 @@ async def _days(reader: Reader, question: Question, month: str) -> list[tuple[in
         bindings.values,
     )
     return [(int(row["day"]), int(row["n"])) for row in rows]
+
+
+def _span(month: str) -> tuple[dt.datetime, dt.datetime]:
+    """The first instant of a month (yyyymm), and of the next one."""
+    first = dt.datetime(int(month[:4]), int(month[4:]), 1, tzinfo=dt.UTC)
+    return first, (first + dt.timedelta(days=32)).replace(day=1)
 
 
 def _ms(at: dt.datetime) -> int:

@@ -11,14 +11,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pipeline.warehouse.clauses import EARLIEST_MS, Place, Source, between, matching, moment
+from pipeline.warehouse.clauses import EARLIEST_MS, Place, Source, between, by_keys, matching, moment
 from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import EVERYTHING, Node
+from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Node
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.terms import narrowed
+from pipeline.warehouse.span import span_of
+from pipeline.warehouse.terms import is_narrow, narrowed
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299
+# Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
+_NARROW_MS: Final = 2 * DAY_MS
 # A whole answer is read in runs of days with about so many rows, so that no sort grows with the answer.
 _ROWS_A_RUN: Final = 20_000
 # An alias may be called as a column is: conditions mean the column.
@@ -95,10 +98,22 @@ _KEY_SQL: Final = "concat(toString(toUnixTimestamp64Milli(started_at)), ' ', toS
 async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
     async def stretch(begin: int, end: int | None, wanted: int) -> list[bytes]:
         bindings = Bindings()
+        of = listing.rows(bindings, begin, end)
+        if end is not None and end - begin > _NARROW_MS:  # keys first: whole rows are read of the page only
+            keys = await reader.rows(
+                f"{listing.source.name}_keys",
+                f"SELECT toUnixTimestamp64Milli(started_at) AS _at, id {of} {listing.order}"
+                f" LIMIT {bindings.bind(wanted, 'UInt32')} SETTINGS optimize_read_in_order = 0",
+                {**bindings.values, **listing.parameters},
+            )
+            if not keys:
+                return []
+            bindings = Bindings()
+            of = replace(listing, where=EVERYTHING).rows(bindings, begin, end)
+            of += by_keys([(int(key["_at"]), int(key["id"])) for key in keys], bindings)
         body = await reader.body(
             f"{listing.source.name}_list",
-            f"SELECT {listing.select}, {_KEY_SQL} {listing.rows(bindings, begin, end)} {listing.order}"
-            f" LIMIT {bindings.bind(wanted, 'UInt32')}",
+            f"SELECT {listing.select}, {_KEY_SQL} {of} {listing.order} LIMIT {bindings.bind(wanted, 'UInt32')}",
             {**bindings.values, **listing.parameters},
             "JSONEachRow",
             _SETTINGS,
@@ -106,10 +121,14 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
         return body.splitlines()
 
     first, end = listing.bounds()
+    if listing.where is NOTHING:
+        return []
+    if is_narrow(listing.where):
+        return await stretch(EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end, limit)
     if listing.ascending:
         begin = first
         if begin is None:
-            span = await _span(reader, listing)
+            span = await span_of(reader, listing.tenant, listing.source)
             if span is None:
                 return []
             begin = span[0]
@@ -117,7 +136,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
         rows = await stretch(begin, near if end is None else min(near, end), limit)
         if len(rows) >= limit or (end is not None and near >= end):
             return rows
-        span = await _span(reader, listing)
+        span = await span_of(reader, listing.tenant, listing.source)
         last = max(near, span[1] if span else near) if end is None else end
         for low, high in _upwards(near, last):
             rows += await stretch(low, high, limit - len(rows))
@@ -128,7 +147,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
     rows = await stretch(near, end, limit)  # without an end: calls of a clock that runs ahead come first
     if len(rows) >= limit or (first is not None and near <= first):
         return rows
-    span = await _span(reader, listing)
+    span = await span_of(reader, listing.tenant, listing.source)
     if span is None:
         return rows
     oldest = span[0] if first is None else max(span[0], first)
@@ -142,18 +161,6 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
 def _upwards(first_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """The mirror image of `stretches`: oldest first, each wider than the one before."""
     return [(-high, -low) for low, high in stretches(-end_ms, -first_ms)]
-
-
-async def _span(reader: Reader, listing: Listing) -> tuple[int, int] | None:
-    """The time that holds the tenant's rows, half-open."""
-    bindings = Bindings()
-    rows = await reader.rows(
-        f"{listing.source.name}_span",
-        "SELECT toUnixTimestamp64Milli(min(started_at)) AS oldest, toUnixTimestamp64Milli(max(started_at)) AS newest,"
-        f" count() AS n FROM {listing.source.table} WHERE tenant = {bindings.bind(listing.tenant, 'String')}",
-        bindings.values,
-    )
-    return (int(rows[0]["oldest"]), int(rows[0]["newest"]) + 1) if rows[0]["n"] else None
 
 
 async def count_of(reader: Reader, listing: Listing) -> int:

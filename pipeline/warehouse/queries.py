@@ -23,6 +23,7 @@ from pipeline.warehouse.clauses import (
     Place,
     Source,
     between,
+    by_keys,
     matching,
     moment,
     ordering,
@@ -34,12 +35,13 @@ from pipeline.warehouse.counts import counted, place, remembered
 from pipeline.warehouse.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.span import span_of
 from pipeline.warehouse.terms import narrowed
 from schemas.call import Call, CallLog, snowflake_ms
 
 # Sources whose rows all have ended.
 _ENDED: Final = (CLOSED_CALLS, CALL_LOGS)
-# Of so many rows a page is read at once, wherever it lies.
+# In a table of so many rows a page is read at once, wherever it lies.
 _FEW: Final = 10_000
 # Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
 _NARROW_MS: Final = 2 * DAY_MS
@@ -75,7 +77,7 @@ async def page(
     bindings = Bindings()
     which = matching(tenant, source, where, bindings)
     known = remembered(reader, which, bindings)
-    if known is not None and known.total <= _FEW:  # most likely still few: one question asks for all of them
+    if known is not None and known.stored <= _FEW:  # most likely still few: one question asks for all of them
         few, rows = await asyncio.gather(
             counted(reader, source, which, bindings),
             _rows(reader, source, selected, which, Bindings(bindings.values), order, skip, top),
@@ -84,7 +86,7 @@ async def page(
     question = await counted(reader, source, which, bindings)
     if skip >= question.total or top == 0:
         return Page(question.total, [])
-    if question.total <= _FEW:
+    if question.stored <= _FEW:
         return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
     column, descending = order[0].column.sql, order[0].descending
     if column == "started_at":
@@ -134,9 +136,7 @@ async def _narrowed(
         " SETTINGS optimize_read_in_order = 0",  # in order, a rare match is looked for by one thread
         page.values,
     )
-    times = bindings.bind([int(key["at"]) for key in keys], "Array(Int64)")
-    ids = bindings.bind([int(key["id"]) for key in keys], "Array(UInt64)")
-    return f"{which} AND id IN {ids} AND started_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times}), 'UTC'))"
+    return which + by_keys([(int(key["at"]), int(key["id"])) for key in keys], bindings)
 
 
 async def older(
@@ -177,7 +177,7 @@ async def older(
     rows = await stretch(begin, end, limit)  # without an end: calls of a clock that runs ahead come first
     if len(rows) >= limit or (first_ms is not None and begin <= first_ms):
         return rows
-    span = await _span(reader, tenant, source)
+    span = await span_of(reader, tenant, source)
     if span is None:
         return rows
     oldest = span[0] if first_ms is None else max(span[0], first_ms)
@@ -293,18 +293,6 @@ async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str]
         by_key=True,
     )
     return rows[0] if rows else None
-
-
-async def _span(reader: Reader, tenant: str, source: Source) -> tuple[int, int] | None:
-    """The time that holds the tenant's rows, half-open."""
-    bindings = Bindings()
-    rows = await reader.rows(
-        f"{source.name}_span",
-        "SELECT toUnixTimestamp64Milli(min(started_at)) AS oldest, toUnixTimestamp64Milli(max(started_at)) AS newest,"
-        f" count() AS n FROM {source.table} WHERE tenant = {bindings.bind(tenant, 'String')}",
-        bindings.values,
-    )
-    return (int(rows[0]["oldest"]), int(rows[0]["newest"]) + 1) if rows[0]["n"] else None
 
 
 async def oldest_first(

@@ -38,9 +38,9 @@ COLUMNS: Final = frozenset(
 )
 _MOST_TERMS: Final = 256  # more would be in most stretches
 _MOST_ROWS: Final = 4 * _MOST_TERMS  # the same term in several months
-# Shorter texts are in too many numbers; whole ones are extensions, which every stretch has.
-_SHORTEST_PART: Final = 3
-_SHORTEST_WHOLE: Final = 6
+# Fewer digits are in too many numbers, and short whole ones are extensions, which every stretch has.
+_SHORTEST_DIGITS: Final = 5
+_SHORTEST_TEXT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ async def narrowed(reader: Reader, tenant: str, source: Source, where: Node) -> 
     return All((Within(tuple(sorted(months)), tuple(sorted(terms)), tuple(call_ids)), where))
 
 
+def is_narrow(where: Node) -> bool:
+    """Whether `narrowed` found that few stretches can hold rows: reading all of them at once costs little."""
+    return where is NOTHING or (isinstance(where, All) and bool(where.parts) and isinstance(where.parts[0], Within))
+
+
 def _clues(node: Node) -> list[_Clue] | None:
     """What every row of the node has at least one of; None when that cannot be told."""
     match node:
@@ -85,10 +90,10 @@ def _clues(node: Node) -> list[_Clue] | None:
         case Any_(parts=parts) if parts:
             each = [_clues(part) for part in parts]
             return None if None in each else [clue for clues in each if clues for clue in clues]
-        case Contains(columns=columns, text=text) if len(text) >= _SHORTEST_PART and _searched(columns):
+        case Contains(columns=columns, text=text) if _tells(text) and _searched(columns):
             return [_Clue("any_case", text)]
         case Call(function="contains" | "startswith" | "endswith", arguments=(Column() as column, Literal(text=text))):
-            if text is not None and len(text) >= _SHORTEST_PART and _searched((column,)):
+            if text is not None and _tells(text) and _searched((column,)):
                 return [_Clue("part", text)]
         case Compare(operator="eq", left=Column() as column, right=Literal(text=text)) if text:
             return _whole(column, [text])
@@ -101,10 +106,14 @@ def _searched(columns: Iterable[Column]) -> bool:
     return all(column.sql in COLUMNS and not column.words for column in columns)
 
 
+def _tells(text: str) -> bool:
+    return len(text) >= (_SHORTEST_DIGITS if text.isdigit() else _SHORTEST_TEXT)
+
+
 def _whole(column: Column, texts: list[str]) -> list[_Clue] | None:
     if len(texts) > _MOST_TERMS:
         return None
-    if _searched((column,)) and min(map(len, texts), default=0) >= _SHORTEST_WHOLE:
+    if _searched((column,)) and all(map(_tells, texts)):
         return [_Clue("whole", text) for text in texts]
     if column.sql == "call_id" and all(texts):
         return [_Clue("call_id", text) for text in texts]
