@@ -28,7 +28,7 @@ from pipeline.warehouse.expressions import (
     Operand,
     Within,
 )
-from schemas.call import RERATED_BITS
+from schemas.call import RERATED_BITS, SNOWFLAKE_EPOCH_MS, snowflake
 
 _INT64: Final = 2**63
 _WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
@@ -157,10 +157,38 @@ def _involving(node: Involving, bindings: Bindings) -> str:
     fold = f"bitShiftRight(version, {RERATED_BITS})"
     made = f"(caller_extension = {extension} OR callee_extension = {extension})"
     key = f"({node.key.sql}, {fold})"
-    target = f"{key} IN (SELECT session_id, {fold} FROM call_log_rows WHERE {whose} AND number = {extension})"
-    if node.key.sql == "id":  # of a row of the calls themselves
+    is_call = node.key.sql == "id"  # a row of the calls themselves; else a log, whose call began some time before
+    first_ms = node.first_ms if node.first_ms is None or is_call else node.first_ms - _LONGEST_CALL_MS
+    end_ms = None if node.end_ms is None else node.end_ms + _LONGEST_CALL_MS
+    logs = f"{whose}{_times(first_ms, end_ms, bindings)}{_ids('session_id', first_ms, node.end_ms, bindings)}"
+    target = f"{key} IN (SELECT session_id, {fold} FROM call_log_rows WHERE {logs} AND number = {extension})"
+    if is_call:
         return f"({made} OR {target})"
-    return f"({key} IN (SELECT id, {fold} FROM call_rows WHERE {whose} AND {made}) OR {target})"
+    calls = f"{whose}{_times(first_ms, node.end_ms, bindings)}"
+    return f"({key} IN (SELECT id, {fold} FROM call_rows WHERE {calls} AND {made}) OR {target})"
+
+
+# A call's last target is tried no later than this after its start.
+_LONGEST_CALL_MS: Final = 31 * 86_400_000
+
+
+def _times(first_ms: int | None, end_ms: int | None, bindings: Bindings) -> str:
+    """The primary key's part of it."""
+    found = ""
+    for sign, at in ((">=", first_ms), ("<", end_ms)):
+        if at is not None:
+            found += f" AND started_at {sign} fromUnixTimestamp64Milli({bindings.bind(at, 'Int64')}, 'UTC')"
+    return found
+
+
+def _ids(name: str, first_ms: int | None, end_ms: int | None, bindings: Bindings) -> str:
+    """An id holds the time it was made from. (What began before ids do wraps around.)"""
+    if first_ms is None or first_ms < SNOWFLAKE_EPOCH_MS:
+        return ""
+    found = f" AND {name} >= {bindings.bind(snowflake(first_ms, 0), 'UInt64')}"
+    if end_ms is not None:
+        found += f" AND {name} < {bindings.bind(snowflake(end_ms, 0), 'UInt64')}"
+    return found
 
 
 def _one_of(node: In, bindings: Bindings) -> str:

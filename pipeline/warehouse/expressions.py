@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 
@@ -83,11 +83,14 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Involving:
-    """The extension made the call with the id `key`, or was a target of it."""
+    """The extension made the call with the id `key`, or was a target of it. `first_ms` and `end_ms`: of rows that
+    started in this time only, half-open; None for any."""
 
     key: Column
     tenant: str
     extension: str
+    first_ms: int | None = None
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,21 @@ class Within:
 
 Operand = Column | Literal | Call
 Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within
+
+
+def between_times(node: Node, first_ms: int, end_ms: int | None) -> Node:
+    """The node for rows that started in this time: what it looks up elsewhere is looked up there only."""
+    match node:
+        case All(parts=parts):
+            return All(tuple(between_times(part, first_ms, end_ms) for part in parts))
+        case Any_(parts=parts):
+            return Any_(tuple(between_times(part, first_ms, end_ms) for part in parts))
+        case Not(part=part):
+            return Not(between_times(part, first_ms, end_ms))
+        case Involving():
+            return replace(node, first_ms=first_ms, end_ms=end_ms)
+    return node
+
 
 EVERYTHING: Final = All(())
 NOTHING: Final = Any_(())

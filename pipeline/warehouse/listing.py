@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pipeline.warehouse.clauses import EARLIEST_MS, Place, Source, between, by_keys, matching, moment
 from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Node
+from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Node, between_times
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader
 from pipeline.warehouse.span import span_of
@@ -48,7 +48,8 @@ class Listing:
 
     def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
         """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
-        sql = f"{matching(self.tenant, self.source, self.where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        where = between_times(self.where, first_ms, end_ms)
+        sql = f"{matching(self.tenant, self.source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
         if self.after is None:
             return sql
         # the stretch already ends at this time: the scalar bound that the primary key uses

@@ -32,7 +32,7 @@ from pipeline.warehouse.clauses import (
 )
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.counts import counted, place, remembered
-from pipeline.warehouse.expressions import EVERYTHING, Column, Node
+from pipeline.warehouse.expressions import EVERYTHING, Column, Node, between_times
 from pipeline.warehouse.paging import DAY_MS, stretches
 from pipeline.warehouse.reader import Reader, Row
 from pipeline.warehouse.span import span_of
@@ -92,7 +92,9 @@ async def page(
     if column == "started_at":
         lies = await place(reader, question, skip, top, ascending=not descending)
         if lies is not None:
-            which += f" AND {between(lies.first_ms, lies.end_ms, bindings)}"
+            bindings = Bindings()
+            where = between_times(where, lies.first_ms, lies.end_ms)
+            which = f"{matching(tenant, source, where, bindings)} AND {between(lies.first_ms, lies.end_ms, bindings)}"
             skip = lies.skip
             if lies.end_ms - lies.first_ms <= _NARROW_MS:
                 return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
@@ -159,7 +161,8 @@ async def older(
 
     async def stretch(begin: int, end: int | None, wanted: int) -> list[Row]:
         bindings = Bindings()
-        sql = f"{matching(tenant, source, where, bindings)} AND {between(begin, end, bindings)}"
+        bounded = between_times(where, begin, end)
+        sql = f"{matching(tenant, source, bounded, bindings)} AND {between(begin, end, bindings)}"
         if after is not None:
             sql += f" AND {past(after, bindings)}"
         return await reader.rows(

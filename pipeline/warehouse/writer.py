@@ -13,8 +13,8 @@ from pipeline.warehouse import rows
 
 # One block an insert: a batch is small, and large blocks are what ClickHouse likes. A block is not searched for rows of
 # one key before it becomes a part: merges and FINAL do that anyway, and it costs a quarter of an insert. One thread
-# parses it: several are slower for so little. What hangs on a table (call_terms, call_change_feed) gets a repeated block,
-# too: the first time it may have failed.
+# parses it: several are slower for so little. What hangs on a table (call_terms, call_change_feed) gets a repeated
+# block, too: the first time it may have failed.
 _SETTINGS: dict[str, Any] = {
     "async_insert": 0,
     "max_partitions_per_insert_block": 0,
