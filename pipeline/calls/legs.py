@@ -90,8 +90,8 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
             if leg.started is None:
                 leg.started = at
                 leg.start_reason = event.reason
-                if event.data is not None:
-                    leg.address = address_of(event)
+            if event.data is not None and not leg.address:
+                leg.address = address_of(event)
         elif kind == "answered":
             # A moment that a hang-up record remembers yields to one that was seen.
             if leg.answered is None or (leg.answer_source == HANGUP_RECORD and event.reason != HANGUP_RECORD):

@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_parties import callee, caller, dialled
 from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean, microseconds
-from schemas.event import Event
+from schemas.event import Event, Facts
 
 # Applications by which FreeSWITCH itself takes a call.
 ANSWERING: Final = frozenset(
@@ -40,7 +40,21 @@ PICKUPS: Final = frozenset(("intercept", "pickup"))
 def started(headers: Headers, at: int = 0) -> Event:
     """A leg begins: whose it is, and for which other leg it was made."""
     event = headers.event("started", at or headers.ms("Caller-Channel-Created-Time") or headers.at, linked=True)
+    event.data = device(headers)
     return parties(headers, event)
+
+
+def device(headers: Headers) -> Facts | None:
+    """The address of the leg's device. Of a leg that FreeSWITCH calls, Caller-Network-Addr is the caller's."""
+    address = headers.text("variable_sip_network_ip")
+    if not address and not headers.outward:
+        address = headers.text("Caller-Network-Addr")
+    return at_address(address)
+
+
+def at_address(address: str) -> Facts | None:
+    """A device's address as the fold reads it; None without one."""
+    return Facts(address=address[:LONGEST_TEXT]) if address else None
 
 
 def parties(headers: Headers, event: Event) -> Event:

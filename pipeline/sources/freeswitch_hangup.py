@@ -7,11 +7,12 @@ seen go before a moment that is remembered.
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Final
 
 import msgspec
 
-from pipeline.sources.freeswitch_channel import holds, parties, voicemail
+from pipeline.sources.freeswitch_channel import device, holds, parties, voicemail
 from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_queue import queue_record
 from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean
@@ -134,6 +135,7 @@ def record(headers: Headers, at: int) -> list[Event]:
     parties(headers, end)
     if begun:
         start = msgspec.structs.replace(end, type="started", at=begun, event_id=f"fs-{headers.leg}-started")
+        start.data = device(headers)
         events.append(start)
     rang = headers.ms("Caller-Channel-Progress-Time", "variable_progress_uepoch")
     if rang:
@@ -186,6 +188,6 @@ def measured(*told: str) -> dict[str, float]:
             value = float(text or 0)
         except ValueError:
             continue
-        if 0 < value < 1e9:
-            measures[name] = value
+        if 0 < value < 1e9:  # what it calls jitter is the variance of the packets' intervals, in square milliseconds
+            measures[name] = round(sqrt(value), 2) if name == "jitter_ms" else value
     return measures if "mos" in measures else {}

@@ -82,6 +82,8 @@ class Leg(Joined, gc=False):
     phone_domain: str = _told(name="variable_dialed_domain", default="")
     to_host: str = _told(name="variable_sip_to_host", default="")
     account: str = _told(name="variable_accountcode", default="")
+    address: str = _told(name="variable_sip_network_ip", default="")
+    caller_address: str = _told(name="Caller-Network-Addr", default="")
 
 
 def originator(row: Joined) -> str:

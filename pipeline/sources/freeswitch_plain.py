@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.sources.freeswitch_channel import ANSWERING, PICKUPS
+from pipeline.sources.freeswitch_channel import ANSWERING, PICKUPS, at_address
 from pipeline.sources.freeswitch_hangup import HANGUP_RECORD, cause_of, end_of, measured
 from pipeline.sources.freeswitch_leg import Brief, Joined, Leg, PerhapsId, PerhapsMicros, originator, others, parties
 from pipeline.sources.source import Options
@@ -180,6 +180,7 @@ def _created(row: _Created, event: Event, options: Options, until: int) -> Event
     event.type, event.linked_ids, event.peer_leg_id = "started", linked, origin
     if EARLIEST_MS <= (at := row.created // 1000) <= until:
         event.at = at
+    event.data = at_address(row.address or ("" if outward else row.caller_address))
     parties(row, event, origin)
     return event
 
@@ -224,6 +225,7 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
             event.quality = quality
             events.append(event)
     end = msgspec.structs.replace(start, type="ended", at=ended, event_id=stem + "ended")
+    start.data = at_address(row.address or ("" if outward else row.caller_address))
     end.linked_ids = linked and list(linked)
     cause_of(end, name, row.number_of_cause)
     end_of(end, name, (row.status, row.status_of_failure), row.status_of_protocol, row.disposition)

@@ -281,3 +281,17 @@ def test_the_straight_way_is_the_general_way() -> None:
             events = [found] if isinstance(found, Event) else list(found)
             assert events == general(value, Options(), LATEST_MS)
     assert straight > len(usual) // 2
+
+
+def test_the_address_of_a_leg_is_that_of_its_device() -> None:
+    """Of the caller's leg the one that the packets came from; of a leg that is called none until it has answered, as
+    FreeSWITCH copies the caller's address to it."""
+    caller = told("CHANNEL_CREATE", **{"Caller-Network-Addr": "192.0.2.7"})
+    callee = told("CHANNEL_CREATE", **{"Caller-Network-Addr": "192.0.2.7", "Unique-ID": PHONE, "Call-Direction": "outbound", "variable_originator": LEG})  # fmt: skip  # noqa: E501
+    gone = {"Caller-Channel-Created-Time": str(AT), "Caller-Channel-Hangup-Time": str(AT + 9_000_000)}
+    over = told("CHANNEL_HANGUP_COMPLETE", **gone, **{"Caller-Network-Addr": "192.0.2.7", "variable_sip_network_ip": "198.51.100.4", "Unique-ID": PHONE, "Call-Direction": "outbound", "variable_originator": LEG})  # fmt: skip  # noqa: E501
+    values = [caller, callee, over]
+    call = fold(decode(values).events)
+    assert [leg.get("address") for leg in call.legs] == ["198.51.100.4", "192.0.2.7"]
+    for value in values:
+        assert list(general([value]).events) == list(decode([value]).events)
