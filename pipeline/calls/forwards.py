@@ -53,7 +53,7 @@ def _park(course: Course) -> None:
     places = [move for move in course.moves if move.kind == "park"]
     for place in places:
         for move in course.moves:
-            if move.transfer and move.to == place.to and abs(place.at - move.at) <= _AT_ONCE_MS:
+            if move.transfer and (move.to == place.to or not place.source) and abs(place.at - move.at) <= _AT_ONCE_MS:
                 place.source, place.by = place.source or move.source, place.by or move.by
                 course.moves = [other for other in course.moves if other is not move]
                 break

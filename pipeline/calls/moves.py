@@ -74,6 +74,8 @@ def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
     to = event.to
     if not to and event.target_leg_id in legs:
         to = _number(legs[event.target_leg_id], caller)
+    if transfer and to == by and event.target_leg_id in legs:
+        to = legs[event.target_leg_id].callee.number or to  # an application that it dialled has no leg of its own
     if to.startswith(("vm:", "voicemail:")):
         to = "voicemail"
     return Move(at, kind, source, to, by, event, transfer, transfer and _is_by_caller(event, caller))

@@ -14,6 +14,7 @@ from pipeline.sources.freeswitch_channel import HANDLERS
 from pipeline.sources.freeswitch_custom import custom
 from pipeline.sources.freeswitch_hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_loopback import halves, is_loopback
 from pipeline.sources.freeswitch_plain import plain
 from pipeline.sources.freeswitch_told import told
 from pipeline.sources.json_values import parse
@@ -39,7 +40,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:
     """The events of any value. Raises Malformed."""
-    raw = told(value) or parse(value, MAX_BYTES)
+    raw = (b"loopback" not in value and told(value)) or parse(value, MAX_BYTES)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
         return custom(Headers(raw, options, until))
@@ -47,7 +48,7 @@ def general(value: bytes, options: Options, until: int) -> list[Event]:
     if handler is not None:
         headers = Headers(raw, options, until)
         headers.begin()
-        return handler(headers)
+        return halves(headers) if is_loopback(headers) else handler(headers)
     if name is None:
         if "variables" in raw:
             return document(raw, options, until)

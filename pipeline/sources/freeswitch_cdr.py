@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from pipeline.sources.freeswitch_channel import menu, voicemail
 from pipeline.sources.freeswitch_hangup import record
 from pipeline.sources.freeswitch_headers import Headers
+from pipeline.sources.freeswitch_loopback import halves, is_loopback
 from pipeline.sources.freeswitch_values import microseconds
 from pipeline.sources.source import Malformed, Options
 from schemas.event import EARLIEST_MS, Event
@@ -39,6 +40,8 @@ def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
         shown = headers.text("variable_end_uepoch")[:40]
         raise Malformed(f"/variables/end_uepoch: {shown!r} is no time since 2000; send microseconds since 1970 UTC")
     headers.at = at
+    if is_loopback(headers):
+        return halves(headers)
     return record(headers, at) + _applications(headers, raw.get("app_log"))
 
 

@@ -78,7 +78,7 @@ def plain(value: bytes, options: Options, until: int) -> Event | Sequence[Event]
     if len(head) < 5 or head[1] != b"Event-Name" or head[2].strip() != b":" or head[0].strip() != b"{":
         return None
     kind = _KINDS.get(head[3])
-    if kind is None:
+    if kind is None or b"loopback" in value:
         return None
     decode, read, brief = kind
     if brief:  # the channel variables come last, are two thirds of an event and say nothing of these
