@@ -83,7 +83,7 @@ class Publisher:
         assert self._producer is not None
         limit = self._limits.get(topic)
         room = _LARGEST_VALUE if limit is None else max(0, limit - _LEAST // 2)
-        futures = [await self._producer.send(topic, **_as_record(letter, room)) for letter in letters]
+        futures = [await self._producer.send(topic, **as_record(letter, room)) for letter in letters]
         await _all(futures)
 
     async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
@@ -160,7 +160,7 @@ class Publisher:
         await _all(futures)
 
 
-def _as_record(letter: DeadLetter, room: int) -> dict[str, Any]:
+def as_record(letter: DeadLetter, room: int) -> dict[str, Any]:
     """A dead letter as a record whose key, value and headers together take no more than `room` bytes: what is
     longer is cut, and then a header tells how long the value was."""
     few = room // 8

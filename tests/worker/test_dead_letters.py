@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
+from pipeline.worker.batch import DeadLetter
+from pipeline.worker.publisher import as_record
 from tests.forks import run_cdr
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment
@@ -68,3 +72,19 @@ def test_mistakes_are_explained(deploy: Deploy) -> None:
     away = cdr(deployment, "dead-letters", "list")
     assert away.returncode == 3
     assert b"CDR_KAFKA" in away.stderr and b"Traceback" not in away.stderr
+
+
+@pytest.mark.parametrize("room", [1_024, 100_000, 4 << 20])
+@pytest.mark.parametrize(
+    ("key", "value", "header"), [(10, 8 << 20, 10), (5 << 20, 10, 10), (10, 10, 5 << 20), (10, 10, 10)]
+)
+def test_a_letter_never_grows_beyond_what_the_topic_takes(room: int, key: int, value: int, header: int) -> None:
+    letter = DeadLetter("events", 1, 2, b"k" * key, b"v" * value, "reason", [("tenant", b"acme"), ("x", b"h" * header)])
+    record = as_record(letter, room)
+    size = len(record["key"]) + len(record["value"]) + sum(len(told) for _, told in record["headers"][4:])
+    assert size <= room
+    headers = dict(record["headers"])
+    assert headers["header.tenant"] == b"acme" and headers["error"] == b"reason"
+    assert ("value_bytes" in headers) == (key + value + header > room)
+    if "value_bytes" not in headers:
+        assert record["value"] == letter.value and record["key"] == letter.key
