@@ -16,7 +16,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long clean
+.PHONY: help run test check lint types pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long audit clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,6 +98,9 @@ lock: ## resolve the newest allowed packages into requirements.lock, for every p
 	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file deploy/requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages" >&2
+
+audit: ## known vulnerabilities of the locked packages; fails, too, when nobody could be asked (ARGS=options of pip-audit)
+	@.ci/audit $(ARGS)
 
 clean: ## remove what was built and cached, not the data
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

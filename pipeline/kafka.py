@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2
 
+from pipeline import kafka_security
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.settings import Settings
+
+# What it logs where nothing is set up to log, errors say too.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 DAY_MS = 86_400_000
 LARGEST_MESSAGE = 4 << 20
@@ -80,7 +85,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 def connection(settings: Settings) -> dict[str, Any]:
     """What every aiokafka client here is given."""
-    return {"bootstrap_servers": settings.kafka}
+    return {"bootstrap_servers": settings.kafka, **kafka_security.options(settings)}
 
 
 def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
@@ -100,7 +105,7 @@ def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
 
 
 def unreachable(settings: Settings, error: BaseException) -> Problem:
-    """Kafka does not answer, as one line."""
+    """Kafka does not answer, as one line. `explained` knows more."""
     return Problem(
         f"Kafka does not answer at {settings.kafka}: {error or type(error).__name__}.",
         hint="Start it, or set CDR_KAFKA to its bootstrap servers.",
@@ -108,18 +113,23 @@ def unreachable(settings: Settings, error: BaseException) -> Problem:
     )
 
 
+async def explained(settings: Settings, error: BaseException) -> Problem:
+    """Kafka does not answer, or does not let us in, as one line that says which."""
+    return await kafka_security.refusal(settings) or unreachable(settings, error)
+
+
 async def ensure_topics(settings: Settings) -> dict[str, int]:
     """Create the topics that are missing and return the partition count of each.
 
-    Raises `Problem` when Kafka is away. Existing topics keep their partitions: a topic that has
-    more than the settings say was grown on purpose.
+    Raises `Problem` when Kafka is away, `Refused` when it does not let us in. Existing topics keep their
+    partitions: a topic that has more than the settings say was grown on purpose.
     """
     admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
     try:
         await admin.start()
     except (KafkaError, OSError) as error:
         await admin.close()
-        raise unreachable(settings, error) from error
+        raise await explained(settings, error) from error
     try:
         wanted = topics(settings)
         existing = set(await admin.list_topics())

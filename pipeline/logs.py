@@ -17,7 +17,9 @@ def configure(level: str) -> None:
     ]
     person = sys.stderr.isatty()
     last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(sort_keys=False)
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)  # no locals: passwords
+        if person
+        else structlog.processors.JSONRenderer(sort_keys=False)
     )
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, last] if not person else [*shared, last],

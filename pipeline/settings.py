@@ -17,6 +17,20 @@ class Settings(BaseSettings):
 
     # Kafka
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma-separated host:port.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How brokers are spoken to: SSL is TLS, SASL a user and a password."
+    )
+    kafka_ca: str = Field(
+        "", description="PEM file of the authority of the brokers' certificates; empty: the system's."
+    )
+    kafka_certificate: str = Field("", description="PEM file of our own certificate, for brokers that ask for one.")
+    kafka_key: str = Field("", description="PEM file of its key; empty: it is in the same file.")
+    kafka_key_password: str = Field("", repr=False, description="Password of the key (secret).")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the user proves its password; PLAIN only over TLS."
+    )
+    kafka_sasl_username: str = Field("", description="User of the brokers.")
+    kafka_sasl_password: str = Field("", repr=False, description="Its password (secret).")
     group: str = Field("cdr-worker", description="Consumer group of the workers.")
     group_instance: str = Field("", description="Static group membership id (KIP-345); empty for none.")
     events_topic: str = Field("call-events", description="Canonical call events, key = call_id.")
@@ -43,7 +57,11 @@ class Settings(BaseSettings):
     )
 
     # ClickHouse
-    clickhouse: str = Field("http://127.0.0.1:8123", description="URL: http(s)://user:password@host:port")
+    clickhouse: str = Field(
+        "http://127.0.0.1:8123",
+        repr=False,
+        description="URL: http(s)://user:password@host:port; over TLS ?ca_cert=FILE is its authority's PEM.",
+    )
     database: str = Field("cdr", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database name.")
 
     # Calls
@@ -112,7 +130,7 @@ class Settings(BaseSettings):
     smtp_host: str = Field("", description="Mail server; empty: no mail is sent.")
     smtp_port: int = Field(25, ge=1, le=65535)
     smtp_username: str = Field("")
-    smtp_password: str = Field("")
+    smtp_password: str = Field("", repr=False, description="Its password (secret).")
     smtp_tls: Literal["auto", "starttls", "tls", "off"] = Field(
         "auto", description="auto: STARTTLS when the server offers it; tls: from the first byte on."
     )
@@ -128,7 +146,9 @@ class Settings(BaseSettings):
     webhook_timeout_s: float = Field(15.0, gt=0, le=120, description="How long a webhook's receiver may take.")
     webhook_private: bool = Field(False, description="Webhooks may go to private and loopback addresses.")
     erasure_key: str = Field(
-        "", description="Key of the hashes of erased numbers (secret); empty: a random one that is thrown away."
+        "",
+        repr=False,
+        description="Key of the hashes of erased numbers (secret); empty: a random one that is thrown away.",
     )
 
     ipcortex_days: Literal["forward", "back"] = Field(
@@ -139,25 +159,33 @@ class Settings(BaseSettings):
     # HEP listener
     hep_host: str = Field("0.0.0.0")
     hep_port: int = Field(9060, ge=0, le=65535)
-    hep_password: str = Field("", description="Capture password; packets with another are refused. Empty: any.")
+    hep_password: str = Field(
+        "", repr=False, description="Capture password; packets with another are refused. Empty: any."
+    )
     hep_waiting_mb: int = Field(64, ge=1, description="Memory for packets that wait for Kafka; more are dropped.")
     hep_metrics_port: int = Field(9465, ge=-1, le=65535, description="Where the listener serves /metrics; -1: nowhere.")
 
     # FreeSWITCH and Asterisk, read over their own interfaces
     freeswitch_host: str = Field(
-        "127.0.0.1", description="Nodes, comma-separated: [name=][password@]host[:port] of the event socket."
+        "127.0.0.1",
+        repr=False,
+        description="Nodes, comma-separated: [name=][password@]host[:port] of the event socket.",
     )
     freeswitch_port: int = Field(8021, ge=1, le=65535, description="Port of event sockets that are given without one.")
-    freeswitch_password: str = Field("ClueCon", description="Password of event sockets that are given without one.")
+    freeswitch_password: str = Field(
+        "ClueCon", repr=False, description="Password of event sockets that are given without one."
+    )
     freeswitch_metrics_port: int = Field(
         9466, ge=0, le=65535, description="Where cdr freeswitch serves /metrics and health."
     )
     asterisk_host: str = Field(
-        "127.0.0.1", description="Nodes, comma-separated: [name=][user:password@]host[:port] of the manager interface."
+        "127.0.0.1",
+        repr=False,
+        description="Nodes, comma-separated: [name=][user:password@]host[:port] of the manager interface.",
     )
     asterisk_port: int = Field(5038, ge=1, le=65535, description="Port of managers that are given without one.")
     asterisk_user: str = Field("cdr", description="Manager user where none is given.")
-    asterisk_password: str = Field("", description="Its password (secret).")
+    asterisk_password: str = Field("", repr=False, description="Its password (secret).")
     asterisk_metrics_port: int = Field(
         9467, ge=0, le=65535, description="Where cdr asterisk serves /metrics and health."
     )

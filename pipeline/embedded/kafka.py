@@ -76,11 +76,17 @@ def cluster_id() -> str:
 
 
 def format_kafka(
-    folder: Path, port: int, controller_port: int, more: Mapping[str, str] | None = None, cluster: str = ""
+    folder: Path,
+    port: int,
+    controller_port: int,
+    more: Mapping[str, str] | None = None,
+    cluster: str = "",
+    users: Sequence[str] = (),
 ) -> Path:
     """Write the configuration, and format the log directory unless it is. Gives the configuration file.
 
     `more` are properties of this node beside the usual ones, or instead of them; nodes of one `cluster` bear its id.
+    `users` are SCRAM credentials as the storage tool takes them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = {
@@ -112,6 +118,7 @@ def format_kafka(
     if not (folder / "log" / "meta.properties").exists():
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster or cluster_id(), "--config"]
         command = [find_java(), BRIEF, "-cp", f"{fetch_kafka()}/*", *tool, str(properties)]
+        command += [part for user in users for part in ("--add-scram", user)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Problem(f"Apache Kafka could not format {folder}: {done.stderr.strip()[-500:]}", code=DEPENDENCY)
@@ -126,13 +133,14 @@ def start_kafka(
     options: Sequence[str] = (),
     more: Mapping[str, str] | None = None,
     cluster: str = "",
+    users: Sequence[str] = (),
 ) -> Child:
     """Start one node over `folder` and wait until it accepts connections. Its topics survive a restart.
 
-    `options` are more of the JVM's; `more` and `cluster` are those of `format_kafka`.
+    `options` are more of the JVM's; `more`, `cluster` and `users` are those of `format_kafka`.
     """
     java, libs = find_java(), fetch_kafka()
-    properties = format_kafka(folder, port, controller_port or free_port(), more, cluster)
+    properties = format_kafka(folder, port, controller_port or free_port(), more, cluster, users)
     given = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options]
     child = start("kafka", [java, *given, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
     wait_until(child, lambda: accepts(port), 180)  # a busy machine takes its time over a JVM

@@ -172,7 +172,7 @@ async def produce(settings: Settings, topic: str, records: Iterable[Record] | As
             await producer.flush()
             progress.update(task, completed=number)
     except (KafkaError, OSError) as error:
-        raise kafka.unreachable(settings, error) from None
+        raise await kafka.explained(settings, error) from None
     finally:
         await producer.stop()
     if failures:

@@ -3,7 +3,8 @@ those that pass by themselves, and those that a person must mend."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -19,14 +20,31 @@ WRITE_TIMEOUT_S = 65
 # 6 cannot parse text, 16 no such column, 27 cannot parse input, 33 cannot read all data, 47 unknown
 # identifier, 53 type mismatch, 60 unknown table, 62 syntax error, 81 unknown database, 115 unknown setting,
 # 117 incorrect data, 192 unknown user, 193 wrong password, 497 access denied, 516 authentication failed
+_REFUSED_USERS: Final = frozenset((192, 193, 194, 516))
 _LASTING_CODES = frozenset((6, 16, 27, 33, 47, 53, 60, 62, 81, 115, 117, 192, 193, 497, 516))
+
+# What the query of a URL says of TLS → urllib3's name for it.
+_TLS: Final = {"ca_cert": "ca_certs", "client_cert": "cert_file", "client_cert_key": "key_file"}
+
+
+def target(url: str) -> dict[str, str]:
+    """Where clickhouse-connect shall go: of a DSN it reads neither http nor https, and would take plain HTTP."""
+    return {"dsn": url, "interface": "https" if url.lower().startswith("https://") else "http"}
+
+
+def tls_of(url: str) -> dict[str, Any]:
+    """TLS options of a urllib3 pool for this URL."""
+    told = dict(parse_qsl(urlsplit(url).query))
+    given = {name: told[key] for key, name in _TLS.items() if told.get(key)}
+    return {"cert_reqs": "CERT_REQUIRED", **given} if given else {}
 
 
 def connect(url: str, database: str = "", *, timeout_s: float = WRITE_TIMEOUT_S, **settings: Any) -> Client:
-    """A client for `url` (http://user:password@host:port). Raises `Problem` when nothing answers there."""
+    """A client for `url` (http://user:password@host:port; see CDR_CLICKHOUSE). Raises `Problem` when nothing answers
+    there, or it does not let us in."""
     try:
         return clickhouse_connect.get_client(
-            dsn=url,
+            **target(url),
             database=database or "default",
             connect_timeout=CONNECT_TIMEOUT_S,
             send_receive_timeout=int(timeout_s),
@@ -36,14 +54,26 @@ def connect(url: str, database: str = "", *, timeout_s: float = WRITE_TIMEOUT_S,
     except (ClickHouseError, OSError) as error:
         raise Problem(
             f"ClickHouse does not answer at {without_password(url)}: {first_line(error)}.",
-            hint="Start it, or set CDR_CLICKHOUSE to its HTTP address.",
+            hint=_hint(error),
             code=DEPENDENCY,
         ) from error
+
+
+def _hint(error: BaseException) -> str:
+    """What mends an error of connecting."""
+    if "certificate verify failed" in str(error).lower():
+        return "Name the PEM file of the authority that signed its certificate in CDR_CLICKHOUSE: ?ca_cert=FILE."
+    if "wrong_version_number" in str(error).lower() or "wrong version number" in str(error).lower():
+        return "It does not speak TLS there: write http:// in CDR_CLICKHOUSE, or the port of its HTTPS interface."
+    if error_code(error) in _REFUSED_USERS:
+        return "Write the user and its password into CDR_CLICKHOUSE: http://user:password@host:port."
+    return "Start it, or set CDR_CLICKHOUSE to its HTTP address."
 
 
 def without_password(url: str) -> str:
     """The URL as it may be shown."""
     scheme, _, rest = url.rpartition("://")
+    rest = rest.partition("?")[0]
     return f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest.rpartition("@")[2]
 
 

@@ -20,7 +20,7 @@ import orjson
 import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
 
-from pipeline.warehouse.client import error_code, first_line
+from pipeline.warehouse.client import error_code, first_line, target, tls_of
 
 Row = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Reader:
         self._settings = _SETTINGS | {"max_execution_time": max_seconds, "max_result_rows": max_rows}
         self._timeout = max_seconds + 2
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse-read")
-        self._pool = urllib3.PoolManager(num_pools=4, maxsize=threads, block=False, retries=False)
+        self._pool = urllib3.PoolManager(num_pools=4, maxsize=threads, block=False, retries=False, **tls_of(url))
         self._room = waiting + threads
         self._under_way = 0
         self._connecting = threading.Lock()
@@ -180,7 +180,7 @@ class Reader:
 
     def _connection(self, timeout_s: float) -> Any:
         return clickhouse_connect.get_client(
-            dsn=self._url,
+            **target(self._url),
             database=self._database,
             pool_mgr=self._pool,
             autogenerate_session_id=False,

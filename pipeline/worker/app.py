@@ -13,6 +13,7 @@ import faust
 import structlog
 from faust.types import TP
 
+from pipeline import kafka_security
 from pipeline.kafka import raw_topics
 from pipeline.settings import Settings
 from pipeline.sources.registry import SOURCES, raw_decoder
@@ -243,6 +244,7 @@ def _faust_app(settings: Settings) -> faust.App:
         settings.group,
         broker=brokers,
         broker_producer="kafka://" + settings.kafka.split(",")[0].strip(),
+        broker_credentials=_credentials(settings),
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
@@ -260,3 +262,17 @@ def _faust_app(settings: Settings) -> faust.App:
         consumer_group_instance_id=settings.group_instance or None,
         processing_guarantee="at_least_once",
     )
+
+
+def _credentials(settings: Settings) -> faust.Credentials | None:
+    """TLS and SASL as Faust takes them; None for none."""
+    given = kafka_security.options(settings)
+    context = given.get("ssl_context")
+    if "sasl_mechanism" in given:
+        return faust.SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
+            ssl_context=context,
+            mechanism=given["sasl_mechanism"],
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -85,7 +85,7 @@ async def replay(settings: Settings, places: Collection[str], reason: str = "") 
     try:
         await producer.start()
     except (KafkaError, OSError) as error:
-        raise kafka.unreachable(settings, error) from error
+        raise await kafka.explained(settings, error) from error
     try:
         batch: list[Letter] = []
         async for letter in _letters(settings):
@@ -177,6 +177,6 @@ async def _records(settings: Settings) -> AsyncGenerator[ConsumerRecord[bytes, b
                 return
         raise TimeoutError(f"{topic} was not read to its end in {PATIENCE_MS // 1000} s")
     except (KafkaError, OSError) as error:
-        raise kafka.unreachable(settings, error) from error
+        raise await kafka.explained(settings, error) from error
     finally:
         await consumer.stop()

@@ -25,7 +25,7 @@ async def examine(settings: Settings) -> list[Check]:
     try:
         await admin.start()
         await consumer.start()
-        checks = [Check(OK, "Kafka", f"answers at {settings.kafka}")]
+        checks = [Check(OK, "Kafka", f"answers at {settings.kafka}, {settings.kafka_security_protocol}")]
         counts = await _partitions(admin, settings)
         checks += _topics(settings, counts)
         present = [name for name, count in counts.items() if count]
@@ -36,7 +36,7 @@ async def examine(settings: Settings) -> list[Check]:
             checks += await doctor_events.examine(consumer, parts)
         return checks
     except (KafkaError, OSError) as error:
-        raise kafka.unreachable(settings, error) from error
+        raise await kafka.explained(settings, error) from error
     finally:
         await consumer.stop()
         await admin.close()

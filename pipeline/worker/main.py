@@ -14,6 +14,7 @@ import uvloop
 
 from pipeline import kafka, logs, probes
 from pipeline.errors import Problem
+from pipeline.kafka_security import Refused
 from pipeline.settings import Settings
 from pipeline.worker.app import Service
 
@@ -71,7 +72,7 @@ def _topics(settings: Settings) -> dict[str, int]:
         try:
             return asyncio.run(kafka.ensure_topics(settings))
         except Problem as problem:
-            if time.monotonic() > until:
+            if time.monotonic() > until or isinstance(problem, Refused):
                 raise
             log.warning("waiting for Kafka", error=str(problem))
             time.sleep(1)
