@@ -70,6 +70,29 @@ def delete(id_: Id, tenant: TenantOption = "") -> None:
     typer.echo(f"Deleted {id_}.", err=True)
 
 
+@app.command("enable")
+def enable(id_: Id, tenant: TenantOption = "") -> None:
+    """Send to a webhook again that was disabled, as one whose receiver answered 410 Gone."""
+    _switch(id_, tenant, True)
+
+
+@app.command("disable")
+def disable(id_: Id, tenant: TenantOption = "") -> None:
+    """Send nothing to a webhook until it is enabled again."""
+    _switch(id_, tenant, False)
+
+
+def _switch(id_: str, tenant: str, enabled: bool) -> None:
+    from pipeline.push.webhooks import changed
+    from pipeline.settings import settings
+
+    async def work(store: PushStore) -> None:
+        await changed(settings(), store, await _found(store, tenant, id_), {"enabled": enabled})
+
+    _with_store(work)
+    typer.echo(f"{'Enabled' if enabled else 'Disabled'} {id_}.", err=True)
+
+
 @app.command("test")
 def test(id_: Id, tenant: TenantOption = "") -> None:
     """Post a signed message of type webhook.test now and print the answer's status. Exit status 1 unless it is 2xx."""

@@ -41,6 +41,7 @@ from pipeline.directory.model import (
     Trunk,
 )
 
+_MOST_FAULTS: Final = 20  # of one entry: who sends a thousand is told enough by some
 DATES: Final = ("MM/DD/YYYY", "DD/MM/YYYY", "YYYY/MM/DD", "MM-DD-YYYY", "DD-MM-YYYY", "YYYY-MM-DD")
 
 
@@ -131,6 +132,8 @@ def _made(class_: type[Any], raw: Mapping[Any, Any]) -> Any:
     faults: list[tuple[str, object, str]] = []
     values: dict[str, Any] = {}
     for name, value in raw.items():
+        if len(faults) >= _MOST_FAULTS:
+            break
         check = checks.get(name)
         if check is None:
             near = get_close_matches(str(name), checks, 1, 0.6)

@@ -18,7 +18,7 @@ from typing import Final
 import aiohttp
 import structlog
 
-from pipeline.push import signing
+from pipeline.push import metrics, signing
 from pipeline.push.addresses import PublicResolver, Refused, check_url
 from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook, now_ms
 from pipeline.settings import Settings
@@ -65,7 +65,9 @@ class Sender:
         idle = {one.id: one for one in webhooks if one.id not in self._tasks}
         if not idle:
             return
-        for id_ in await self._store.due(list(idle)):
+        due = await self._store.due(list(idle))
+        metrics.OVERDUE_SECONDS.set(max(0, now_ms() - min(due.values())) / 1000 if due else 0)
+        for id_ in due:
             self._tasks[id_] = asyncio.create_task(self._drain(idle[id_]))
 
     async def settled(self) -> None:
@@ -129,10 +131,13 @@ class Sender:
         attempts = delivery.attempts + 1
         now = replace(delivery, attempts=attempts, status=status, error=error)
         if not error:
+            metrics.ATTEMPTS.labels("delivered").inc()
             return replace(now, state=DELIVERED)
         if status == _GONE or attempts > len(self._waits):
             log.warning("webhook gives up", webhook=webhook.id, message=delivery.id, attempts=attempts, error=error)
+            metrics.ATTEMPTS.labels("dead").inc()
             return replace(now, state=DEAD)
+        metrics.ATTEMPTS.labels("retried").inc()
         wait_s = self._waits[attempts - 1] * random.uniform(1.0, 1.1)
         return replace(now, next_at=now_ms() + int(wait_s * 1000))
 
@@ -171,4 +176,5 @@ class Sender:
         current = await self._store.webhook(webhook.tenant, webhook.id)
         if current is not None and current.enabled:
             await self._store.save(replace(current, enabled=False, reason="its receiver answered 410 Gone"))
+            metrics.DISABLED.inc()
             log.warning("webhook disabled: its receiver answered 410 Gone", webhook=webhook.id)

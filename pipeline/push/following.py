@@ -1,7 +1,8 @@
 """The change feed as server-sent events (WHATWG HTML, 9.2): every version of every call, in order per call.
 
 Each client reads the feed by itself, from where it stands. An event's id is that place: the offset behind it in each
-partition, so who comes back with it as Last-Event-ID goes on exactly there, on whichever server.
+partition, so who comes back with it as Last-Event-ID goes on exactly there, on whichever server. What Kafka keeps no
+longer is said with an event `gap`: nothing is left out unsaid.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pipeline.settings import Settings
 
 ALIVE_S: Final = 10.0
 _RETRY_MS: Final = 2_000
+_LOOK_MS: Final = 30_000  # how often Kafka is asked for new partitions
 _MOST_RECORDS: Final = 500
 _PLACE: Final = re.compile(r"\d{1,4}:\d{1,18}(,\d{1,4}:\d{1,18}){0,1023}", re.ASCII)
 
@@ -43,6 +45,7 @@ class Following:
     def __init__(self, settings: Settings, tenant: str, look: Look, place: Mapping[int, int] | None) -> None:
         self._settings, self._look, self._given = settings, look, place
         self._place: dict[int, int] = {}
+        self._gaps: list[dict[str, int]] = []
         self._consumer: Any = None
         # A cheap look before the document is decoded; what passes is looked at for real.
         self._mark = orjson.dumps(tenant)
@@ -51,7 +54,12 @@ class Following:
         """Connect and stand where the client was. Raises KafkaError or OSError when Kafka is away."""
         settings, topic = self._settings, self._settings.cdrs_topic
         consumer = AIOKafkaConsumer(
-            **kafka.connection(settings), enable_auto_commit=False, auto_offset_reset="earliest", group_id=None
+            **kafka.connection(settings),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            group_id=None,
+            metadata_max_age_ms=_LOOK_MS,
+            max_partition_fetch_bytes=kafka.LARGEST_MESSAGE,
         )
         try:
             await consumer.start()
@@ -60,7 +68,7 @@ class Following:
             if self._given is None:
                 self._place = {part.partition: end for part, end in (await consumer.end_offsets(parts)).items()}
             else:
-                self._place = {part.partition: self._given.get(part.partition, 0) for part in parts}
+                self._place = await self._go_on(consumer, parts, self._given)
             for part in parts:
                 consumer.seek(part, self._place[part.partition])
         except (KafkaError, OSError):
@@ -68,12 +76,26 @@ class Following:
             raise
         self._consumer = consumer
 
+    async def _go_on(self, consumer: Any, parts: list[TopicPartition], given: Mapping[int, int]) -> dict[int, int]:
+        """Where the client was. What was deleted since is a gap; a place that never was is of another topic of this
+        name, which is read from its beginning. A partition that the client does not know came later."""
+        firsts, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
+        places = {}
+        for part in parts:
+            number, wanted = part.partition, given.get(part.partition, 0)
+            places[number] = wanted if firsts[part] <= wanted <= ends[part] else firsts[part]
+            if wanted and places[number] != wanted:
+                self._gaps.append({"partition": number, "from": wanted, "to": firsts[part]})
+        return places
+
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Events until nobody wants them, or Kafka goes: then the client comes back with its last id."""
         told = time.monotonic()
         try:
             yield b"retry: %d\n%s: here\n\n" % (_RETRY_MS, self._id())
-            while True:
+            for gap in self._gaps:
+                yield b"event: gap\n%sdata: %s\n\n" % (self._id(), orjson.dumps(gap))
+            while self._has_all():
                 found = await self._consumer.getmany(timeout_ms=1000, max_records=_MOST_RECORDS)
                 pieces = [piece for part, records in found.items() for piece in await self._pieces(part, records)]
                 if pieces:
@@ -87,6 +109,10 @@ class Following:
             return
         finally:
             await self._consumer.stop()
+
+    def _has_all(self) -> bool:
+        """Whether the topic has the partitions it had. One that was grown is followed by who comes back."""
+        return len(self._consumer.partitions_for_topic(self._settings.cdrs_topic) or ()) <= len(self._place)
 
     def _id(self) -> bytes:
         return b"id: %s\n" % ",".join(f"{part}:{offset}" for part, offset in self._place.items()).encode()

@@ -198,15 +198,16 @@ class PushStore:
         if deliveries:
             await self._reader.insert("webhook_delivery_rows", [_row(one, time.time_ns()) for one in deliveries])
 
-    async def due(self, ids: Sequence[str]) -> list[str]:
-        """Which of these webhooks have something to send now."""
+    async def due(self, ids: Sequence[str]) -> dict[str, int]:
+        """Which of these webhooks have something to send now → since when (ms)."""
         rows = await self._reader.rows(
             "webhooks_due",
-            "SELECT DISTINCT webhook_id FROM webhook_delivery_rows FINAL WHERE webhook_id IN {ids:Array(String)}"
-            " AND state = 'waiting' AND next_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')",
+            "SELECT webhook_id, toUnixTimestamp64Milli(min(next_at)) AS since FROM webhook_delivery_rows FINAL"
+            " WHERE webhook_id IN {ids:Array(String)} AND state = 'waiting'"
+            " AND next_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC') GROUP BY webhook_id",
             {"ids": list(ids), "now": now_ms()},
         )
-        return [row["webhook_id"] for row in rows]
+        return {row["webhook_id"]: int(row["since"]) for row in rows}
 
     async def page(self, webhook: Webhook) -> list[tuple[Delivery, bytes]]:
         """The next messages to send, oldest first, with their bodies."""

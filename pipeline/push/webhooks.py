@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,18 +22,7 @@ MOST = 50
 
 async def made(settings: Settings, store: PushStore, tenant: str, url: Any, events: Any, secret: Any = None) -> Webhook:
     """A new webhook, kept. Raises BadField."""
-    if not isinstance(url, str):
-        raise BadField("url", None, "is missing or no text; write it like https://example.com/hook")
-    try:
-        check_url(url, private=settings.webhook_private)
-    except ValueError as error:
-        raise BadField("url", url, str(error)) from None
-    chosen = TYPES if events is None else events
-    if not isinstance(chosen, Sequence) or isinstance(chosen, str) or not chosen:
-        raise BadField("events", None, f"is no list of event types; there are {', '.join(TYPES)}")
-    for each in chosen:
-        if each not in TYPES:
-            raise BadField("events", str(each), f"is none of {', '.join(TYPES)}")
+    url, chosen = checked_url(settings, url), TYPES if events is None else checked_events(events)
     if secret is not None:
         try:
             signing.key_of(secret if isinstance(secret, str) else "")
@@ -40,11 +30,46 @@ async def made(settings: Settings, store: PushStore, tenant: str, url: Any, even
             raise BadField("secret", None, str(error)) from None
     if len(await store.listed(tenant)) >= MOST:
         raise BadField("url", url, f"is one too many: a tenant has {MOST} webhooks at most; delete one")
-    webhook = Webhook(
-        tenant, new_id(), url, secret or signing.new_secret(), tuple(dict.fromkeys(chosen)), created_at=now_ms()
-    )
+    webhook = Webhook(tenant, new_id(), url, secret or signing.new_secret(), chosen, created_at=now_ms())
     await store.save(webhook)
     return webhook
+
+
+async def changed(settings: Settings, store: PushStore, webhook: Webhook, wish: Mapping[str, Any]) -> Webhook:
+    """The webhook with these of `url`, `events`, `enabled`, kept. Raises BadField."""
+    changes: dict[str, Any] = {}
+    if "url" in wish:
+        changes["url"] = checked_url(settings, wish["url"])
+    if "events" in wish:
+        changes["events"] = checked_events(wish["events"])
+    if "enabled" in wish:
+        if not isinstance(wish["enabled"], bool):
+            raise BadField("enabled", None, "is neither true nor false")
+        changes |= {"enabled": wish["enabled"], "reason": "" if wish["enabled"] else "disabled by its owner"}
+    changed_ = replace(webhook, **changes)
+    if changed_ != webhook:
+        await store.save(changed_)
+    return changed_
+
+
+def checked_url(settings: Settings, url: Any) -> str:
+    """A URL that webhooks may go to. Raises BadField."""
+    if not isinstance(url, str):
+        raise BadField("url", None, "is missing or no text; write it like https://example.com/hook")
+    try:
+        return check_url(url, private=settings.webhook_private)
+    except ValueError as error:
+        raise BadField("url", url, str(error)) from None
+
+
+def checked_events(events: Any) -> tuple[str, ...]:
+    """Event types, each once. Raises BadField."""
+    if not isinstance(events, Sequence) or isinstance(events, str) or not events:
+        raise BadField("events", None, f"is no list of event types; there are {', '.join(TYPES)}")
+    for each in events:
+        if each not in TYPES:
+            raise BadField("events", str(each), f"is none of {', '.join(TYPES)}")
+    return tuple(dict.fromkeys(events))
 
 
 def trial(webhook: Webhook) -> Message:

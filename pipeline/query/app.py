@@ -104,12 +104,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _away(request: Request, error: Exception) -> Response:
     log.warning("clickhouse", problem=str(error), request_id=request.scope["cdr.request_id"])
-    if isinstance(error, TooCostly) and request.url.path.startswith("/v1/"):
+    if isinstance(error, TooCostly):
         problem = RequestProblem(
-            422, "too_costly", "The question takes too long or reads too much; narrow its time, filter or dimensions."
+            422,
+            "too_costly",
+            "The question takes too long or reads too much; narrow its time, filter or dimensions.",
+            headers={"Retry-After": "10"},  # for what was slow because others asked, too
         )
-    elif isinstance(error, TooCostly):
-        problem = unavailable("The question takes too long to answer; narrow its time or filter, or try later.", 10)
     else:
         problem = unavailable("The warehouse does not answer now; try again in 2 seconds.")
     return response(problem, request.url.path, request.scope["cdr.request_id"])

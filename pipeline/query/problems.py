@@ -24,6 +24,7 @@ _PORTSIP_CODES: Final = {
     "not_found": "NOT_FOUND",
     "method_not_allowed": "METHOD_NOT_ALLOWED",
     "too_many_logins": "TOO_MANY_REQUESTS",
+    "too_many_requests": "TOO_MANY_REQUESTS",
     "unavailable": "UNAVAILABLE",
 }
 _PORTSIP_MESSAGES: Final = {

@@ -13,7 +13,7 @@ from pipeline.errors import BadField
 from pipeline.push.delivery import Sender
 from pipeline.push.events import Message, message_id
 from pipeline.push.store import PushStore, Webhook
-from pipeline.push.webhooks import made
+from pipeline.push.webhooks import changed, made
 from pipeline.settings import Settings
 from pipeline.warehouse.reader import Row
 from tests.push.receiver import Got, Receiver
@@ -108,6 +108,17 @@ async def test_gone_disables(settings: Settings, store: PushStore, receiver: Rec
     assert (row["enabled"], row["reason"]) == (0, "its receiver answered 410 Gone")
     assert await store.webhooks() == []
     assert [row["state"] for row in await states(store, webhook)] == ["dead"]
+
+    receiver.answer = lambda _: (204, 0.0)
+    gone = await store.webhook("acme", webhook.id)
+    assert gone is not None
+    again = await changed(settings, store, gone, {"enabled": True})
+    assert [one.id for one in await store.webhooks()] == [webhook.id] and again.reason == ""
+    dead = await store.delivery("acme", webhook.id, (await states(store, webhook))[0]["id"])
+    assert dead is not None
+    await store.replay(dead)
+    await send(settings, store, again)
+    assert [row["state"] for row in await states(store, webhook)] == ["delivered"]
 
 
 async def test_redirects_are_not_followed(settings: Settings, store: PushStore, receiver: Receiver) -> None:

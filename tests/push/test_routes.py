@@ -57,8 +57,19 @@ async def test_a_webhook_from_its_making_to_its_end(api: httpx.AsyncClient, clie
     assert [one["state"] for one in (await api.get(f"{path}/deliveries?state=dead")).json()["data"]] == ["dead"]
     assert (await api.post(again)).status_code == 202
     assert [one["state"] for one in (await api.get(f"{path}/deliveries")).json()["data"]] == ["waiting"]
+    for wish, found in (({"enabled": False}, False), ({"enabled": True, "events": ["call.started"]}, True)):
+        assert (await api.patch(path, json=wish)).json()["enabled"] is found
+    assert (await api.get(path)).json()["events"] == ["call.started"]
+    assert (await api.patch(path, json={"enabled": "yes"})).status_code == 400
+    assert (await api.patch(path, json={"url": "ftp://x"})).status_code == 400
     other = bearer(client, "other", "webhooks:write")
-    for method, where in (("GET", path), ("DELETE", path), ("GET", f"{path}/deliveries"), ("POST", again)):
+    for method, where in (
+        ("GET", path),
+        ("PATCH", path),
+        ("DELETE", path),
+        ("GET", f"{path}/deliveries"),
+        ("POST", again),
+    ):
         assert (await api.request(method, where, headers=other)).status_code == 404
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(path)).status_code == 404

@@ -13,7 +13,8 @@ from pipeline.query.problems import RequestProblem
 def ipcortex_response(problem: RequestProblem, _path: str) -> Response:
     """The problem in this surface's form: retry when it will pass by itself."""
     result = "retry" if problem.code in ("busy", "too_many_requests", "unavailable") else "fail"
-    return ipcortex_json({"result": result, "message": problem.detail})
+    headers = {name: value for name, value in problem.headers.items() if name.lower() == "retry-after"}
+    return ipcortex_json({"result": result, "message": problem.detail}, headers)
 
 
 def ipcortex_json(body: Any, headers: dict[str, str] | None = None) -> Response:

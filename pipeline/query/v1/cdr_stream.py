@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.push.following import Following, place_of
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, while_good
 from pipeline.query.documents import parameter
 from pipeline.query.limits import Turns
 from pipeline.query.parameters import parse
@@ -31,7 +31,8 @@ def router(settings: Settings) -> APIRouter:
         summary="Every version of every call",
         responses={
             200: {
-                "description": "Events `call` (a call document) and `retired` (a call that went into another).",
+                "description": "Events `call` (a call document), `retired` (a call that went into another) and `gap` "
+                "(records `from` … `to` of a partition are kept no longer: read those calls with /v1/calls).",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             }
         },
@@ -71,7 +72,7 @@ def router(settings: Settings) -> APIRouter:
             except (KafkaError, OSError) as error:
                 raise unavailable("Kafka does not answer; try again.") from error
         return StreamingResponse(
-            followers.during(caller.tenant, following.events()),
+            followers.during(caller.tenant, while_good(request, caller, following.events())),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

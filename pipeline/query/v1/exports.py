@@ -288,7 +288,7 @@ async def _listing(
 ) -> tuple[Format, Listing]:
     """The rows that an export's question asks for. Raises RequestProblem."""
     name = body.get("of") or "calls"
-    if name not in _TABLES:
+    if not isinstance(name, str) or name not in _TABLES:
         raise invalid("of", str(name), f"is none of {', '.join(_TABLES)}")
     form = _FORMS.get(str(body.get("format") or CSV.name))
     if form is None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
+from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, while_good
 from pipeline.query.documents import parameter
 from pipeline.query.limits import Turns
 from pipeline.query.parameters import parse
@@ -94,7 +94,7 @@ async def stream_calls(request: Request, caller: Authenticated) -> Response:
     look = await look_of(request, caller)
     following = Following(reader, caller, fields, look, where, place, with_open=options.truth("open", True))
     return StreamingResponse(
-        followers.during(caller.tenant, following.events()),
+        followers.during(caller.tenant, while_good(request, caller, following.events())),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -120,7 +120,7 @@ class Following:
         self._with_open = with_open
         self._open: dict[str, int] = {}  # version that was told of each call in progress
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Events until nobody wants them."""
         yield b"retry: %d\n\n" % _RETRY_MS
         told = time.monotonic()

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeline.push.events import TYPES
 from pipeline.push.store import DEAD, PushStore, Webhook
-from pipeline.push.webhooks import made, shown, trial
+from pipeline.push.webhooks import changed, made, shown, trial
 from pipeline.query.auth import DOCUMENTED, Caller, requires
 from pipeline.query.documents import json_body_of, parameter
 from pipeline.query.parameters import no_options, parse
@@ -32,6 +32,14 @@ class NewWebhook(BaseModel):
     url: str = Field(description="Where messages are posted, http or https.", max_length=2048)
     events: list[str] = Field(list(TYPES), description=f"Which of {', '.join(TYPES)}; all when left out.")
     secret: str = Field("", description="whsec_ and base64 of 24 to 64 bytes; made when left out.")
+
+
+class WebhookChange(BaseModel):
+    """What may be changed; what is left out stays."""
+
+    url: str = Field("", description="Where messages are posted.", max_length=2048)
+    events: list[str] = Field(list(TYPES), description=f"Which of {', '.join(TYPES)}.")
+    enabled: bool = Field(True, description="Whether messages are sent.")
 
 
 def router(settings: Settings) -> APIRouter:
@@ -71,6 +79,20 @@ def router(settings: Settings) -> APIRouter:
         """Without its secret."""
         no_options(request)
         return _json(shown(await _found(request, caller, id)))
+
+    @routes.patch(
+        "/{id}",
+        operation_id="change_webhook",
+        summary="Change a webhook",
+        openapi_extra=json_body_of(WebhookChange, {"enabled": True}),
+    )
+    async def change_webhook(request: Request, caller: Owner, id: Id) -> Response:
+        """Its URL, its events, or whether it is enabled: one whose receiver answered 410 is not. What happened while
+        it was disabled is not told later; dead messages can be sent again."""
+        no_options(request)
+        body = await body_of(request, tuple(WebhookChange.model_fields))
+        webhook = await _found(request, caller, id)
+        return _json(shown(await changed(settings, _store(request), webhook, body)))
 
     @routes.delete("/{id}", operation_id="delete_webhook", summary="Delete a webhook", status_code=204)
     async def delete_webhook(request: Request, caller: Owner, id: Id) -> Response:
