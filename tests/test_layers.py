@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("schemas",),
     ("pipeline.errors", "pipeline.settings", "pipeline.instants"),
+    ("pipeline.kafka_security",),
     ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
     ("pipeline.jobs",),
     ("pipeline.calls",),

@@ -23,6 +23,7 @@ def erase(
     """Erase the calls and events of one number, while the workers run, and keep a record that it was done."""
     from pipeline.instants import instant
     from pipeline.output import print_rows
+    from pipeline.query.erased_files import erase_files
     from pipeline.settings import settings
     from pipeline.warehouse.erasure import erase as run
 
@@ -32,13 +33,22 @@ def erase(
         raise Problem(f"--before {before[:40]!r} {error}.", code=USAGE) from None
     client = warehouse()
     key = settings().erasure_key
-    done = run(client, number, tenant=tenant, before_ms=before_ms, who=user_name(), key=key, dry_run=dry_run)
+    done = run(
+        client,
+        number,
+        tenant=tenant,
+        before_ms=before_ms,
+        who=user_name(),
+        key=key,
+        dry_run=dry_run,
+        files=lambda forms: erase_files(settings(), forms, tenant, dry_run=dry_run),
+    )
     row = {"calls": len(done.calls), **done.rows, "record": done.id, "dry_run": dry_run}
     print_rows([row], tuple(row), output)
     if not dry_run:
         typer.echo(
-            "Kafka's topics keep events for up to 7 days and dead letters for 30; exports, reports and backups made"
-            " before are files of their own: see docs/privacy.md.",
+            "What waits for retention: Kafka keeps events and changes for 7 days and dead letters for 30. Workers"
+            " erase what comes back of these calls. Backups and receivers of webhooks and mails: see docs/privacy.md.",
             err=True,
         )
 

@@ -207,6 +207,11 @@ class ReportStore:
         )
         return await self._runs("reports_expired", which, {"until": before_ms})
 
+    async def with_files(self, tenant: str) -> list[Run]:
+        """Runs of a tenant ("" for all) whose files are kept, newest first."""
+        which = "path != '' AND ({tenant:String} = '' OR tenant = {tenant:String}) ORDER BY due_at DESC"
+        return await self._runs("reports_with_files", which, {"tenant": tenant})
+
     async def _runs(self, what: str, which: str, values: Mapping[str, Any], *, by_key: bool = False) -> list[Run]:
         """Runs that were not destroyed."""
         sql = f"SELECT * FROM report_run_rows FINAL WHERE destroyed = 0 AND {which}"

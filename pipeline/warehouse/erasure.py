@@ -12,7 +12,7 @@ import hmac
 import secrets
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ TABLES: Final = {
     "webhook_delivery_rows": "push_rows",
     "webhook_call_rows": "push_rows",
 }
+_FIGURES: Final = ("call_rows", "log_rows", "event_rows", "push_rows", "files")
 _IDS: Final = "(tenant, call_id) IN {ids:Array(Tuple(String, String))}"
 _MOST_ROUNDS: Final = 5
 _TERMS_A_QUERY: Final = 1000
@@ -115,9 +116,11 @@ def erase(
     who: str = "",
     key: str = "",
     dry_run: bool = False,
+    files: Callable[[list[str]], int] = lambda _: 0,
 ) -> Erasure:
     """Erase, look again until nothing is left, and keep a record of it. `key` is of the hash of the number; without
-    one it is random, and nobody can tell from the record whose number it was.
+    one it is random, and nobody can tell from the record whose number it was. `files` is called with the forms of the
+    number when the calls are gone: it deletes what was made of them, and says how many.
 
     Raises `Problem` when something is left in the end.
     """
@@ -132,12 +135,14 @@ def erase(
     if dry_run:
         done.calls = calls
         _count(client, calls, done.rows, delete=False)
+        done.rows["files"] = files(forms_of(number))
         return done
     if calls:
         raise Problem(
             f"{len(calls)} calls of the number come again and again: somebody writes them.",
             hint="Run the command again; a worker that runs erases them too, every half minute.",
         )
+    done.rows["files"] = files(forms_of(number))
     done.id = uuid.uuid4().hex
     secret = key.encode() or secrets.token_bytes(32)
     digits = forms_of(number)
@@ -152,12 +157,12 @@ def erase(
                 who,
                 dt.datetime.now(dt.UTC),
                 len(done.calls),
-                *(done.rows[name] for name in ("call_rows", "log_rows", "event_rows", "push_rows")),
+                *(done.rows[name] for name in _FIGURES),
             ]
         ],
         column_names=[
             *("id", "tenant", "number_hash", "before", "who", "done_at", "calls"),
-            *("call_rows", "log_rows", "event_rows", "push_rows"),
+            *_FIGURES,
         ],
     )
     return done

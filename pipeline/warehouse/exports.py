@@ -57,6 +57,11 @@ async def of_tenant(reader: Reader, tenant: str) -> list[Export]:
     return await _read(reader, f"tenant = {bindings.bind(tenant, 'String')}", bindings)
 
 
+async def of_all(reader: Reader) -> list[Export]:
+    """The exports of all tenants, newest first."""
+    return await _read(reader, "1", Bindings())
+
+
 async def _read(reader: Reader, where: str, bindings: Bindings) -> list[Export]:
     names = ", ".join(f"`{name}`" for name in Export.__struct_fields__)
     rows = await reader.rows(

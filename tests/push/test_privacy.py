@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from typer.testing import CliRunner
@@ -12,9 +15,14 @@ from typer.testing import CliRunner
 from pipeline import settings as settings_module
 from pipeline.cli import app as cli
 from pipeline.errors import Problem
+from pipeline.files import files_of
 from pipeline.push.housekeeping import Housekeeping
+from pipeline.query.erased_files import erase_files
+from pipeline.query.v1.export_runs import file_of
+from pipeline.reports.store import ReportStore, Run
 from pipeline.settings import Settings
-from pipeline.warehouse import erasure, retention
+from pipeline.warehouse import erasure, exports, retention
+from pipeline.warehouse.reader import Reader
 from schemas.call import rfc3339
 
 AT = 1_773_144_000_000
@@ -134,3 +142,38 @@ def test_the_commands(stored: Any, settings: Settings, monkeypatch: pytest.Monke
     assert left(stored) == ["c", "e"]
     assert run(cli, ["retention", "set", "--tenant", "acme", "--table", "calls", "--days", "7"]).exit_code == 0
     assert "acme" in run(cli, ["retention", "list", "-o", "json"]).stdout
+
+
+def test_files_that_hold_the_number_go_too(settings: Settings, client: Any, tmp_path: Path) -> None:
+    kept = settings.model_copy(update={"files": str(tmp_path)})
+    files = files_of(kept)
+    store = exports.Export(
+        tenant="acme", id="a" * 32, name="t", extension="", masked=0, question='{"of":"calls","format":"csv"}',
+        state="ready", rows=1, bytes=1, sha256="", problem="", created_at=AT, seen_at=AT, expires_at=2 * AT,
+    )  # fmt: skip
+    made = [store, *(msgspec.structs.replace(store, id=each * 32) for each in "bc")]
+    made[2] = msgspec.structs.replace(made[2], tenant="other")
+
+    async def write() -> None:
+        reader = Reader(kept.clickhouse, kept.database, threads=1)
+        for export in made:
+            await exports.save(reader, export)
+        run = Run("acme", 7, 1, AT, "done", completed_at=AT, path="reports/7.csv", file_name="x.csv")
+        await ReportStore(reader).write_run(run)
+        reader.close()
+
+    asyncio.run(write())
+    for export, text in zip(made, (f"x,{NUMBER}\n", f"x,{NUMBER}4\n", f"x,{NUMBER}\n"), strict=True):
+        files.put(file_of(export, "csv"), text.encode())
+    files.put("reports/7.csv", b"00441632960123;1\n")
+
+    def erase(*, dry_run: bool) -> int:
+        def delete(forms: list[str]) -> int:
+            return erase_files(kept, forms, "acme", dry_run=dry_run)
+
+        return erasure.erase(client, NUMBER, tenant="acme", dry_run=dry_run, files=delete).rows["files"]
+
+    assert (erase(dry_run=True), erase(dry_run=False), erase(dry_run=False)) == (2, 2, 0)
+    assert [files.exists(file_of(export, "csv")) for export in made] == [False, True, True]
+    assert not files.exists("reports/7.csv")
+    assert sorted(each["files"] for each in erasure.erasures(client)) == [0, 2]

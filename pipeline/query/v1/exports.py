@@ -147,7 +147,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
         export = await save(reader, export)
         runs.begin(export, listing, form.written, form.ending)
         for old in await runs.expired(caller.tenant):
-            await runs.delete(old, _form(old).ending)
+            await runs.delete(old, form_of(old).ending)
     return _told(request, export)
 
 
@@ -206,7 +206,7 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
         raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
     if export.state != "ready":
         return _told(request, export)
-    form, runs, tag = _form(export), _runs(request), f'"{export.sha256}"'
+    form, runs, tag = form_of(export), _runs(request), f'"{export.sha256}"'
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
@@ -241,7 +241,7 @@ async def delete_export(request: Request, caller: Authenticated, id: Id) -> Resp
     """Delete it with its file; one under way is given up."""
     no_options(request)
     export = await _found(request, caller, id, going_on=False)
-    await _runs(request).delete(export, _form(export).ending)
+    await _runs(request).delete(export, form_of(export).ending)
     return Response(status_code=204)
 
 
@@ -264,7 +264,7 @@ def _of(export: Export) -> str:
     return str(_question(export).get("of") or "calls")
 
 
-def _form(export: Export) -> Format:
+def form_of(export: Export) -> Format:
     return _FORMS[_question(export).get("format") or CSV.name]
 
 
@@ -306,7 +306,7 @@ def _state(request: Request, export: Export) -> dict[str, Any]:
         "id": export.id,
         "state": export.state,
         "of": _of(export),
-        "format": _form(export).name,
+        "format": form_of(export).name,
         "rows": export.rows,
         "bytes": export.bytes,
         "sha256": export.sha256 or None,
@@ -314,7 +314,7 @@ def _state(request: Request, export: Export) -> dict[str, Any]:
         "created_at": rfc3339(export.created_at),
         "expires_at": rfc3339(export.expires_at),
         "file": f"/v1/exports/{export.id}/file" if ready else None,
-        "url": _runs(request).files.url(file_of(export, _form(export).ending)) if ready else None,
+        "url": _runs(request).files.url(file_of(export, form_of(export).ending)) if ready else None,
     }
 
 
