@@ -20,8 +20,17 @@ from pipeline.push import following
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.tokens import create_token, list_tokens, revoke_token
-from tests.push.test_stream import document, produce
+from schemas.call import document as call_document
+from tests.push.test_stream import produce
+from tests.query.stored_calls import NOON, stored_call
 from tests.servers import TansuServer
+
+
+def document(call_id: str, version: int, *, tenant: str = "acme", **changes: Any) -> dict[str, Any]:
+    """A call document as the worker publishes it."""
+    call = stored_call(tenant, call_id, NOON, version=version, **changes)
+    found: dict[str, Any] = call_document(call)
+    return found
 
 
 @pytest.fixture
@@ -109,7 +118,7 @@ async def test_who_comes_back_again_and_again_misses_nothing(feed: Settings, bas
 
 async def test_nobody_elses(feed: Settings, base: str, client: Any) -> None:
     await produce(feed, *(document("a", version, tenant="other") for version in range(1, 4)), document("a", 9))
-    await produce(feed, document("a", 10, tenant='acme","other'), document("a", 11, extension="acme"))
+    await produce(feed, document("a", 10, tenant='acme","other'), document("a", 11, caller_name="acme"))
     follower = Follower(base, create_token(client, "acme", "t"))
     await follower.read(2)
     assert follower.versions == [("a", 9), ("a", 11)]
@@ -150,8 +159,7 @@ async def test_it_says_that_it_is_alive(
 
 async def test_a_slow_client_holds_up_nobody(feed: Settings, base: str, client: Any) -> None:
     token = create_token(client, "acme", "t")
-    large = {"user_data": "x" * 100_000}
-    await produce(feed, *(document("a", version) | large for version in range(1, 101)))
+    await produce(feed, *(document("a", version, user_data="x" * 100_000) for version in range(1, 101)))
     slow, quick = Follower(base, token), Follower(base, token)
     async with slow.connected() as answer:
         assert answer.status_code == 200  # and reads nothing
@@ -164,10 +172,12 @@ async def test_a_slow_client_holds_up_nobody(feed: Settings, base: str, client: 
 async def test_as_many_as_there_may_be(feed: Settings, base: str, client: Any) -> None:
     token = create_token(client, "acme", "t")
     async with contextlib.AsyncExitStack() as stack:
+        reading = []  # who lets go of the iterator has hung up
         for _ in range(4):
             answer = await stack.enter_async_context(Follower(base, token).connected())
             assert answer.status_code == 200
-            await anext(answer.aiter_raw())
+            reading.append(answer.aiter_raw())
+            await anext(reading[-1])
         refused = await stack.enter_async_context(Follower(base, token).connected())
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
 
