@@ -33,6 +33,7 @@ class Row(msgspec.Struct, gc=False):
     told: int = 0  # the version that this process published; 0 when it published none
     events: int = 0  # folded into it; 0 when unknown
     last_at: int = 0  # ms; newest of these
+    logs_version: int = 0  # highest of its logs; beyond its own where a worker died between the two
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Stored:
     rows: list[Row] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)  # where a row lies that was retired
     stray_logs: list[Key] = field(default_factory=list)  # log rows whose call has no row
+    stray_version: int = 0  # the highest of theirs
 
 
 def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
@@ -147,12 +149,15 @@ def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, par
         else:
             row = by_id[tenant, call_id, id_] = Row((at, id_), call_id, [], version, rating, 0, events, last_at)
             found[tenant, call_id].rows.append(row)
-    logs = query.replace("{what}", "session_id").replace("{table}", "call_log_rows") + " AND retired = 0"
-    for tenant, call_id, started_at, id_, session in client.query(logs, parameters=parameters).result_rows:
+    logs = query.replace("{what}", "session_id, version").replace("{table}", "call_log_rows") + " AND retired = 0"
+    for tenant, call_id, started_at, id_, session, version in client.query(logs, parameters=parameters).result_rows:
         if (own := by_id.get((tenant, call_id, session))) is not None:
             own.logs.append((started_at, id_))
+            own.logs_version = max(own.logs_version, version)
         elif (tenant, call_id) in found or isinstance(found, defaultdict):
-            found[tenant, call_id].stray_logs.append((started_at, id_))
+            stray = found[tenant, call_id]
+            stray.stray_logs.append((started_at, id_))
+            stray.stray_version = max(stray.stray_version, version)
 
 
 def slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:

@@ -120,15 +120,15 @@ def put_all(
     pairs = [(call, known.pop((rows.call_key(call), call.call_id), None)) for call in calls]
     gone: list[list[Row]] = [[row for row in known.values() if is_of(row.key, each)] for each in found]
     before = max(
-        [0, *(row.version for some in gone for row in some)]
-        + [row.version for call, row in pairs if row is not None and _events(row.version) > _events(call.version)]
+        [open_call.stray_version, *(_reached(row) for some in gone for row in some)]
+        + [_reached(row) for call, row in pairs if row is not None and _counts_all(row, call)]
     )
     live = {(log, call.call_id) for call in calls for log in rows.log_keys(call)}
     stray = (open_call.logs or []) if open_call.key is None else []
     written: list[tuple[Folded, list[Row]]] = []
     lies: dict[int, Row] = {id(row): row for row in known.values()}
     for each_found, (call, row), replaced in zip(found, pairs, gone, strict=True):
-        if (row is not None and _counts_all(row, call) and _events(row.version) <= total) or (
+        if (row is not None and _counts_all(row, call) and _events(_reached(row)) <= total) or (
             row is None and call.version <= before < version_of(total, False)
         ):
             raise_version(call, total)
@@ -164,9 +164,14 @@ def is_of(key: rows.Key, folded: Folded) -> bool:
 
 def _counts_all(row: Row, call: Call) -> bool:
     """Whether a row has the number of the events of several calls for its version, or must be given it."""
-    told, found = _events(row.version), _events(call.version)
+    told, found = _events(_reached(row)), _events(call.version)
     other = told == found and row.last_at not in (0, call.last_event_at)  # as many, but not the same
     return told > found or other or 0 < row.events < told
+
+
+def _reached(row: Row) -> int:
+    """The highest version that was written of a call and its logs."""
+    return max(row.version, row.logs_version)
 
 
 def _events(version: int) -> int:

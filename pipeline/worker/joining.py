@@ -106,6 +106,7 @@ def _look_up(call: OpenCall, stored: Stored | None) -> None:
     for row in stored.rows:
         if (before := own.get(row.key)) is not None and before.version == row.version:
             row.told = before.told
+    call.stray_version = max(call.stray_version, stored.stray_version)
     max(stored.rows, key=lambda row: row.key).logs += stored.stray_logs
     call.lie([*stored.rows, *(row for row in call.all_rows() if row.call_id != call.call_id)], several=True)
 

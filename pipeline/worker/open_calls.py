@@ -43,6 +43,7 @@ class OpenCall(msgspec.Struct, gc=False):
     under: str = ""  # call_id that its rows bear when it is not its own
     logs: list[Key] | None = None  # where its log rows lie
     rating: str = ""  # how it was priced
+    stray_version: int = 0  # highest of log rows whose call has no row
     rows: list[Row] | None = None  # where all its rows lie, when the id was used for several calls
     closed: bool = False
     ended: bool = False  # an `ended` came since the last fold

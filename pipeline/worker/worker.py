@@ -382,6 +382,7 @@ def _restore(call: OpenCall, found: Stored) -> None:
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
         if not is_link(event):
             call.add(event)
+    call.stray_version = found.stray_version
     if not found.rows:
         call.logs = found.stray_logs if call.key is None else call.logs
         return

@@ -102,6 +102,10 @@ class Memory:
                 call = by_id.get((row["tenant"], row["call_id"], row["session_id"]))
                 logs = stored.stray_logs if call is None else call.logs
                 logs.append((round(row["started_at"] * 1000), row["id"]))
+                if call is None:
+                    stored.stray_version = max(stored.stray_version, row["version"])
+                else:
+                    call.logs_version = max(call.logs_version, row["version"])
 
     def ids_since(self, _client: object, since_ms: int) -> list[int]:
         live = self.live("call_rows")
