@@ -17,7 +17,6 @@ import json
 import os
 import pkgutil
 import selectors
-import shutil
 import signal
 import socket
 import struct
@@ -52,11 +51,13 @@ class Forked:
     ) -> None:
         self.args = ["cdr", *arguments]
         self.returncode: int | None = None
-        self._line = socket.socket(socket.AF_UNIX)
-        self._line.connect(address())
-        with Path(os.devnull).open("r+b") as nothing:
-            files = [(each or nothing).fileno() for each in (stdin, stdout, stderr)]
-            ask(self._line, self.args, dict(os.environ if env is None else env), str(cwd or Path.cwd()), files)
+        self._line, theirs = socket.socketpair()
+        with theirs, Path(os.devnull).open("r+b") as nothing:
+            files = [theirs.fileno(), *((each or nothing).fileno() for each in (stdin, stdout, stderr))]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
+            _parent().sendmsg([b"!"], rights)
+        body = json.dumps([self.args, dict(os.environ if env is None else env), str(cwd or Path.cwd())]).encode()
+        self._line.sendall(_STATUS.pack(len(body)) + body)
         (self.pid,) = _STATUS.unpack(self._line.recv(_STATUS.size, socket.MSG_WAITALL))
 
     def poll(self) -> int | None:
@@ -121,72 +122,51 @@ def cdr(
 
 
 @functools.cache
-def address() -> str:
-    """Path of the socket on which the parent of all takes requests; it is started at the first call."""
-    folder = Path(tempfile.mkdtemp(prefix="cdr-forks-"))
-    path = folder / "socket"
+def _parent() -> socket.socket:
+    """Takes requests for the process that has imported everything; it is started at the first call."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     # It ends with this process, whatever becomes of it: its standard input is then closed.
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "tests.forks", str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    assert parent.stdin is not None and parent.stdout is not None
-    assert parent.stdout.readline() == b"ready\n"
-    parent.stdout.close()
+    with theirs:
+        command = [sys.executable, "-m", "tests.forks", str(theirs.fileno())]
+        parent = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, pass_fds=[theirs.fileno()])
 
     def end() -> None:
         assert parent.stdin is not None
         parent.stdin.close()
         parent.wait()
+        ours.close()
 
     atexit.register(end)
-    return str(path)
+    return ours
 
 
-def ask(line: socket.socket, arguments: list[str], environment: dict[str, str], cwd: str, files: list[int]) -> None:
-    """Send a request for a process with these three open files."""
-    body = json.dumps([arguments, environment, cwd]).encode()
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
-    line.sendmsg([_STATUS.pack(len(body))], rights)
-    line.sendall(body)
-
-
-def _taken(line: socket.socket) -> tuple[list[str], dict[str, str], str, list[int]]:
-    files = array.array("i")
-    head, rights, _, _ = line.recvmsg(_STATUS.size, socket.CMSG_SPACE(3 * files.itemsize))
-    files.frombytes(rights[0][2])
-    (length,) = _STATUS.unpack(head)
-    arguments, environment, cwd = json.loads(line.recv(length, socket.MSG_WAITALL))
-    return arguments, environment, cwd, list(files)
-
-
-def _serve(path: str) -> list[str]:
+def _serve(requests: socket.socket) -> list[str]:
     """Take requests until standard input is closed. Returns in each new process, with its arguments."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
-    print("ready", flush=True)
     with selectors.DefaultSelector() as ready:
-        ready.register(listener, selectors.EVENT_READ)
+        ready.register(requests, selectors.EVENT_READ)
         ready.register(0, selectors.EVENT_READ)
         while not any(key.fd == 0 for key, _ in ready.select()):
-            line, _ = listener.accept()
+            files = array.array("i")
+            _, rights, _, _ = requests.recvmsg(1, socket.CMSG_SPACE(4 * files.itemsize))
+            files.frombytes(rights[0][2])
             if os.fork() == 0:
                 ready.close()
-                listener.close()
-                return _fork(line)
-            line.close()
-    shutil.rmtree(Path(path).parent)
+                requests.close()
+                return _fork(socket.socket(fileno=files[0]), list(files[1:]))
+            for file in files:
+                os.close(file)
     os._exit(0)
 
 
-def _fork(line: socket.socket) -> list[str]:
+def _fork(line: socket.socket, files: list[int]) -> list[str]:
     """In a process that waits for one child and says how it ended; returns in the child."""
-    arguments, environment, cwd, files = _taken(line)
+    (length,) = _STATUS.unpack(line.recv(_STATUS.size, socket.MSG_WAITALL))
+    arguments, environment, cwd = json.loads(line.recv(length, socket.MSG_WAITALL))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid:
-        for file in (0, 1, *files):
+        for file in (0, *files):
             os.close(file)
         with contextlib.suppress(OSError):  # the one who asked may have ended
             line.sendall(_STATUS.pack(pid))
@@ -202,7 +182,7 @@ def _fork(line: socket.socket) -> list[str]:
     os.environ.clear()
     os.environ.update(environment)
     importlib.reload(crash)  # which has read the environment
-    return arguments
+    return list(arguments)
 
 
 def main() -> None:
@@ -212,7 +192,7 @@ def main() -> None:
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.collect()
     gc.freeze()
-    sys.argv = _serve(sys.argv[1])
+    sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
     globals()["__package__"] = None  # it calls itself cdr, as the installed command does
     importlib.import_module("pipeline.cli").main()
 
