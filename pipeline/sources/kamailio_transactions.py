@@ -30,6 +30,8 @@ def transaction(leg: Leg) -> list[Event]:
     at = record.at("time", "time_attr", "timestamp")
     if not at:
         raise Malformed("/time: is missing; keep the attribute that acc writes (time_attr), or add it to acc_extra")
+    if at % 1000 == 0:  # acc's time_mode 1 tells the microseconds beside the second
+        at = min(at + record.whole("time_exten", "time_exten_attr") % 1_000_000 // 1000, record.latest)
     from_tag, to_tag = record.id("from_tag", "fromtag"), record.id("to_tag", "totag")
     if not from_tag:
         raise Malformed("/from_tag: is missing; send the whole row, as acc writes it")

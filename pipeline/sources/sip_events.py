@@ -14,8 +14,8 @@ from typing import Final
 
 from pipeline.sources import hep, hep_json, sip
 from pipeline.sources.hep import Packet
-from pipeline.sources.sip_values import anonymous, bounded, party, referral_ids, sip_id, user_domain
-from pipeline.sources.source import DEFAULTS, FUTURE_MS, Decoded, Options, Rejected
+from pipeline.sources.sip_values import MAX_ID, anonymous, bounded, party, referral_ids, sip_id, user_domain
+from pipeline.sources.source import DEFAULTS, Decoded, Options, Rejected, latest
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
 # Methods that are part of a call. The others (REGISTER, OPTIONS, SUBSCRIBE, PUBLISH, MESSAGE, …) are none of ours.
@@ -30,10 +30,10 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     keep-alives), none. With `now_ms`, a time more than a day after it is rejected.
     """
     decoded = Decoded()
-    latest = None if now_ms is None else now_ms + FUTURE_MS
+    until = latest(now_ms)
     for index, value in enumerate(values):
         try:
-            event = _event(value, options.tenant, latest)
+            event = _event(value, options.tenant, until)
         except (hep.Malformed, sip.Malformed) as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
@@ -56,7 +56,7 @@ def correlation(message: sip.Message, hep_correlation: str) -> str:
     return message.correlation or (bounded(hep_correlation) if hep_correlation else "") or sip_id(message.sip.call_id)
 
 
-def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
+def _event(value: bytes, tenant: str, until: int) -> Event | None:
     captured = packet(value)
     if captured.kind != hep.SIP or not captured.payload.strip(b"\r\n\0 "):
         return None
@@ -68,12 +68,12 @@ def _event(value: bytes, tenant: str, latest: int | None) -> Event | None:
     at = captured.seconds * 1000 + captured.micros // 1000
     if at < EARLIEST_MS:
         raise hep.Malformed(f"chunk 9 (seconds) is {captured.seconds}, before 2000; set the clock of the capture agent")
-    if at >> 53 or (latest is not None and at > latest):
+    if at > until:
         raise hep.Malformed(
             f"chunk 9 (seconds) is {captured.seconds}, more than a day ahead; set the clock of the capture agent"
         )
-    found.src = f"{captured.src}:{captured.src_port}"
-    found.dst = f"{captured.dst}:{captured.dst_port}"
+    found.src = f"{captured.src[:MAX_ID]}:{captured.src_port}"
+    found.dst = f"{captured.dst[:MAX_ID]}:{captured.dst_port}"
     call_id = correlation(message, captured.correlation)
     event = Event(
         type=_type(found),
