@@ -14,6 +14,7 @@ from typing import IO, Any, Final, cast
 
 import fsspec
 
+from pipeline.errors import USAGE, Problem
 from pipeline.settings import Settings
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
@@ -79,5 +80,14 @@ class Files:
 
 
 def files_of(settings: Settings) -> Files:
-    """The files of this installation."""
-    return Files(settings.files or str(settings.data / "files"))
+    """The files of this installation. Raises Problem when there is no way to reach them."""
+    url = settings.files or str(settings.data / "files")
+    try:
+        return Files(url)
+    except (ImportError, ValueError) as error:
+        scheme, _, place = url.rpartition("://")
+        raise Problem(
+            f"CDR_FILES {scheme}://{place.rpartition('@')[2]} cannot be used: {str(error).rstrip('.')}.",
+            hint="For s3:// install the extra s3 (it brings s3fs), for another store its package; or give a folder.",
+            code=USAGE,
+        ) from None

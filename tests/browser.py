@@ -28,13 +28,14 @@ def installed() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a page is looked at: width in CSS pixels, light or dark."""
+    """How a page is looked at: width in CSS pixels, light or dark, on a screen or on paper."""
 
     width: int
     scheme: str
+    media: str = "screen"
 
     def __str__(self) -> str:
-        return f"{self.width}-{self.scheme}"
+        return f"{self.width}-{self.scheme}-{self.media}"
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Browser:
                 mobile=False,
             )
             media = [{"name": "prefers-color-scheme", "value": look.scheme}]
-            await self._send("Emulation.setEmulatedMedia", session, features=media)
+            await self._send("Emulation.setEmulatedMedia", session, media=look.media, features=media)
             await self._send("Page.navigate", session, url=url)
             await self._until(session, "Page.loadEventFired")
             overflow = await self._value(session, "document.documentElement.scrollWidth - window.innerWidth")
@@ -85,6 +86,20 @@ class Browser:
                 "Page.captureScreenshot", session, captureBeyondViewport=True, format="png", clip=clip
             )
             return Seen(base64.b64decode(shot["data"]), self._complaints(session), overflow, answer)
+        finally:
+            await self._send("Target.closeTarget", targetId=target)
+
+    async def printed(self, url: str) -> bytes:
+        """The page as PDF, on the paper that it asks for."""
+        target = (await self._send("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self._send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        self._heard[session] = []
+        try:
+            await self._send("Page.enable", session)
+            await self._send("Page.navigate", session, url=url)
+            await self._until(session, "Page.loadEventFired")
+            pdf = await self._send("Page.printToPDF", session, preferCSSPageSize=True, printBackground=True)
+            return base64.b64decode(pdf["data"])
         finally:
             await self._send("Target.closeTarget", targetId=target)
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from fsspec.registry import _registry
 
+from pipeline.errors import Problem
 from pipeline.files import Files, files_of
 from pipeline.settings import Settings
 
@@ -50,3 +53,14 @@ def test_the_setting(tmp_path: Path) -> None:
     assert (tmp_path / "files" / "a" / "b.txt").read_bytes() == b"1"
     files_of(Settings(files=str(tmp_path / "elsewhere"))).put("c", b"2")
     assert (tmp_path / "elsewhere" / "c").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"), [("s3://key:secret@bucket/cdr", "(?i)install s3fs.*extra s3"), ("sftpp://host/x", "(?i)not known")]
+)
+def test_a_store_that_cannot_be_reached(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(_registry, "s3", raising=False)
+    with pytest.raises(Problem, match=said) as refused:
+        files_of(Settings(files=url))
+    assert "CDR_FILES" in str(refused.value) and "secret" not in str(refused.value)

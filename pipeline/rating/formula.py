@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from math import gcd
 from typing import Final
 
 import orjson
@@ -61,22 +62,25 @@ _TERMS: Final = tuple(Terms.__dataclass_fields__)
 
 
 class Formula:
-    """The formula of one tariff line with what does not depend on the duration worked out: whole numbers, over
-    60 seconds a minute · 100 per cent · the units of prices and of the surcharge."""
+    """The formula of one tariff line with what does not depend on the duration worked out.
 
-    __slots__ = ("_base", "_decimals", "_factor", "_grace", "_least", "_over", "_places", "_price", "_rounding",
-                 "_skip", "_step", "json")  # fmt: skip
+    A cost is (base + price · seconds) / over, in units of its last decimal: whole numbers without a common divisor, so
+    that they stay small.
+    """
+
+    __slots__ = ("_base", "_decimals", "_grace", "_least", "_over", "_price", "_rounding", "_skip", "_step", "json")
 
     def __init__(self, terms: Terms, decimals: int = DECIMALS, rounding: str = "half_up") -> None:
         self._grace = terms.grace_period
         self._skip = terms.interval_1 + terms.free_seconds
         self._step = terms.interval_n
-        self._base = _units(terms.connect_fee) * 60 + _units(terms.price_1) * terms.interval_1
-        self._price = _units(terms.price_n)
-        self._factor = 100 * _UNIT + _units(terms.post_call_surcharge)
-        self._over = 6000 * _UNIT * _UNIT
-        self._least = _units(terms.minimum) * 6000 * _UNIT
-        self._places = 10**decimals
+        factor = (100 * _UNIT + _units(terms.post_call_surcharge)) * 10**decimals  # 100 per cent and the surcharge
+        base = (_units(terms.connect_fee) * 60 + _units(terms.price_1) * terms.interval_1) * factor
+        price = _units(terms.price_n) * factor
+        least = _units(terms.minimum) * 6000 * _UNIT * 10**decimals
+        over = 6000 * _UNIT * _UNIT  # 60 seconds a minute · 100 per cent · the units of prices and of the surcharge
+        common = gcd(base, price, least, over)
+        self._base, self._price, self._least, self._over = (each // common for each in (base, price, least, over))
         self._decimals = decimals
         self._rounding = rounding
         told = {name: held if isinstance(held := getattr(terms, name), int) else text(held) for name in _TERMS}
@@ -91,12 +95,11 @@ class Formula:
         if rest > 0:
             step = self._step
             parts += self._price * (-(-rest // step) * step)
-        parts *= self._factor
         if parts < self._least:
             parts = self._least
         over = self._over
         whole: int
-        whole, rest = divmod(parts * self._places, over)
+        whole, rest = divmod(parts, over)
         if rest:
             rounding = self._rounding
             if rounding == "half_up":
@@ -114,7 +117,8 @@ class Formula:
             return digits
         if len(digits) <= decimals:
             digits = digits.zfill(decimals + 1)
-        return f"{digits[:-decimals]}.{digits[-decimals:]}".rstrip("0").rstrip(".")
+        shown = f"{digits[:-decimals]}.{digits[-decimals:]}"
+        return shown.rstrip("0").rstrip(".") if shown[-1] == "0" else shown
 
 
 def _units(value: Decimal) -> int:

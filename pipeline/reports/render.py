@@ -23,6 +23,7 @@ from pipeline.reports.table import Column, Line, Report, Table, Tile, shown
 
 MOST_HTML_ROWS: Final = 60_000
 _CHUNK_ROWS: Final = 1_000
+_UPRIGHT: Final = 8  # columns that fit on upright paper
 _FIGURES: Final = frozenset({"count", "seconds", "duration", "percent", "money", "decimal", "quantity"})
 # What a spreadsheet takes for a formula. A number may begin with + or -.
 _FORMULA: Final = ("=", "@", "\t", "\r")
@@ -131,6 +132,7 @@ async def _html(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]
                 "head": Markup(_head(table.columns)),
                 "body": Markup(body),
                 "empty": not number,
+                "wide": len(table.columns) > _UPRIGHT,
             }
         )
     page = _template().render(

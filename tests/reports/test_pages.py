@@ -54,6 +54,30 @@ async def test_every_report_looks_right(chromium: Browser, reader: Reader, tmp_p
         assert len(shots) == len(looks), f"{type_}: two looks are the same"
 
 
+# What is cut off: parts that are wider than their place, or begin or end outside the page.
+CUT = """[...document.querySelectorAll('table, svg, dl, .tile, header')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width && (box.right > window.innerWidth + 1 || box.left < -1 || e.scrollWidth > e.clientWidth + 1);
+}).map(e => `${e.tagName} ${e.className.baseVal ?? e.className} ${e.getBoundingClientRect().right} ${e.scrollWidth}`)"""
+PAPER = Look(703, "dark", "print")  # A4 upright, less its margins; whoever prints may have a dark screen
+
+
+async def test_every_report_fits_on_paper(chromium: Browser, reader: Reader, tmp_path: Path) -> None:
+    ask = f"({{cut: {CUT}, paper: getComputedStyle(document.body).backgroundColor,\n"
+    ask += " ink: getComputedStyle(document.body).color, heads: [...document.querySelectorAll('thead')].every(e =>"
+    ask += " getComputedStyle(e).display == 'table-header-group')})"
+    for type_ in ALL:
+        file = tmp_path / f"{type_}.html"
+        file.write_bytes(await page(reader, type_))
+        seen = await chromium.look(file.as_uri(), PAPER, ask=ask)
+        assert seen.answer["cut"] == [], type_
+        assert seen.overflow <= 0, type_
+        assert (seen.answer["paper"], seen.answer["ink"]) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)"), type_
+        assert seen.answer["heads"], f"{type_}: the head of a table does not come again on the next page"
+    pdf = await chromium.printed(file.as_uri())
+    assert pdf.startswith(b"%PDF-") and len(pdf) > 10_000
+
+
 async def test_pages_need_nothing_else(reader: Reader) -> None:
     for type_ in ALL:
         text = (await page(reader, type_)).decode()
