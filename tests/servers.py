@@ -258,9 +258,10 @@ class KafkaCluster(BrokerServer):
         """Start the nodes that do not run."""
         if not self.nodes:
             cluster, quorum = kafka.cluster_id(), {number: free_port() for number in (1, 2, 3)}
-            with ThreadPoolExecutor(3) as pool:  # a node waits for a second one
-                begun = [pool.submit(KafkaNode, self.folder / f"node{n}", n, cluster, quorum) for n in quorum]
-                self.nodes = [each.result() for each in begun]
+            # At once, since a node waits for a second one. The threads stay: a child ends with the thread that began it.
+            self._pool = ThreadPoolExecutor(3)
+            begun = [self._pool.submit(KafkaNode, self.folder / f"node{n}", n, cluster, quorum) for n in quorum]
+            self.nodes = [each.result() for each in begun]
         for node in self.nodes:
             node.start()
 
@@ -274,3 +275,4 @@ class KafkaCluster(BrokerServer):
     def stop(self) -> None:
         for node in self.nodes:
             node.kill()
+        self._pool.shutdown()
