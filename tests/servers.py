@@ -258,7 +258,7 @@ class KafkaCluster(BrokerServer):
         """Start the nodes that do not run."""
         if not self.nodes:
             cluster, quorum = kafka.cluster_id(), {number: free_port() for number in (1, 2, 3)}
-            # At once, since a node waits for a second one. The threads stay: a child ends with the thread that began it.
+            # At once: a node waits for a second one. The threads stay, for a child ends with the one that began it.
             self._pool = ThreadPoolExecutor(3)
             begun = [self._pool.submit(KafkaNode, self.folder / f"node{n}", n, cluster, quorum) for n in quorum]
             self.nodes = [each.result() for each in begun]
