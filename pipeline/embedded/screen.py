@@ -101,7 +101,7 @@ class Screen:
                 str(call["callee"]),
                 moments[1][11:],
                 moments[2][11:],
-                str(call["end_reason"]).lower(),
+                str(call.get("end_reason", "")).lower(),  # left out when unknown
             )
         self.out.print(table)
         self.out.print()
