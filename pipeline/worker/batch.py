@@ -134,12 +134,14 @@ def _read(
     lines = batch.archive
     by_tenant = state.calls
     newest = 0
-    for event, index in zip(decoded.events, decoded.origin, strict=True):
-        record = records[index]
+    if len(decoded.events) != len(records):
+        records = [records[index] for index in decoded.origin]
+        values = [values[index] for index in decoded.origin]
+    for event, record, value in zip(decoded.events, records, values, strict=True):
         call_id = event.call_id
-        if record.key != call_id.encode() and values[index]:
+        if record.key != (key := call_id.encode()) and value:
             # It may lie on the wrong partition: it is sent to where its call_id says, once.
-            batch.forward.append((call_id.encode(), values[index]))
+            batch.forward.append((key, value))
             batch.forwarded.append((chunk, record))
             continue
         of_tenant = by_tenant.get(event.tenant)
@@ -155,7 +157,7 @@ def _read(
             continue
         if event.type not in EVENT_TYPES:
             batch.unknown_types += 1
-        lines.append(_line(event, where, record.offset, values[index], plain))
+        lines.append(_line(event, where, record.offset, value, plain))
         if event.linked_ids:
             links.note(batch.announce, call, event)
             if links.is_link(event):
