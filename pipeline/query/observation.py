@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.query.problems import RequestProblem, response
 
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_SECRET: Final = re.compile(r"(?i)(/blobs/|/sync_tokens/)[^/]+")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
@@ -84,7 +85,7 @@ class Observation:
             await self._app(scope, receive, sending)
         except Exception:
             # as text: renderers that show local variables would show the token
-            log.error("request failed", path=scope["path"], request_id=request_id, trace=traceback.format_exc())
+            log.error("request failed", path=_said(scope["path"]), request_id=request_id, trace=traceback.format_exc())
             if status:  # too late for another answer
                 raise
             problem = RequestProblem(500, "unknown", f"The service failed; its log has more under {request_id}.")
@@ -95,12 +96,17 @@ class Observation:
             log.info(
                 "request",
                 method=scope["method"],
-                path=scope["path"][:200],
+                path=_said(scope["path"]),
                 status=status,
                 ms=round(seconds * 1000, 1),
                 tenant=scope.get("cdr.tenant", ""),
                 request_id=request_id,
             )
+
+
+def _said(path: str) -> str:
+    """A path as the log says it: whoever has a link to a file or a sync token needs nothing else."""
+    return _SECRET.sub(r"\1…", path[:200])
 
 
 def _request_id(scope: Scope) -> str:
