@@ -51,11 +51,11 @@ def call(
     return scene.events
 
 
-def day(seed: int, midnight: int, calls: int = CALLS_A_DAY, *, tenant: str = "default") -> list[Call]:
-    """All calls of the day that begins at `midnight` (ms), by their start."""
+def day(seed: int, midnight: int, calls: int | None = None, *, tenant: str = "default") -> list[Call]:
+    """All calls of the day that begins at `midnight` (ms), by their start; without `calls`, as many as on such a day."""
     rng = random.Random(f"{seed}-{midnight}")
     weekend = dt.datetime.fromtimestamp(midnight / 1000, dt.UTC).weekday() >= 5
-    number = calls // 10 if weekend else calls
+    number = calls if calls is not None else CALLS_A_DAY // 10 if weekend else CALLS_A_DAY
     hours = rng.choices(range(24), HOURS, k=number)
     starts = sorted(midnight + hour * 3_600_000 + rng.randrange(3_600_000) for hour in hours)
     return [call(seed, position, start, tenant=tenant) for position, start in enumerate(starts)]

@@ -56,6 +56,12 @@ def test_same_seed_same_events() -> None:
     assert day.day(3, 0, 50) != day.day(4, 0, 50)
 
 
+def test_a_weekend_has_fewer_calls_unless_told_how_many() -> None:
+    friday, saturday = 15 * day.DAY_MS, 16 * day.DAY_MS  # 1970-01-16 was a Friday
+    assert len(day.day(1, saturday)) < len(day.day(1, friday)) / 5
+    assert len(day.day(1, saturday, 20)) == 20
+
+
 def test_office_hours_and_lunch() -> None:
     tuesday = 20_000 * day.DAY_MS // 7 * 7
     calls = day.day(1, tuesday - tuesday % day.DAY_MS, 3000)
