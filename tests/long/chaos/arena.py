@@ -89,7 +89,7 @@ class Arena:
     def healthy(self) -> None:
         """At least one worker runs."""
         if not any(worker.running for worker in self.deployment.workers):
-            self.worker()
+            self.worker(batch_events=20_000)  # what is left is read at once, not in the small batches of the fault
 
     def finish(self) -> Audit:
         """Let everything come to rest and compare it with the truth."""

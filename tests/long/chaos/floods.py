@@ -44,7 +44,7 @@ def floods(arena: Arena) -> int:
     values = _huge() + _crowd(flooded, deployment.settings.partitions)
     stop = threading.Event()
     lags: dict[int, Lag] = {}
-    watch = threading.Thread(target=lambda: asyncio.run(_watch(deployment, lags, stop)))
+    watch = threading.Thread(target=lambda: asyncio.run(_watch(deployment, lags, stop)), daemon=True)
     watch.start()
     began = time.monotonic()
     deployment.send([(key.encode(), value) for key, value in values])
