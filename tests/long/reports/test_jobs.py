@@ -19,7 +19,7 @@ from pipeline.warehouse.directories import save
 from tests.query.stored_calls import write
 from tests.reports import week
 from tests.reports.postbox import Postbox, serving
-from tests.servers import ClickHouseServer, TansuServer
+from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.deployment import Deployment, wait_for
 
 MINUTE_MS = 60_000
@@ -33,10 +33,10 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
 
 @pytest.fixture
 def deployment(
-    tansu: TansuServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path, postbox: tuple[Postbox, int]
+    broker: BrokerServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path, postbox: tuple[Postbox, int]
 ) -> Iterator[Deployment]:
     found = Deployment(
-        tansu,
+        broker,
         clickhouse_endpoint,
         tmp_path,
         partitions=2,
