@@ -52,7 +52,7 @@ def call(
 
 
 def day(seed: int, midnight: int, calls: int | None = None, *, tenant: str = "default") -> list[Call]:
-    """All calls of the day that begins at `midnight` (ms), by their start; without `calls`, as many as on such a day."""
+    """All calls of the day that begins at `midnight` (ms), by start; without `calls`, as many as such a day has."""
     rng = random.Random(f"{seed}-{midnight}")
     weekend = dt.datetime.fromtimestamp(midnight / 1000, dt.UTC).weekday() >= 5
     number = calls if calls is not None else CALLS_A_DAY // 10 if weekend else CALLS_A_DAY

@@ -217,7 +217,7 @@ async def test_tokens_of_other_tenants_and_old_ones(
     assert (await client.post(path, headers=follower.headers)).status_code == 403
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 async def test_followers_end_with_what_the_lists_show(
     anonymous: httpx.AsyncClient, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

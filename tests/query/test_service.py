@@ -76,13 +76,15 @@ def test_a_warehouse_that_is_away_is_said_and_comes_back(
     assert running.get("/readyz").status_code == 200
 
 
-@pytest.mark.parametrize(("mode", "code"), [("error", 241), ("error", 202), ("error", 159), ("drop_answer", 0)])
+@pytest.mark.parametrize(
+    ("mode", "code", "status"), [("error", 241, 422), ("error", 202, 503), ("error", 159, 422), ("drop_answer", 0, 503)]
+)
 def test_a_warehouse_that_fails_is_worth_another_try(
-    running: Running, clickhouse_endpoint: ClickHouseServer, mode: str, code: int
+    running: Running, clickhouse_endpoint: ClickHouseServer, mode: str, code: int, status: int
 ) -> None:
     clickhouse_endpoint.fault(mode, code=code, match="call_rows")
     answer = running.get("/api/cdrs")
-    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert (answer.status_code, "retry-after" in answer.headers) == (status, True)
     clickhouse_endpoint.fault("none")
     assert running.get("/api/cdrs").status_code == 200
 

@@ -148,6 +148,7 @@ def test_a_new_deck_prices_new_calls_only(deployment: Deployment) -> None:
     assert {call_id: priced(deployment, call_id) for call_id in ("old", "new")} == before
 
 
+@pytest.mark.slow
 def test_pricing_again(deployment: Deployment) -> None:
     load(deployment, TARIFF)
     deployment.worker()

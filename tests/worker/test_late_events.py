@@ -6,6 +6,7 @@ import random
 import time
 
 import orjson
+import pytest
 
 from pipeline.calls.fold import version_of
 from pipeline.warehouse import rows
@@ -80,6 +81,7 @@ def test_open_calls_go_on_after_a_restart(deploy: Deploy) -> None:
     assert second.metric("cdr_calls_reloaded_total") > 0
 
 
+@pytest.mark.slow
 def test_replay_of_the_whole_topic_changes_nothing(deploy: Deploy) -> None:
     deployment = deploy(batch_events=300)
     events = in_time(phone_calls(500))

@@ -99,6 +99,7 @@ def test_clickhouse_frozen(deploy: Deploy, clickhouse_endpoint: ClickHouseServer
     deployment.verify()
 
 
+@pytest.mark.slow
 def test_kafka_killed_and_started_again(deploy: Deploy, kafka: KafkaServer) -> None:
     deployment = deploy()
     begun(deployment)

@@ -69,6 +69,7 @@ def alter(deployment: Deployment, table: str, change: str, where: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_spoilt_is_found_and_mended(deploy: Deploy) -> None:
     deployment = filled(deploy)
     assert different(deployment) == []
