@@ -64,7 +64,7 @@ class Batch:
     silent: bool = False  # closes calls for want of a hang-up: no event will come again for them
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
-    announce: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (to, from) → event
+    announce: dict[tuple[str, str, str], bytes] = field(default_factory=dict)  # (tenant, to, from) → event
     forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) that had the wrong key
     forwarded: list[tuple[Chunk, Record]] = field(default_factory=list)  # where each of these came from
     dead: list[DeadLetter] = field(default_factory=list)

@@ -31,9 +31,9 @@ def announcement(event: Event, to: str) -> bytes:
     )
 
 
-def note(announce: dict[tuple[str, str], bytes], call: OpenCall, event: Event) -> None:
+def note(announce: dict[tuple[str, str, str], bytes], call: OpenCall, event: Event) -> None:
     """Remember the ids that an event links its call with, and have them told: `announce` maps
-    (to, from) to the event that says so."""
+    (tenant, to, from) to the event that says so: two tenants may have the same ids."""
     for other in event.linked_ids or ():
         if not 0 < len(other) <= 256 or other == call.call_id or "\0" in other:
             continue
@@ -41,4 +41,4 @@ def note(announce: dict[tuple[str, str], bytes], call: OpenCall, event: Event) -
             call.links = set()
         call.links.add(other)
         if not is_link(event):
-            announce.setdefault((other, call.call_id), announcement(event, other))
+            announce.setdefault((call.tenant, other, call.call_id), announcement(event, other))

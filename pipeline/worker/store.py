@@ -60,7 +60,7 @@ class Store:
         if batch.archived is not None:
             await batch.archived
         if batch.announce:
-            told = [(to.encode(), value) for (to, _), value in batch.announce.items()]
+            told = [(to.encode(), value) for (_, to, _), value in batch.announce.items()]
             await self.step("announce", lambda: self._publisher.forward(told))
             crash.after("announce")
         await after_archive(batch)

@@ -161,3 +161,17 @@ def test_of_two_reports_of_one_fact_the_earlier_is_written() -> None:
         assert call.version == fold([*call.events]).version
         later = {**events[1], "at": events[1]["at"] + 7}
         assert folded(state, take(state, [later], 101)[0]).calls == []
+
+
+def test_two_tenants_join_the_same_ids_in_one_batch() -> None:
+    batch = Batch()
+    events = [
+        event("owner", "transferred", NOW - 9000, 0, leg_id="a", tenant=tenant, linked_ids=["absorbed"])
+        for tenant in ("acme", "globex")
+    ]
+    read(batch, chunk(events), PartitionCalls(0), now_ms=NOW, max_events=100)
+    told = [orjson.loads(value) for value in batch.announce.values()]
+    assert {(each["tenant"], each["call_id"], *each["linked_ids"]) for each in told} == {
+        ("acme", "absorbed", "owner"),
+        ("globex", "absorbed", "owner"),
+    }
