@@ -46,12 +46,12 @@ def _untold(course: Course, second: Leg) -> Move | None:
         told = Event("transferred", since, caller.call_id, second_leg_id=second.id, target_leg_id=phone.id)
         move = Move(since, "attended_transfer", by, to, by, told, True, False)
         course.moves.append(move)
-        course.moves.sort(key=_at)
+        course.moves.sort(key=by_time)
         return move
     return None
 
 
-def _at(move: Move) -> int:
+def by_time(move: Move) -> int:
     return move.at
 
 
@@ -61,15 +61,15 @@ def consult(course: Course, handed: dict[str, Move | None]) -> None:
     for second in course.roles.seconds:
         phones = course.roles.consulted.get(second.id, [])
         move = handed[second.id]
-        log = _log(course, second, phones, move)
+        log = log_of(course, second, phones, move)
         course.consultations.append(log)
         if move is not None:
             for phone in phones:
                 if phone.ended is None or phone.ended >= move.at:
-                    course.targets.append(_taken_over(course, phone, log, move.at))
+                    course.targets.append(taken_over(course, phone, log, move.at))
 
 
-def _log(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> Target:
+def log_of(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> Target:
     callee = second.callee if second.callee.number or not phones else phones[0].callee
     both = (second, *phones)
     answered = second.answered
@@ -105,7 +105,7 @@ def _log(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> T
     return log
 
 
-def _taken_over(course: Course, phone: Leg, log: Target, at: int) -> Target:
+def taken_over(course: Course, phone: Leg, log: Target, at: int) -> Target:
     """The party consulted, as a target of the call since it was handed the caller at `at`."""
     target = of_leg(phone, course.roles)
     target.number = phone.callee.number or phone.callee.extension or log.number

@@ -18,13 +18,14 @@ from pipeline.calls.legless import is_on_caller_leg, on_caller_leg
 from pipeline.calls.legs import Story, read
 from pipeline.calls.limits import LONG_MS, fit
 from pipeline.calls.moments import find_answer, find_end, find_start
-from pipeline.calls.moves import instants, moves
+from pipeline.calls.moves import instants, moves, sent
 from pipeline.calls.outcome import settle
 from pipeline.calls.plain import plain
 from pipeline.calls.queue import offered, serve, visits
 from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
+from pipeline.calls.same_leg import consult_on_same_leg
 from pipeline.calls.skew import straighten
 from pipeline.calls.summaries import definite, has_definite
 from pipeline.calls.talk import assign, bridges
@@ -110,13 +111,15 @@ def _understand(course: Course) -> None:
     handed = handovers(course) if course.roles.seconds else {}
     if story.queue:
         since = {leg_id: None if move is None else move.at for leg_id, move in handed.items()}
-        course.visits = visits(story, caller, course.started, since)
+        course.visits = visits(story, caller, course.started, since, sent(course.moves))
         targets += offered(story, course.visits, targets)
     if course.moves:
         complete(course)
     if handed:
         course.consultations = []
         consult(course, handed)
+    if len(targets) > 1:
+        consult_on_same_leg(course)
     if is_on_caller_leg(course):
         targets += on_caller_leg(course)
     if not targets and not course.visits:

@@ -36,7 +36,7 @@ def complete(course: Course) -> None:
     done: set[tuple[str, str]] = set()
     for move in course.moves:
         if move.kind == FORWARD:
-            if (move.source, move.to) in done or not _is_forward(course, move, known):
+            if (move.source, move.to) in done or not _is_forward(course, move, known, by_number):
                 continue
             done.add((move.source, move.to))
             move.kind = _kind(by_number.get(move.source, []), move.at)
@@ -59,10 +59,12 @@ def _park(course: Course) -> None:
                 break
 
 
-def _is_forward(course: Course, move: Move, known: set[str]) -> bool:
+def _is_forward(course: Course, move: Move, known: set[str], tried: dict[str, list[Target]]) -> bool:
     caller = course.caller
-    if move.source in ("", move.to, caller.did) or move.source not in known:
+    if move.source in ("", move.to) or move.source not in known:
         return False
+    if move.source == caller.did and move.source not in tried:
+        return False  # the dialplan translated the number that was dialled from outside
     answered = caller.answered
     gone_on = answered is not None and answered < move.at
     return not gone_on or move.to == "voicemail"

@@ -74,6 +74,8 @@ def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
     to = event.to
     if not to and event.target_leg_id in legs:
         to = _number(legs[event.target_leg_id], caller)
+    if not to and transfer and event.second_leg_id in legs and event.second_leg_id != event.leg_id:
+        to = legs[event.second_leg_id].callee.number  # a queue or another application has no leg of its own
     if transfer and to == by and event.target_leg_id in legs:
         to = legs[event.target_leg_id].callee.number or to  # an application that it dialled has no leg of its own
     if to.startswith(("vm:", "voicemail:")):
@@ -98,3 +100,8 @@ def _number(leg: Leg, caller: Leg) -> str:
 def instants(found: Iterable[Move]) -> list[int]:
     """When the call was handed over."""
     return [move.at for move in found if move.transfer]
+
+
+def sent(found: Iterable[Move]) -> list[tuple[int, str]]:
+    """When the call was sent to another number, and to which."""
+    return [(move.at, move.to) for move in found if move.transfer and move.to]

@@ -27,6 +27,7 @@ _REASONS = {
 # What became of an agent that still rang when the caller left the queue.
 _UNREACHED = {"answered": "answered_elsewhere", "abandoned": "cancelled"}
 _LEFT = "left"  # for a reason that only the rest of the call tells
+_AT_ONCE_MS = 2_000  # between two reports of one move
 _HANGING_UP_MS = 2_000  # between the end of a wait and the end of the call that it ended
 _MEMBERS = frozenset(("extension", "queue_agent", "ring_group_member"))
 
@@ -44,11 +45,14 @@ class Visit(msgspec.Struct, gc=False):
     answered_by: str = ""
 
 
-def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None]) -> list[Visit]:
+def visits(
+    story: Story, caller: Leg, started: int, handed: dict[str, int | None], transfers: list[tuple[int, str]]
+) -> list[Visit]:
     """The stays in queues, in order; a stay ends where the producer says so or the next begins.
 
     `handed` maps the legs of consultations to the instant at which the caller took their place, if
-    it did: what they waited before is no wait of the caller.
+    it did: what they waited before is no wait of the caller. `transfers`: when the caller was sent to
+    another number, in order.
     """
     found: list[Visit] = []
     stays: dict[str, Visit] = {}
@@ -71,7 +75,8 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
                 continue  # told twice
             if last is not None:
                 last.left = at
-            number = _number(event, caller, first=not found)
+            asked = story.legs[event.leg_id].callee if event.leg_id in handed else None
+            number = _number(event, asked.number if asked is not None else _asked(found, caller, transfers, at))
             stays[event.queue] = Visit(event.queue, number, max(at, since), agents=[])
             found.append(stays[event.queue])
         elif event.type == "queue_left":
@@ -89,15 +94,22 @@ def visits(story: Story, caller: Leg, started: int, handed: dict[str, int | None
     return found
 
 
-def _number(event: Event, caller: Leg, *, first: bool) -> str:
+def _asked(found: list[Visit], caller: Leg, transfers: list[tuple[int, str]], at: int) -> str:
+    """The number that led to a queue which was joined at `at`; "" where that is not known."""
+    since = found[-1].joined if found else -1
+    sent = [to for when, to in transfers if since < when <= at + _AT_ONCE_MS]
+    if sent:
+        return sent[-1]
+    return "" if found or caller.kind not in ("", "queue") else caller.callee.number
+
+
+def _number(event: Event, asked: str) -> str:
     """The queue's number: as told, else the number that was called if the queue is where it led."""
     callee = event.callee
     number = (callee.number if isinstance(callee, Party) else callee) or event.to
     if number:
         return number
-    if event.queue.lstrip("+*#").isdigit() or not first or caller.kind not in ("", "queue"):
-        return event.queue
-    return caller.callee.number or event.queue
+    return event.queue if event.queue.lstrip("+*#").isdigit() else asked or event.queue
 
 
 def offered(story: Story, found: list[Visit], targets: list[Target]) -> list[Target]:
@@ -142,7 +154,7 @@ def _started(target: Target) -> int:
 def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[Target]:
     """Bind agents to visits, end the visits, and return one queue target for each."""
     logs: list[Target] = []
-    members = sorted((t for t in targets if t.kind in _MEMBERS and not t.via_transfer), key=_started)
+    members = sorted((t for t in targets if t.kind in _MEMBERS), key=_started)
     for position, visit in enumerate(found):
         place = bisect_left(members, visit.joined, key=_started)
         following = found[position + 1].joined if position + 1 < len(found) else None
@@ -150,6 +162,8 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[
         while place < len(members):
             target = members[place]
             place += 1
+            if target.via_transfer and target.started != visit.joined:
+                continue  # who was handed a caller that waits already rang for the consultation in the queue
             if visit.left is not None and target.started > visit.left:
                 break
             if following is not None and target.started >= following:

@@ -101,7 +101,8 @@ def _talk_start(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]]) 
     assert answered is not None
     if target.leg is None or target.via_transfer:
         return answered
-    if target.leg.conferences is not None:
+    rooms = caller.conferences
+    if target.leg.conferences is not None and (heard == () or (rooms and rooms[0][0] <= answered)):
         return max(answered, target.leg.conferences[0][0])
     own = caller.answered
     if own is not None and caller.answered_by != "pbx" and own >= answered - _ANSWER_JITTER_MS:
