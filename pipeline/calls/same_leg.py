@@ -1,4 +1,4 @@
-"""Consultations that a party makes on the leg by which it talks already: the PBX holds the caller and calls for that leg.
+"""Consultations on the leg by which a party talks already: the PBX holds the caller and calls for that leg.
 
 So do FreeSWITCH (application `att_xfer`) and Asterisk (attended transfer of features.conf). The leg of whom it consults
 looks like one more target of the call, until the caller hears it.
