@@ -4,11 +4,15 @@ with `All`; the tenant is in every query anyway."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pipeline.query.auth import Caller
+from pipeline.warehouse.callers import parties
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import EVERYTHING, NOTHING, Involving, Node
 from pipeline.warehouse.reader import Row
+
+_SIDES: Final = ("direction", "caller_number", "caller_extension", "callee_extension")
 
 
 def visible_calls(caller: Caller) -> Node:
@@ -28,5 +32,5 @@ def visible_logs(caller: Caller) -> Node:
 def sees(caller: Caller, row: Row, logs: Sequence[Row]) -> bool:
     """Whether the caller sees the call in `row`, given all its call logs."""
     mine = caller.extension
-    made = mine in (row["caller_extension"], row["callee_extension"])
+    made = mine in parties(*(row[name] for name in _SIDES))
     return caller.sees_all or (bool(mine) and (made or any(log["number"] == mine for log in logs)))

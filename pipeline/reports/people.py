@@ -10,6 +10,7 @@ from pipeline.reports.normal import in_ranges
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.queue_calls import SAME_NUMBER
 from pipeline.reports.table import Column, Line, Report, Table, Tile, average, ratio
+from pipeline.warehouse.callers import MADE_BY
 from pipeline.warehouse.clauses import CLOSED_CALLS, between, matching
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import EVERYTHING
@@ -25,10 +26,10 @@ def _made(question: Question, bindings: Bindings) -> str:
     """SELECT of what each extension called."""
     calls = matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)
     return (
-        "SELECT caller_extension AS extension, any(caller_name) AS name, count() AS made,"
+        f"SELECT {MADE_BY} AS extension, any(caller_name) AS name, count() AS made,"
         " countIf(isNotNull(answered_at)) AS made_answered, sum(talk_ms) AS made_talk, 0 AS came, 0 AS came_answered,"
         f" 0 AS missed, 0 AS came_talk, 0 AS came_ring {calls} AND {question.within(bindings)}"
-        f" AND caller_extension != '' AND {_chosen(question, ('caller_extension',), bindings)} GROUP BY extension"
+        f" AND extension != '' AND {_chosen(question, (MADE_BY,), bindings)} GROUP BY extension"
     )
 
 

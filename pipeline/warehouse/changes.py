@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from pipeline.warehouse.callers import had_part
 from pipeline.warehouse.clauses import CLOSED_CALLS
 from pipeline.warehouse.conditions import Bindings
 from pipeline.warehouse.expressions import Node
@@ -118,7 +119,7 @@ def _candidates(place: Place, bindings: Bindings) -> str:
     token = bindings.bind(place.token_hash, "String")
     return (
         f"(id IN (SELECT id FROM call_rows WHERE tenant = {tenant}"
-        f" AND (caller_extension = {extension} OR callee_extension = {extension}))"
+        f" AND {had_part(extension)})"
         f" OR id IN (SELECT session_id FROM call_log_rows WHERE tenant = {tenant} AND number = {extension})"
         f" OR id IN (SELECT arrayJoin(held) FROM sync_token_rows WHERE token_hash = {token}))"
     )

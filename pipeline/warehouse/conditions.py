@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipeline.instants import instant
+from pipeline.warehouse.callers import had_part
 from pipeline.warehouse.expressions import (
     All,
     Any_,
@@ -155,7 +156,7 @@ def _involving(node: Involving, bindings: Bindings) -> str:
     whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0"
     extension = bindings.bind(node.extension, "String")
     fold = f"bitShiftRight(version, {RERATED_BITS})"
-    made = f"(caller_extension = {extension} OR callee_extension = {extension})"
+    made = had_part(extension)
     key = f"({node.key.sql}, {fold})"
     is_call = node.key.sql == "id"  # a row of the calls themselves; else a log, whose call began some time before
     first_ms = node.first_ms if node.first_ms is None or is_call else node.first_ms - _LONGEST_CALL_MS

@@ -36,7 +36,8 @@ def header(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def calls(warehouse: Warehouse) -> dict[str, Any]:
-    """Calls of tenant roles: made by 300, to 300, ringing 300 in a group, answered by another; and others' calls."""
+    """Calls of tenant roles: made by 300 (which the PBX names, or whose number it tells), to 300, ringing 300 in a
+    group, answered by another; and others' calls."""
     open_now = {"state": "open", "status": "", "ended_at": None, "duration_ms": None, "end_reason": ""}
     target = {"number": "300"}
     hidden = {"caller_domain": SECRET}
@@ -50,10 +51,16 @@ def calls(warehouse: Warehouse) -> dict[str, Any]:
         "made": stored_call("roles", "made", NOON, caller_number="+44300", caller_extension="300"),
         "got": stored_call("roles", "got", NOON + MINUTE, logs=[{}, target]),
         "lost": stored_call("roles", "lost", NOON + 2 * MINUTE, logs=lost),
+        "plain": stored_call("roles", "plain", NOON + 4 * MINUTE, caller_number="300", caller_extension=""),
         "live": stored_call("roles", "live", now, logs=[{**target, "ended_at": None, "outcome": ""}], **open_now),
         "hidden": stored_call("roles", "hidden", NOON + 3 * MINUTE, logs=[{"caller_domain": SECRET}], **hidden),
         "hidden live": stored_call(
             "roles", "hidden live", now, logs=[{"caller_domain": SECRET, "ended_at": None}], **open_now, **hidden
+        ),
+        "hidden namesake": stored_call(  # somebody outside who calls from a number like the extension's
+            *("roles", "hidden namesake", NOON + 5 * MINUTE),
+            logs=[{"caller_domain": SECRET}],
+            **hidden | {"direction": "inbound", "caller_number": "300", "caller_extension": ""},
         ),
     }
     write(warehouse.client, list(made.values()))
@@ -90,12 +97,12 @@ async def test_who_sees_which_calls(
     nobody: dict[str, str],
     manager: dict[str, str],
 ) -> None:
-    own = {"made", "got", "lost"}
+    own = {"made", "got", "lost", "plain"}
     for path in (CDRS, LOGS, "/api/user/cdrs"):
         assert await found(anonymous, path, user) == own
         assert await found(anonymous, path, nobody) == set()
-        assert await found(anonymous, path, manager) == own | {"hidden"}
-    assert (await anonymous.get(CDRS, headers=user)).json()["count"] == 3
+        assert await found(anonymous, path, manager) == own | {"hidden", "hidden namesake"}
+    assert (await anonymous.get(CDRS, headers=user)).json()["count"] == 4
     logs = (await anonymous.get(f"{LOGS}?filter=call_id eq 'lost'", headers=user)).json()
     assert logs["count"] == 3  # all targets of a call of one's own
 
@@ -104,8 +111,8 @@ async def test_own_calls_of_somebody_who_sees_all(
     anonymous: httpx.AsyncClient, calls: dict[str, Any], warehouse: Warehouse
 ) -> None:
     headers = header(create_token(warehouse.client, "roles", "boss", role="manager", extension="300"))
-    assert await found(anonymous, CDRS, headers) == {"made", "got", "lost", "hidden"}
-    assert await found(anonymous, "/api/user/cdrs", headers) == {"made", "got", "lost"}
+    assert await found(anonymous, CDRS, headers) == {"made", "got", "lost", "plain", "hidden", "hidden namesake"}
+    assert await found(anonymous, "/api/user/cdrs", headers) == {"made", "got", "lost", "plain"}
 
 
 @pytest.mark.parametrize("path", [CDRS, LOGS, "/api/user/cdrs", "/api/sessions"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.calls.causes import q850_name, q850_token
+from pipeline.warehouse.callers import MADE_BY
 from pipeline.warehouse.dispositions import ANSWERED, TALK_S, TOTAL_S, epoch
 from pipeline.warehouse.expressions import Column
 
@@ -48,9 +49,7 @@ _TRANSFERRED_AT: Final = (
     f"JSONExtractInt(arrayFirst(move -> JSONExtractString(move, 'result') = 'answered', {_TRANSFERS}), 'at')"
 )
 
-USER: Final = Column(
-    "caller_user_id", "if(length(caller_extension) < 10, toUInt32OrZero(caller_extension), 0)", "number"
-)
+USER: Final = Column("caller_user_id", f"if(length({MADE_BY}) < 10, toUInt32OrZero({MADE_BY}), 0)", "number")
 STATUS: Final = Column(
     "status",
     _looked_up([q850_token(code) or "UNSPECIFIED" for code in _CODES[:-1]] + ["ORIGINATOR_CANCEL"], "UNSPECIFIED"),
@@ -77,8 +76,7 @@ CALLER_ID: Final = Column(
 # The extension that made the call, or the one that took it.
 SRC: Final = Column(
     "src",
-    "multiIf(caller_extension != '', toString(caller_extension),"
-    f" direction = 'inbound' AND {ANSWERED}, answered_by, '')",
+    f"multiIf({MADE_BY} != '', {MADE_BY}, direction = 'inbound' AND {ANSWERED}, answered_by, '')",
 )
 TRANSFER_TO: Final = Column("transfer_to", f"JSONExtractString(arrayElement({_TRANSFERS}, -1), 'to')")
 CONFERENCE_TO: Final = Column("conference_to", "JSONExtractString(detail, 'conferences', 1, 1)")

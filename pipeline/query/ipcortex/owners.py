@@ -91,10 +91,15 @@ class Owners:
 
 def device_id(device: Device) -> str:
     """MAC address and port, without separators; another id as it is."""
-    bare = re.sub(r"[:.\-\s]", "", device.id).lower()
-    if not _MAC.fullmatch(bare):
+    mac = bare(device.id)
+    if not _MAC.fullmatch(mac):
         return device.id + device.port
-    return bare + (device.port or "0")
+    return mac + (device.port or "0")
+
+
+def bare(name: str) -> str:
+    """A device id without separators and case, as ids are compared."""
+    return re.sub(r"[:.\-\s]", "", name).lower()
 
 
 def _handsets(extensions: Iterable[Extension]) -> Iterator[tuple[Extension, Device]]:
@@ -105,5 +110,5 @@ def _is_soft(device: Device) -> bool:
     """A softphone: it says so, or its address was made up (the bit of locally administered ones, IEEE 802)."""
     if _SOFT.search(device.name):
         return True
-    bare = re.sub(r"[:.\-\s]", "", device.id).lower()
-    return bool(_MAC.fullmatch(bare)) and bool(int(bare[:2], 16) & 0x02)
+    mac = bare(device.id)
+    return bool(_MAC.fullmatch(mac)) and bool(int(mac[:2], 16) & 0x02)

@@ -16,7 +16,7 @@ import orjson
 from pipeline.directory.model import Directory
 from pipeline.query.auth import Caller
 from pipeline.query.hidden_numbers import Hide, in_full
-from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners
+from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners, bare
 from pipeline.query.ipcortex.rows import (
     BILL_S,
     DIALLED,
@@ -188,7 +188,10 @@ async def _received(report: Report, wanted: frozenset[str] | None, *, ddi: bool)
         first_ms=scope.first_ms,
         end_ms=scope.end_ms,
     ):
-        boxes = {row["session_id"]: row["id"] for row in rows if row["kind"] == "voicemail"}
+        boxes: dict[int, set[str]] = {}
+        for row in rows:
+            if row["kind"] == "voicemail":
+                boxes.setdefault(row["session_id"], set()).add(row["number"])
         visits = await _visits(report, [row["session_id"] for row in rows if row["kind"] == "queue_agent"])
         for row in rows:
             company = owners.company(row["number"])
@@ -226,7 +229,7 @@ async def _visits(report: Report, sessions: list[int]) -> Mapping[int, list[dict
 async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: bool) -> dict[str, Calls]:
     """The calls of devices of the wanted companies, by company and device."""
     scope, owners = report.scope, report.owners
-    devices = frozenset(scope.deviceids)
+    devices = frozenset(bare(name) for name in scope.deviceids)
     found: dict[str, Calls] = {}
     async for rows in oldest_first(
         report.reader,
@@ -240,7 +243,7 @@ async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: boo
         for row in rows:
             outward = row["direction"] == "inbound_outbound"
             owner = owners.of(row["owner"], row["sip_user"], "" if outward else row["caller_name"])
-            if (wanted is not None and owner.company not in wanted) or (devices and owner.key not in devices):
+            if (wanted is not None and owner.company not in wanted) or (devices and bare(owner.key) not in devices):
                 continue
             line = found.setdefault(owner.company, {}).get(owner.key)
             if line is None:

@@ -70,6 +70,10 @@ async def auth(request: Request) -> Response:
     return answer
 
 
+router.add_api_route("/auth", auth, methods=["POST"], include_in_schema=False)
+
+
+@router.get("/auth/logout", include_in_schema=False)
 @router.post(
     "/auth/logout",
     operation_id="ipcortex_logout",

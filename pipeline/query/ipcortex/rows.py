@@ -6,7 +6,7 @@ it stands in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -18,17 +18,21 @@ from pipeline.query.hidden_numbers import Hide, in_full
 from pipeline.query.stable_numbers import number_of
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.dispositions import TOTAL_S, epoch, lasting
-from pipeline.warehouse.expressions import Column, In, Literal, Node
+from pipeline.warehouse.expressions import Column, Compare, In, Literal, Node
 from pipeline.warehouse.reader import Row
 
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
 
+# Codes of the PBX itself (*600) are answered by no person, and last all the same; no extension is called so.
+_CODE: Final = "(substring({}, 1, 1) IN ('*', '#'))"
+_IS_CODE: Final = _CODE.format("callee_number")
 # Received: targets that are extensions, of calls that somebody made to them; boxes tell of voicemail.
 _PHONES: Final = ("extension", "ring_group_member", "queue_agent")
 RECEIVED: Final[tuple[Node, ...]] = (
     In(CALL_LOG["kind"], tuple(Literal(kind) for kind in (*_PHONES, "voicemail"))),
     In(CALL_LOG["direction"], tuple(Literal(way) for way in ("inbound", "internal", "inbound_outbound"))),
+    Compare("eq", Column("code", _CODE.format("number"), "number"), Literal("0", quoted=False)),
 )
 _UNTIL: Final = "if(isNull(answered_at), ended_at, answered_at)"
 _TALKED: Final = "outcome = 'answered' AND isNotNull(answered_at)"
@@ -47,11 +51,9 @@ OWNER: Final = Column(
     " caller_extension != '', toString(caller_extension), caller_number)",
 )
 SIP_USER: Final = Column("sip_user", "if(direction = 'inbound_outbound', '', caller_number)")
-# Codes of the PBX itself (*600) are answered by no person, and last all the same.
-_CODE: Final = "substring(callee_number, 1, 1) IN ('*', '#')"
 BILL_S: Final = Column(
     "bill_s",
-    f"if({_CODE} AND isNull(talk_started_at), {lasting('answered_at')}, {lasting('talk_started_at')})",
+    f"if({_IS_CODE} AND isNull(talk_started_at), {lasting('answered_at')}, {lasting('talk_started_at')})",
     "number",
 )
 # A call that went outside and was answered, and that no tariff has priced.
@@ -67,6 +69,7 @@ DIALLED_COLUMNS: Final = (
     Column("outward_trunk", "JSONExtractString(detail, 'outward_trunk')"),
 )
 
+_WITHHELD: Final = ("", "anonymous", "withheld", "restricted", "private", "unavailable")
 _DETAILS: Final = {"answered": "Answered", "busy": "Busy", "failed": "Failed"}
 _QUEUE_WORDS: Final = {
     "answered": "Answered",
@@ -79,7 +82,7 @@ _QUEUE_WORDS: Final = {
 
 
 def received(
-    row: Row, boxes: Mapping[int, int], visits: Sequence[Mapping[str, Any]], hide: Hide = in_full
+    row: Row, boxes: Mapping[int, Collection[str]], visits: Sequence[Mapping[str, Any]], hide: Hide = in_full
 ) -> dict[str, Any]:
     """A call as an extension received it. `boxes` are the voicemail boxes reached, by session; `visits` the
     call's times in queues; `hide` masks numbers."""
@@ -88,7 +91,7 @@ def received(
     return {
         "acctid": number_of(row["id"]),
         "calldate": at // 1000,
-        "caller": hide(row["caller_number"]) or "Anonymous",
+        "caller": _shown_caller(row["caller_number"], hide),
         "type": "Internal" if row["direction"] == "internal" else "External",
         "ringtime": row["ring_s"],
         "billsecs": row["talk_s"],
@@ -151,9 +154,17 @@ def _type(row: Row, directory: Directory) -> str:
     return _CLASSES.get(class_.upper(), class_.capitalize()) or "External"
 
 
-def _detail(row: Row, boxes: Mapping[int, int]) -> str:
+def _shown_caller(number: str, hide: Hide) -> str:
+    """The caller's number, or that it was withheld (RFC 3323 and what carriers write)."""
+    return "Anonymous" if number.lower() in _WITHHELD else hide(number)
+
+
+def _detail(row: Row, boxes: Mapping[int, Collection[str]]) -> str:
+    reached = boxes.get(row["session_id"], ())
+    if row["outcome"] != "answered" and row["number"] in reached:
+        return "Voicemail"  # its own box, also where the PBX tells of no diversion
     if row["outcome"] != "answered" and row["reroute_reason"]:
-        return "Voicemail" if row["session_id"] in boxes else "Diverted"
+        return "Voicemail" if reached else "Diverted"
     return _DETAILS.get(row["outcome"], "Not answered")
 
 

@@ -19,6 +19,7 @@ from pipeline.query.problems import unavailable
 from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
 from pipeline.query.v1.shown import shown
 from pipeline.settings import Settings
+from pipeline.warehouse.callers import parties
 
 
 def router(settings: Settings) -> APIRouter:
@@ -90,5 +91,6 @@ def sees(caller: Caller, document: Mapping[str, Any]) -> bool:
     mine = caller.extension
     if not mine or document.get("retired"):
         return False
-    sides = (document["caller"]["extension"], document["callee"]["extension"])
+    by, to = document["caller"], document["callee"]
+    sides = parties(document["direction"], by["number"], by["extension"], to["extension"])
     return mine in sides or any(log["number"] == mine for log in document["logs"])

@@ -123,6 +123,35 @@ async def test_widths_of_hours(dialer: httpx.AsyncClient, company: Company) -> N
     assert (short["call_duration"], short["call_bill_duration"]) == ("0:00:05", "00:00:00")
 
 
+async def test_extensions_of_a_plain_producer(dialer: httpx.AsyncClient, company: Company) -> None:
+    """One that tells the caller's number alone: inside, it is the extension."""
+    tenant = "plain-producer"
+    changes = {"caller_extension": "", "caller_number": "104"}
+    calls = [
+        stored_call(tenant, "internal", 1_724_155_200_000, **changes),
+        stored_call(tenant, "outbound", 1_724_155_260_000, **changes | {"direction": "outbound"}),
+        stored_call(tenant, "inbound", 1_724_155_320_000, **changes | {"direction": "inbound", "answered_by": "105"}),
+        stored_call(
+            *(tenant, "line", 1_724_155_380_000),
+            **changes | {"direction": "outbound", "caller_number": "+441632960000"},
+        ),
+    ]
+    write(company.client, calls)
+    dialer.auth = httpx.BasicAuth(tenant, create_token(company.client, tenant, "t"))
+    found = await rows(dialer, "user;extension number", fields="total calls")
+    assert [(row["caller_user_id"], row["src"], row["total"]) for row in found] == [
+        *((0, "", "1"), (0, "105", "1"), (104, "104", "2")),
+    ]
+    assert [row["total"] for row in await rows(dialer, "user", {"user": [104]}, fields="total calls")] == ["2"]
+    listed = (await dialer.get("/api/cdrs/limit/10;0/caller_user_id/104")).json()["cdrs"]
+    assert {item["call_uuid"] for item in listed} == {"internal", "outbound"}
+
+
+@pytest.mark.parametrize("limit", [2, 2.0, "2"])
+async def test_a_limit_as_any_number(dialer: httpx.AsyncClient, limit: object) -> None:
+    assert len(await rows(dialer, "destination", limit=limit)) == 2
+
+
 async def test_types_of_calls(dialer: httpx.AsyncClient) -> None:
     async def total(filter_: dict[str, Any]) -> int:
         return sum(int(row["total"]) for row in await rows(dialer, "user", filter_))

@@ -101,6 +101,28 @@ async def test_company_as_text_and_as_list(pabx: httpx.AsyncClient) -> None:
     assert await report(pabx, "incalls", company=[]) == await report(pabx, "incalls")
 
 
+async def test_received_calls_of_a_plain_producer(http: httpx.AsyncClient, company: Company) -> None:
+    """No diversion is told of, only that the box was reached; a code of the PBX is nobody's extension."""
+    tenant, at = "plain-box", NOON * 1000
+    missed = {"answered_at": None, "talk_ms": 0, "outcome": "no_answer", "direction": "inbound"}
+    box = {"kind": "voicemail", "number": "201", "outcome": "answered", "direction": "inbound"}
+    calls = [
+        stored_call(tenant, "box", at, logs=[missed | {"caller_number": "anonymous"}, box], direction="inbound"),
+        stored_call(tenant, "group", at + 60_000, logs=[missed | {"number": "202"}, box], direction="inbound"),
+        stored_call(tenant, "code", at + 120_000, logs=[{"number": "*600"}], callee_number="*600"),
+    ]
+    write(company.client, calls)
+    http.headers["Authorization"] = f"Bearer {create_token(company.client, tenant, 't')}"
+    found = await report(http, "incalls")
+    told = {key: [(call["caller"], call["detail"]) for call in line["calls"]] for key, line in found.items()}
+    assert told == {"201": [("Anonymous", "Voicemail")], "202": [("101", "Not answered")]}
+
+
+@pytest.mark.parametrize("spelling", ["0c383e0000011", "0C383E0000011", "0c:38:3e:00:00:01:1"])
+async def test_a_device_in_several_spellings(pabx: httpx.AsyncClient, spelling: str) -> None:
+    assert list(await report(pabx, "outcalls", deviceids=[spelling])) == ["0c383e0000011"]
+
+
 async def test_some_extensions(pabx: httpx.AsyncClient) -> None:
     assert dates(await report(pabx, "incalls", extensions=["203", 999])) == {"203": [11, 12]}
     assert dates(await report(pabx, "incalls", extensions=203)) == {"203": [11, 12]}
@@ -272,6 +294,8 @@ async def test_a_session(http: httpx.AsyncClient) -> None:
     http.cookies.set(COOKIE, body["user"]["session"])
     answer = await http.post("/rest/call/outsummary", json={"scope": MONTH})
     assert (answer.status_code, answer.json()["result"]) == (200, "fail")
+    assert (await http.post("/rest/auth", json={"auth": auth})).json()["result"] == "success"
+    assert (await http.get("/rest/auth/logout")).json() == {"result": "success"}
 
 
 async def test_credentials_in_the_body(http: httpx.AsyncClient, company: Company) -> None:
