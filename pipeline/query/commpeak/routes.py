@@ -156,9 +156,8 @@ def _whole(body: dict[str, Any], name: str, default: int, least: int, most: int)
     value = body.get(name)
     if value is None:
         return default
-    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value, re.ASCII):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer():  # JSON knows one kind of numbers
+    digits = isinstance(value, str) and re.fullmatch(r"\d{1,18}", value, re.ASCII)
+    if digits or (isinstance(value, float) and value.is_integer()):  # JSON knows one kind of numbers
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise invalid(name, shown(value), f"is no whole number from {least} to {most}; leave it out for {default}")
