@@ -58,9 +58,14 @@ def calls(warehouse: Warehouse) -> dict[str, Any]:
             "roles", "hidden live", now, logs=[{"caller_domain": SECRET, "ended_at": None}], **open_now, **hidden
         ),
         "hidden namesake": stored_call(  # somebody outside who calls from a number like the extension's
-            *("roles", "hidden namesake", NOON + 5 * MINUTE),
+            "roles",
+            "hidden namesake",
+            NOON + 5 * MINUTE,
             logs=[{"caller_domain": SECRET}],
-            **hidden | {"direction": "inbound", "caller_number": "300", "caller_extension": ""},
+            direction="inbound",
+            caller_number="300",
+            caller_extension="",
+            caller_domain=SECRET,
         ),
     }
     write(warehouse.client, list(made.values()))

@@ -126,13 +126,15 @@ async def test_widths_of_hours(dialer: httpx.AsyncClient, company: Company) -> N
 async def test_extensions_of_a_plain_producer(dialer: httpx.AsyncClient, company: Company) -> None:
     """One that tells the caller's number alone: inside, it is the extension."""
     tenant = "plain-producer"
-    changes = {"caller_extension": "", "caller_number": "104"}
+    changes: dict[str, Any] = {"caller_extension": "", "caller_number": "104"}
     calls = [
         stored_call(tenant, "internal", 1_724_155_200_000, **changes),
         stored_call(tenant, "outbound", 1_724_155_260_000, **changes | {"direction": "outbound"}),
         stored_call(tenant, "inbound", 1_724_155_320_000, **changes | {"direction": "inbound", "answered_by": "105"}),
         stored_call(
-            *(tenant, "line", 1_724_155_380_000),
+            tenant,
+            "line",
+            1_724_155_380_000,
             **changes | {"direction": "outbound", "caller_number": "+441632960000"},
         ),
     ]
