@@ -171,12 +171,15 @@ def _trunk(course: Course) -> str:
 
 
 def _service_number(course: Course, moves: list[dict[str, Any]]) -> str:
+    """The number of the queue, or of the group whose phones rang, whether or not one of them answered."""
     if course.visits:
         return course.visits[0].number
+    phones = [target for target in course.targets if target.kind in _PHONES]
     for item in moves:
-        if item["kind"] == "ring_group":
-            return str(item["from"] or "")
-    return ""
+        if item["kind"] == "ring_group":  # out of the group to the phone that won, or into the group
+            inward = phones and all(target.number != item["to"] for target in phones)
+            return str(item["to" if inward else "from"] or "")
+    return course.caller.callee.number if any(target.kind == "ring_group_member" for target in phones) else ""
 
 
 def _missed(course: Course) -> list[str]:

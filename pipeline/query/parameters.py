@@ -40,7 +40,8 @@ def parse(
         if name not in known and ignore_others:
             continue
         if name not in known:
-            raise invalid(name[:80] or "query string", None, f"is no parameter here; there are {', '.join(known)}")
+            there_are = f"there are {', '.join(known)}" if known else "this path takes none"
+            raise invalid(name[:80] or "query string", None, f"is no parameter here; {there_are}")
         values = found.setdefault(name, [])
         values.append(_text(raw_value, name))
         if len(values) > 1 and name not in repeatable:

@@ -309,6 +309,10 @@ async def test_ids_are_understood_in_base64_too(client: httpx.AsyncClient, wareh
     plain, other = await client.get(f"{path}{id_}"), await client.get(f"{path}{encoded}")
     assert plain.status_code == other.status_code == 200
     assert plain.json() == other.json()
+    asked = (f"id eq '{encoded}'", f"'{encoded}' eq id", f"id in ('1', '{encoded}')", f"id eq {id_}")
+    for filter_ in asked:
+        items = (await client.get(path.rstrip("/"), params={"filter": filter_})).json()["items"]
+        assert [item["id"] for item in items] == [str(id_)], filter_
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from pipeline.errors import shortened
 from pipeline.instants import instant
+from pipeline.query.portsip.ids import plain_id
 from pipeline.query.problems import invalid
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.conditions import FUNCTIONS
@@ -117,6 +119,19 @@ def parse_search(text: str | None, columns: tuple[Column, ...]) -> Node:
     return parts[0] if len(parts) == 1 else Any_(parts)
 
 
+def _like(other: Operand, operand: Operand) -> Operand:
+    """The operand as it is compared with `other`: an id is understood in base64, too, as in a path."""
+    return _decimal(operand) if _is_id(other) and isinstance(operand, Literal) else operand
+
+
+def _is_id(operand: Operand) -> bool:
+    return isinstance(operand, Column) and operand.kind == "id"
+
+
+def _decimal(literal: Literal) -> Literal:
+    return replace(literal, text=plain_id(literal.text or "") or literal.text)
+
+
 class _Filter:
     """One filter text on its way to a tree."""
 
@@ -172,7 +187,8 @@ class _Filter:
             return self._in(left)
         for operator in _COMPARISONS:
             if self._takes(operator):
-                return Compare(operator, left, self._operand())
+                right = self._operand()
+                return Compare(operator, _like(right, left), _like(left, right))
         if isinstance(left, Call) and FUNCTIONS[left.function][1] == "truth":
             return left
         raise self._unexpected(f"an operator ({', '.join(_COMPARISONS)} or in)")
@@ -183,7 +199,7 @@ class _Filter:
         while self._takes(",", "sign"):
             values.append(self._literal())
         self._needs(")")
-        return In(left, tuple(values))
+        return In(left, tuple(_decimal(value) if _is_id(left) else value for value in values))
 
     def _operand(self) -> Operand:
         kind, text = self._peek()

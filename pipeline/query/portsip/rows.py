@@ -10,9 +10,6 @@ CDR_PORTSIP_BLANKS=empty does the same, for clients that take every field for gr
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -20,6 +17,7 @@ from typing import Any, Final, get_args
 
 import orjson
 
+from pipeline.query.portsip.ids import plain_id
 from pipeline.query.problems import not_found
 from pipeline.warehouse.columns import CALL, CALL_LOG
 from pipeline.warehouse.expressions import Column
@@ -137,18 +135,10 @@ def target_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def parse_id(text: str, what: str) -> int:
     """A decimal id, or base64 of one (as in PortSIP's examples); 404 for anything else."""
-    digits = text
-    if not _ID.fullmatch(text):
-        try:
-            digits = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
-        except (binascii.Error, ValueError):
-            digits = ""
-    if not _ID.fullmatch(digits) or int(digits) >= 2**64:
+    digits = plain_id(text)
+    if digits is None:
         raise not_found(f"{what} id {text[:80]!r} has no form of ids; take the id from a list.")
     return int(digits)
-
-
-_ID: Final = re.compile(r"\d{1,20}", re.ASCII)
 
 
 def without_blanks(value: Any) -> Any:

@@ -51,6 +51,7 @@ _SEARCHING: Final = [
     parameter("end_time", _TEXT, "Last start, that second included.", "08/20/2024 23:59:59"),
     parameter("call_from", _TEXT, "Number of the caller.", "101"),
     parameter("call_to", _TEXT, "Number of who answered, else of who was called.", "+441632960123"),
+    parameter("did", _TEXT, "Number dialled from outside, and perhaps its trunk.", "+441632960001:carrier-b"),
     parameter("extension_group", {"type": "integer"}, "Calls whose caller or callee is of this group.", 7),
     parameter("status", {"type": "string", "enum": list(DISPOSITIONS)}, "What became of the call.", "ANSWERED"),
     parameter("enable_fuzzy_search", {"type": "integer", "enum": [0, 1], "default": 0}, "1: parts of numbers.", 1),

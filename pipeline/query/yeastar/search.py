@@ -14,7 +14,7 @@ from pipeline.directory.model import Directory, ExtensionGroup
 from pipeline.query.local_time import end_ms, first_ms, started, zone_of
 from pipeline.query.parameters import Parameters, parse
 from pipeline.query.problems import invalid
-from pipeline.query.yeastar.rows import CALL_TO, SORTABLE
+from pipeline.query.yeastar.rows import CALL_TO, DID_NUMBER, SORTABLE, SRC_TRUNK
 from pipeline.query.yeastar.times import parse_time
 from pipeline.warehouse.clauses import Order
 from pipeline.warehouse.columns import CALL
@@ -25,7 +25,7 @@ PAGING: Final = ("access_token", "page", "page_size", "sort_by", "order_by")
 # Later versions of the vendor search these too; no call here has any, so they find none.
 _NEVER: Final = ("pin_code", "disposition_code_list", "call_note_remark")
 FILTERS: Final = (
-    *("start_time", "end_time", "call_from", "call_to", "extension_group", "status", "enable_fuzzy_search"),
+    *("start_time", "end_time", "call_from", "call_to", "did", "extension_group", "status", "enable_fuzzy_search"),
     *_NEVER,
 )
 MOST_ROWS: Final = 10_000
@@ -86,6 +86,11 @@ def search_of(options: Parameters, directory: Directory) -> Node | None:
     ):
         if number := options.text(name):
             parts.append(_number(column, extension, number, fuzzy))
+    if did := options.text("did"):
+        number, _, trunk = did.partition(":")
+        parts.append(_number(DID_NUMBER, None, number, fuzzy=False))
+        if trunk:
+            parts.append(Compare("eq", SRC_TRUNK, Literal(trunk)))
     if status := options.text("status"):
         word = status.strip().upper()
         if word not in DISPOSITIONS:

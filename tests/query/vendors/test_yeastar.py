@@ -219,6 +219,14 @@ async def test_numbers(pbx: httpx.AsyncClient) -> None:
     assert await times(pbx, call_to="600", **fuzzy) == ["14:02"]
 
 
+async def test_the_number_dialled_from_outside(pbx: httpx.AsyncClient) -> None:
+    all_in = await times(pbx, did="+441632960001")
+    assert all_in == ["14:09", "14:10", "14:11", "14:12", "14:13", "14:14", "14:15"]
+    assert await times(pbx, did="+441632960001:carrier-b") == all_in
+    for nothing in ("+441632960001:carrier-a", "+44163296000", "441632960001:", ":carrier-b"):
+        assert await times(pbx, did=nothing) == [], nothing
+
+
 async def test_groups(pbx: httpx.AsyncClient) -> None:
     groups = (await pbx.get(f"{BASE}/extension_group/list")).json()
     assert groups["total_number"] == 2
