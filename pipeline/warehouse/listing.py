@@ -1,7 +1,7 @@
 """Lists of rows as ClickHouse writes them: pages by keyset, and whole answers piece by piece.
 
 Neither reads rows into objects: what comes is what is sent on. A list is ordered by started_at and id, newest
-or oldest first; rows that arrive meanwhile move no page.
+or oldest first, or by another whole number and id; rows that arrive meanwhile move no page.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ _ROWS_A_RUN: Final = 20_000
 _SETTINGS: Final[Mapping[str, Any]] = {"prefer_column_name_to_alias": 1, "format_csv_null_representation": ""}
 # Formats that have a frame around all rows: one query, whatever its size.
 _FRAMED: Final = frozenset({"Parquet"})
+# Rows of a whole answer in another order than that of time, at most.
+MOST_SORTED: Final = 1000
 _HEADED: Final = {"CSVWithNames": "CSV"}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Which rows of whom, shown how. `select` is SQL of the program, its values in `parameters`, whose
-    names do not begin with p. Started in [first_ms, end_ms), past the place `after`."""
+    names do not begin with p. Started in [first_ms, end_ms), past the place `after`. `by`: SQL of a whole number,
+    never null, by which the rows are ordered in place of started_at, and which stands in places then."""
 
     tenant: str
     source: Source
@@ -45,6 +48,7 @@ class Listing:
     after: Place | None = None
     ascending: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
     def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
         """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
@@ -52,19 +56,23 @@ class Listing:
         sql = f"{matching(self.tenant, self.source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
         if self.after is None:
             return sql
-        # the stretch already ends at this time: the scalar bound that the primary key uses
-        at, sign = moment(self.after.started_at, bindings), ">" if self.ascending else "<"
-        id_ = bindings.bind(self.after.id, "UInt64")
-        return f"{sql} AND (started_at {sign} {at} OR (started_at = {at} AND id {sign} {id_}))"
+        sign, id_ = ">" if self.ascending else "<", bindings.bind(self.after.id, "UInt64")
+        if self.by:
+            key, at = self.by, bindings.bind(self.after.started_at, "Int64")
+        else:  # the stretch already ends at this time: the scalar bound that the primary key uses
+            key, at = "started_at", moment(self.after.started_at, bindings)
+        return f"{sql} AND ({key} {sign} {at} OR ({key} = {at} AND id {sign} {id_}))"
 
     @property
     def order(self) -> str:
         way = "ASC" if self.ascending else "DESC"
-        return f"ORDER BY started_at {way}, id {way}"
+        return f"ORDER BY {self.by or 'started_at'} {way}, id {way}"
 
     def bounds(self) -> tuple[int | None, int | None]:
         """The time that can hold rows: the window, narrowed by the place."""
         first, end = self.first_ms, self.end_ms
+        if self.by:
+            return first, end
         if self.after is not None and self.ascending:
             first = self.after.started_at if first is None else max(first, self.after.started_at)
         elif self.after is not None:
@@ -93,7 +101,22 @@ async def page_of(reader: Reader, listing: Listing, limit: int) -> Lines:
 
 
 _KEY: Final = b',"_key":"'
-_KEY_SQL: Final = "concat(toString(toUnixTimestamp64Milli(started_at)), ' ', toString(id)) AS _key"
+
+
+def _key_sql(listing: Listing) -> str:
+    return f"concat(toString({listing.by or 'toUnixTimestamp64Milli(started_at)'}), ' ', toString(id)) AS _key"
+
+
+async def _those(reader: Reader, listing: Listing, begin: int, end: int | None, wanted: int) -> list[tuple[int, int]]:
+    """The starts and ids of the first rows, `wanted` at most: what whole rows are then read by."""
+    bindings = Bindings()
+    keys = await reader.rows(
+        f"{listing.source.name}_keys",
+        f"SELECT toUnixTimestamp64Milli(started_at) AS _at, id {listing.rows(bindings, begin, end)} {listing.order}"
+        f" LIMIT {bindings.bind(wanted, 'UInt32')} SETTINGS optimize_read_in_order = 0",
+        {**bindings.values, **listing.parameters},
+    )
+    return [(int(key["_at"]), int(key["id"])) for key in keys]
 
 
 async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
@@ -101,20 +124,16 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
         bindings = Bindings()
         of = listing.rows(bindings, begin, end)
         if end is not None and end - begin > _NARROW_MS:  # keys first: whole rows are read of the page only
-            keys = await reader.rows(
-                f"{listing.source.name}_keys",
-                f"SELECT toUnixTimestamp64Milli(started_at) AS _at, id {of} {listing.order}"
-                f" LIMIT {bindings.bind(wanted, 'UInt32')} SETTINGS optimize_read_in_order = 0",
-                {**bindings.values, **listing.parameters},
-            )
+            keys = await _those(reader, listing, begin, end, wanted)
             if not keys:
                 return []
             bindings = Bindings()
             of = replace(listing, where=EVERYTHING).rows(bindings, begin, end)
-            of += by_keys([(int(key["_at"]), int(key["id"])) for key in keys], bindings)
+            of += by_keys(keys, bindings)
         body = await reader.body(
             f"{listing.source.name}_list",
-            f"SELECT {listing.select}, {_KEY_SQL} {of} {listing.order} LIMIT {bindings.bind(wanted, 'UInt32')}",
+            f"SELECT {listing.select}, {_key_sql(listing)} {of} {listing.order}"
+            f" LIMIT {bindings.bind(wanted, 'UInt32')}",
             {**bindings.values, **listing.parameters},
             "JSONEachRow",
             _SETTINGS,
@@ -124,7 +143,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
     first, end = listing.bounds()
     if listing.where is NOTHING:
         return []
-    if is_narrow(listing.where):
+    if is_narrow(listing.where) or listing.by:
         return await stretch(EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end, limit)
     if listing.ascending:
         begin = first
@@ -202,19 +221,23 @@ async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | No
     """All rows in ClickHouse's format `form`, piece by piece, at most `limit` of them. Memory does not grow with
     their number, here or (formats with a frame aside) in ClickHouse. Raises what `page_of` raises, also after
     some pieces."""
-    listing = await _narrowed(reader, listing)
+    listing, keys = await _narrowed(reader, listing), list[tuple[int, int]]()
     first, end = listing.bounds()
     begin, until = EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end
     windows = [(begin, until, 0)]
-    if form not in _FRAMED:
+    if listing.by:  # few enough for their keys to be read first
+        keys = await _those(reader, listing, begin, until, MOST_SORTED if limit is None else limit)
+        windows = [(begin, until, len(keys))] if keys else []
+    elif form not in _FRAMED:
         runs = _runs(await _days(reader, listing))
         windows = [(max(begin, low * DAY_MS), min(until, (high + 1) * DAY_MS), rows) for low, high, rows in runs]
     for place, (low, high, rows) in enumerate(windows or [(begin, begin, 0)]):
         bindings = Bindings()
+        of = listing.rows(bindings, low, high) + (by_keys(keys, bindings) if listing.by and keys else "")
         tail = "" if limit is None else f" LIMIT {bindings.bind(limit, 'UInt64')}"
         async for piece in reader.stream(
             f"{listing.source.name}_stream",
-            f"SELECT {listing.select} {listing.rows(bindings, low, high)} {listing.order}{tail}",
+            f"SELECT {listing.select} {of} {listing.order}{tail}",
             {**bindings.values, **listing.parameters},
             form if place == 0 else _HEADED.get(form, form),
             _SETTINGS,

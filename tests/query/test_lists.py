@@ -158,6 +158,71 @@ async def test_cursors_go_both_ways_and_by_both_doors(client: httpx.AsyncClient,
     assert seen == (wanted if sort.startswith("-") else wanted[::-1])
 
 
+ORDERED: dict[str, tuple[int | None, str | None]] = {  # call_id: (talk_ms, cost)
+    "a": (1_000, None),
+    "b": (90_000, "0.0125"),
+    "c": (1_000, "10"),
+    "d": (5_000, "2.5"),
+    "e": (0, None),
+}
+
+
+@pytest.fixture(scope="module")
+def ordered(warehouse: Warehouse) -> dict[str, str]:
+    days = [
+        stored_call("ordered", name, NOON + place * 40 * 24 * 60 * MINUTE, talk_ms=talk, cost=cost or "")
+        for place, (name, (talk, cost)) in enumerate(ORDERED.items())
+    ]
+    write(warehouse.client, days)
+    return {"Authorization": f"Bearer {create_token(warehouse.client, 'ordered', 't')}"}
+
+
+@pytest.mark.parametrize(
+    ("sort", "wanted"),
+    [
+        ("talk_ms", ["eac", "d", "b"]),
+        ("-talk_ms", ["b", "d", "ca", "e"]),
+        ("cost", ["ae", "b", "d", "c"]),
+        ("-cost", ["c", "d", "b", "ea"]),
+        ("ended_at", ["abcde"]),
+        ("-duration_ms", ["edcba"]),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2, 10])
+async def test_other_orders_page_by_page(
+    client: httpx.AsyncClient, ordered: dict[str, str], sort: str, wanted: list[str], limit: int
+) -> None:
+    """Equal ones are in the order of their ids, which is that of time."""
+    names = list("".join(wanted))
+    url, seen = f"/v1/calls?limit={limit}&fields=call_id&sort={sort}", list[str]()
+    for _ in range(10):
+        answer = await client.get(url, headers=ordered)
+        seen += found(answer)
+        if "next" not in answer.links:
+            break
+        url = answer.links["next"]["url"]
+    assert seen == names
+    rows = await client.get(f"/v1/calls?format=ndjson&limit={limit}&fields=call_id&sort={sort}", headers=ordered)
+    assert [json.loads(line)["call_id"] for line in rows.text.splitlines()] == names[:limit]
+
+
+async def test_other_orders_have_their_bounds(client: httpx.AsyncClient, ordered: dict[str, str]) -> None:
+    url = "/v1/calls?sort=-talk_ms&fields=call_id"
+    assert (await client.get(f"{url}&talk_ms[lt]=5000&count=true", headers=ordered)).json()["count"] == 3
+    assert (await client.get(f"{url}&from=2030-01-01T00:00:00Z", headers=ordered)).json()["data"] == []
+    assert (await client.get(f"{url}&format=csv&limit=5&from=2030-01-01T00:00:00Z", headers=ordered)).text == (
+        '"call_id"\n'
+    )
+    for more in ("&format=csv", "&format=csv&limit=1001"):
+        assert (await client.get(url + more, headers=ordered)).status_code == 400
+    assert (await client.get("/v1/calls?sort=-user_data", headers=ordered)).status_code == 400
+    page = (await client.get(f"{url}&limit=2", headers=ordered)).json()
+    other = await client.get(f"/v1/calls?sort=talk_ms&cursor={page['next_cursor']}", headers=ordered)
+    assert other.status_code == 400  # a place in another list
+    logs = (await client.get("/v1/call-logs?sort=-talk_ms&limit=3", headers=ordered)).json()
+    assert len(logs["data"]) == 3
+
+
 async def test_an_old_first_list_stays_while_calls_arrive(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
     header = {"Authorization": f"Bearer {create_token(warehouse.client, 'upwards', 't')}"}
     day = 24 * 60 * MINUTE

@@ -46,7 +46,7 @@ _HOUR_MS: Final = 3_600_000
 _LOCAL: Final = ("hour_of_day", "day_of_week")
 _VISIT_DIMENSIONS: Final = ("queue", "queue_name", "queue_reason", "queue_agent")
 
-_VISITS: Final = Table("queue-visits", QUEUE_VISITS, calls.TABLE.fields, calls.TABLE.groups, visible_calls)
+_VISITS: Final = Table("queue-visits", QUEUE_VISITS, calls.TABLE.fields, calls.TABLE.groups, visible_calls, {})
 _TABLES: Final = {each.name: each for each in (calls.TABLE, call_logs.TABLE, _VISITS)}
 
 

@@ -16,7 +16,7 @@ from pipeline.query.portsip.rows import parse_id
 from pipeline.query.problems import RequestProblem, not_found
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
-from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, document_select, parameters_of
+from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select, parameters_of
 from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
 from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.query.v1.shown import shown
@@ -31,7 +31,7 @@ from pipeline.warehouse.stored import as_call
 from schemas.call import document
 from schemas.call_model import CallDocument
 
-TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls)
+TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls, CALL_SORTS)
 _EXAMPLE: Final = {
     "filter": {"direction": "inbound", "or": [{"status": "abandoned"}, {"wait_ms": {"gt": 20000}}]},
     "from": "2026-03-10T00:00:00Z",

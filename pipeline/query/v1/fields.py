@@ -149,6 +149,19 @@ LOG_FIELDS: Final = _table(
     _text("user_data"),
 )
 
+
+def _sorts(*names: str) -> Mapping[str, str]:
+    """What lists can be ordered by beside started_at, as whole numbers; what is absent comes first, going up."""
+    return {name: f"ifNull(toInt64({name}), -1)" for name in names}
+
+
+CALL_SORTS: Final[Mapping[str, str]] = {
+    **_sorts(*(f"{name}_ms" for name in ("duration", "talk", "billable", "ring", "wait", "hold", "setup"))),
+    "ended_at": f"ifNull(toUnixTimestamp64Milli(ended_at), {-(10**15)})",
+    "cost": "if(cost = '', -1, toInt64(toDecimal128OrZero(cost, 9) * 1000000000))",
+}
+LOG_SORTS: Final = _sorts("talk_ms", "ring_ms")
+
 # Names that stand for several fields: any of them may match.
 CALL_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "caller": ("caller.number",),

@@ -24,7 +24,7 @@ from pipeline.query.v1.filters import OPERATORS, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.warehouse.clauses import Source
 from pipeline.warehouse.expressions import All, Column, Node
-from pipeline.warehouse.listing import Listing, count_of, page_of, stream_of
+from pipeline.warehouse.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 
 MEMBERS: Final = ("filter", "from", "to", "fields", "sort", "limit", "cursor", "format", "count")
 _DEFAULT_LIMIT: Final = 100
@@ -41,11 +41,17 @@ class Table:
     fields: Mapping[str, Field]
     groups: Mapping[str, tuple[str, ...]]
     visible: Callable[[Caller], Node]
+    sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
 
     def language(self, look: Look) -> Language:
         """The filters of this table. Names are compared as they are shown."""
         fields = {path: field for path, field in self.fields.items() if path != "tenant"}
         return Language(fields, self.groups, lambda field: _compared(field, look))
+
+    @property
+    def orders(self) -> list[str]:
+        """The values of `sort`."""
+        return [f"{way}{name}" for name in ("started_at", *self.sorts) for way in ("-", "")]
 
     @property
     def shown(self) -> list[Field]:
@@ -71,10 +77,11 @@ class Question:
     cursor: str | None
     form: Format
     counted: bool
+    by: str = ""
 
     @property
     def kept(self) -> str:
-        return repr((self.where, self.first_ms, self.end_ms, self.ascending))
+        return repr((self.where, self.first_ms, self.end_ms, self.ascending, *([self.by] if self.by else [])))
 
 
 async def asked(request: Request, caller: Caller, table: Table) -> Question:
@@ -145,11 +152,16 @@ def _question(
     if begin is not None and end is not None and begin > end:
         raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
     sort = members.get("sort") or "-started_at"
-    if sort not in ("started_at", "-started_at"):
-        raise invalid("sort", sort, "is neither -started_at (newest first) nor started_at")
+    if sort not in table.orders:
+        raise invalid("sort", sort, f"is none of {', '.join(table.orders)}")
+    by = table.sorts.get(sort.removeprefix("-"), "")
+    if by and form is not JSON and (limit is None or limit > MOST_SORTED):
+        raise invalid(
+            "sort", sort, f"orders pages, and files with a limit of at most {MOST_SORTED}; all others are by started_at"
+        )
     fields = chosen_fields(table, members.get("fields"))
     ascending = not sort.startswith("-")
-    return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted)
+    return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted, by)
 
 
 def moment_of(name: str, text: str | None) -> int | None:
@@ -193,9 +205,10 @@ def listing_of(caller: Caller, table: Table, question: Question, look: Look) -> 
         All((question.where, table.visible(caller))),
         question.first_ms,
         question.end_ms,
-        place_of(question.cursor, question.kept) if question.cursor else None,
+        place_of(question.cursor, question.kept, timed=not question.by) if question.cursor else None,
         question.ascending,
         parameters_of(look, caller.tenant),
+        question.by,
     )
 
 
@@ -260,7 +273,10 @@ def documented(table: Table) -> list[dict[str, Any]]:
         ),
         parameter("cursor", {"type": "string"}, "`next_cursor` of the page before, with the same filters.", ""),
         parameter(
-            "sort", {"type": "string", "enum": ["-started_at", "started_at"]}, "Newest or oldest first.", "-started_at"
+            "sort",
+            {"type": "string", "enum": table.orders},
+            f"Newest or oldest first, or by another field; files then need a limit of at most {MOST_SORTED}.",
+            "-started_at",
         ),
         parameter("fields", {"type": "string"}, "Only these, comma-separated; a group for all in it.", "id,started_at"),
         parameter("format", {"type": "string", "enum": list(FORMATS)}, "Form of the answer, before Accept.", "json"),
@@ -290,7 +306,7 @@ def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
                         "from": _TIME,
                         "to": _TIME,
                         "fields": {"type": "array", "items": {"type": "string", "enum": list(table.fields)}},
-                        "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
+                        "sort": {"type": "string", "enum": table.orders},
                         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS},
                         "cursor": {"type": "string"},
                         "format": {"type": "string", "enum": list(FORMATS)},
