@@ -67,8 +67,8 @@ def _end_reason(call: Call, target: Target) -> str:
         return ""
     if target.talk is not None:
         return call.end_reason if target.talk[1] >= call.ended_at - SAME_INSTANT_MS else "callee_disconnected"
-    if target.outcome == "answered":
-        return call.end_reason
+    if target.outcome == "answered":  # by the PBX, which sent the caller on unless the call ended here
+        return call.end_reason if target.ended >= call.ended_at - SAME_INSTANT_MS else "referred"
     return "cancelled" if target.outcome == "cancelled" else ""
 
 

@@ -42,6 +42,9 @@ def complete(course: Course) -> None:
             move.kind = _kind(by_number.get(move.source, []), move.at)
         elif move.kind == "pickup" and move.source in ("", move.to):
             move.source = _ringing(tried, move)
+        elif move.transfer and not move.source and not move.by:  # told of no leg: who talked with the caller did it
+            talked = (each.number for each in _there(tried, move) if each.answered is not None)
+            move.source = move.by = next(talked, "")
         if move.to:
             known.add(move.to)
         kept.append(move)
@@ -85,15 +88,17 @@ def _kind(tried: list[Target], at: int) -> str:
 
 
 def _ringing(tried: list[Target], move: Move) -> str:
-    """Whom a call was picked up from: the last that rang and had not answered."""
+    """Whom a call was picked up from: the last that rang and had not answered, else who talked."""
+    there = _there(tried, move)
+    return next((each.number for each in there if each.answered is None), there[0].number if there else "")
+
+
+def _there(tried: list[Target], move: Move) -> list[Target]:
+    """Whom else the call had when it was moved, the last first."""
     latest = bisect_right(tried, move.at, key=_started)
-    for place in range(latest - 1, max(-1, latest - _FEWEST), -1):
-        target = tried[place]
-        if target.number == move.to or target.answered is not None:
-            continue
-        if target.ended is None or target.ended >= move.at - FORK_SLACK_MS:
-            return target.number
-    return ""
+    near = tried[max(0, latest - _FEWEST) : latest]
+    alive = [each for each in near if each.ended is None or each.ended >= move.at - FORK_SLACK_MS]
+    return [each for each in reversed(alive) if each.number != move.to]
 
 
 def _started(target: Target) -> int:

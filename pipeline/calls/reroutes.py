@@ -96,6 +96,8 @@ def _leave(targets: list[Target], at: int, kind: str) -> None:
     place = bisect_right(targets, at, key=_started)
     if place:
         left = targets[place - 1]
+        if kind == "pickup" and left.answered is None and (left.ended is None or left.ended > at):
+            left.ended = at  # the channel that rang may go on as the one that took the call
         left.reroute_reason = REROUTE_REASON.get(kind, "")
         left.end_reason = _LEFT_END_REASON.get(kind, "redirected")
 

@@ -17,6 +17,8 @@ ANSWERING: Final = frozenset(
         "answer",
         "callcenter",
         "conference",
+        "delay_echo",
+        "eavesdrop",
         "echo",
         "fifo",
         "gather",

@@ -33,7 +33,8 @@ _MEASURES: Final = {
 def hung_up(headers: Headers) -> list[Event]:
     """CHANNEL_HANGUP: the leg begins to end."""
     at = _end(headers)
-    return [ended(headers, headers.event("ended", at, linked=True)), *transferred(headers, at)]
+    end = ended(headers, parties(headers, headers.event("ended", at, linked=True)))
+    return [end, *transferred(headers, at)]
 
 
 def hung_up_completely(headers: Headers) -> list[Event]:

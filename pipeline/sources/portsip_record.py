@@ -125,8 +125,8 @@ class _Target(msgspec.Struct):
 def call_cdr(session: Session, told: Any) -> list[Event]:
     """The events that the record tells."""
     record = session.record
-    began = record.at("start_time")
-    ended = record.at("ended_time", "end_time")
+    began = record.at("start_time", "started_at")
+    ended = record.at("ended_time", "end_time", "ended_at")
     if not began or not ended:
         missing = "ended_time" if began else "start_time"
         raise Malformed(f"/{missing}: is missing; send the whole event, as PortSIP gives it")
@@ -135,10 +135,10 @@ def call_cdr(session: Session, told: Any) -> list[Event]:
     account = session.event("data", began, "cdr")
     account.reason = DEFINITE
     events.append(account)
-    rang = record.at("ring_time")
+    rang = record.at("ring_time", "rang_at")
     if rang:
         events.append(session.event("rang", rang, "cdr"))
-    answered = record.at("answered_time")
+    answered = record.at("answered_time", "answered_at")
     if answered:
         answer = session.event("answered", answered, "cdr")
         first = min((t for t in targets if t.answered), key=lambda target: target.answered, default=None)
@@ -159,13 +159,13 @@ def _targets(session: Session, told: Any) -> list[_Target]:
         record = Record(item, session.record.zone, session.record.latest)
         destination = record.id("destination", "callee")
         number = session.number(record.text("callee")) or session.number(destination)
-        began = record.at("start_time")
+        began = record.at("start_time", "started_at")
         if not began or not number:
             continue
         reason = record.text("end_reason", "ended_reason").lower()
-        ended = max(record.at("ended_time", "end_time"), began)
+        ended = max(record.at("ended_time", "end_time", "ended_at"), began)
         targets.append(
-            _Target(record, "", number, began, record.at("ring_time"), record.at("answered_time"), ended, reason)
+            _Target(record, "", number, began, record.at("ring_time", "rang_at"), record.at("answered_time", "answered_at"), ended, reason)
         )
         targets[-1].leg = session.leg(f"{destination[:120]}-{began}")
         targets[-1].kind = _KINDS.get(record.text("call_type").lower(), "")
