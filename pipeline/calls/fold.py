@@ -21,7 +21,7 @@ from pipeline.calls.moments import find_answer, find_end, find_start
 from pipeline.calls.moves import instants, moves, sent
 from pipeline.calls.outcome import settle
 from pipeline.calls.plain import plain
-from pipeline.calls.queue import offered, serve, visits
+from pipeline.calls.queue import is_queue, offered, serve, visits
 from pipeline.calls.record import record
 from pipeline.calls.reroutes import reroutes
 from pipeline.calls.roles import caller_leg, roles
@@ -112,6 +112,7 @@ def _understand(course: Course) -> None:
     if story.queue:
         since = {leg_id: None if move is None else move.at for leg_id, move in handed.items()}
         course.visits = visits(story, caller, course.started, since, sent(course.moves))
+        targets[:] = [target for target in targets if not is_queue(target, course.visits)]
         targets += offered(story, course.visits, targets)
     if course.moves:
         complete(course)

@@ -28,6 +28,7 @@ _REASONS = {
 _UNREACHED = {"answered": "answered_elsewhere", "abandoned": "cancelled"}
 _LEFT = "left"  # for a reason that only the rest of the call tells
 _AT_ONCE_MS = 2_000  # between two reports of one move
+_MOST_VISITS = 100  # that are looked at
 _HANGING_UP_MS = 2_000  # between the end of a wait and the end of the call that it ended
 _MEMBERS = frozenset(("extension", "queue_agent", "ring_group_member"))
 
@@ -110,6 +111,14 @@ def _number(event: Event, asked: str) -> str:
     if number:
         return number
     return event.queue if event.queue.lstrip("+*#").isdigit() else asked or event.queue
+
+
+def is_queue(target: Target, found: list[Visit]) -> bool:
+    """Whether a leg is the queue's own: of its number, answered as the caller joins it."""
+    if target.answered is None or target.kind not in ("extension", "queue"):
+        return False
+    near = (visit for visit in found[:_MOST_VISITS] if abs(visit.joined - target.answered) <= _AT_ONCE_MS)
+    return any(target.number == visit.number for visit in near)
 
 
 def offered(story: Story, found: list[Visit], targets: list[Target]) -> list[Target]:

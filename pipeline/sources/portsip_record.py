@@ -171,8 +171,11 @@ def _targets(session: Session, told: Any) -> list[_Target]:
         targets[-1].kind = _KINDS.get(record.text("call_type").lower(), "")
     targets.sort(key=lambda target: (target.began, target.ended, target.leg))
     for place, target in enumerate(targets):
+        later = targets[place + 1 :]
         if target.answered and target.reason == "referred":  # by the PBX itself: a person's is a transfer
-            target.kind = "queue" if _calls_agents(targets[place + 1 :]) else "ivr"
+            target.kind = "queue" if _calls_agents(later) else "ivr"
+        elif target.answered and target.kind == "" and _rings_agents(target, later):
+            target.kind = "queue"
     return targets
 
 
@@ -184,6 +187,11 @@ def _calls_agents(later: list[_Target]) -> bool:
         if target.answered and target.reason == "referred":
             return False
     return False
+
+
+def _rings_agents(target: _Target, later: list[_Target]) -> bool:
+    """Whether agents were called while this target had the caller: it is the queue where he waited."""
+    return any(agent.kind == "queue_agent" and agent.began < target.ended for agent in later[:1])
 
 
 def _told(session: Session, target: _Target, later: list[_Target]) -> list[Event]:
@@ -229,12 +237,13 @@ def _moved(session: Session, target: _Target, later: list[_Target]) -> list[Even
 
 
 def _queue(session: Session, target: _Target, later: list[_Target]) -> list[Event]:
-    joined = session.event("queue_joined", target.began, f"cdr-{target.number}")
+    joined = session.event("queue_joined", target.answered, f"cdr-{target.number}")
     joined.queue, joined.callee = target.number, target.number
     served = next((agent for agent in later if agent.kind == "queue_agent" and agent.answered), None)
     left = session.event("queue_left", served.answered if served else target.ended, f"cdr-{target.number}")
     left.queue = target.number
-    left.reason, left.agent = ("answered", served.number) if served else ("overflow", "")
+    gone = "overflow" if target.reason in ("referred", "redirected") else "abandoned"
+    left.reason, left.agent = ("answered", served.number) if served else (gone, "")
     return [joined, left]
 
 

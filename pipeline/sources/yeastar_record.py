@@ -52,6 +52,12 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
     if answered:
         events += [event("answered", answered, ""), event("answered", answered, target)]
         events[-2].reason = _REMEMBERED
+    if status == "abandoned":  # who called a queue hung up before an agent was there
+        waits = [event("queue_joined", began, ""), event("queue_left", began + lasted, "")]
+        for each in waits:
+            each.queue = tried.callee.number if isinstance(tried.callee, Party) else ""
+        waits[1].reason = "abandoned"
+        events = [start, *waits]
     if status == "voicemail":
         box = event("voicemail", answered or began, "")
         box.to = tried.callee.number if isinstance(tried.callee, Party) else ""
@@ -64,7 +70,7 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
         by = record.text("reason").lower().partition(" ")[0]
         if by in ("src", "dst"):
             end.hung_up_by = "caller" if by == "src" else "callee"
-    events += ends if status != "voicemail" else ends[:1]
+    events += ends if status not in ("voicemail", "abandoned") else ends[:1]
     recording = record.text("recording", "record_file")
     if recording:
         recorded = event("recorded", answered or began, "")
