@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.calls.course import Course
 from pipeline.calls.legs import Leg
-from pipeline.calls.moves import Move
+from pipeline.calls.moves import Move, by_time
 from pipeline.calls.outcome import cancelled_by_caller, outcome
 from pipeline.calls.talk import SAME_INSTANT_MS
 from pipeline.calls.targets import Target, of_leg
@@ -49,10 +49,6 @@ def _untold(course: Course, second: Leg) -> Move | None:
         course.moves.sort(key=by_time)
         return move
     return None
-
-
-def by_time(move: Move) -> int:
-    return move.at
 
 
 def consult(course: Course, handed: dict[str, Move | None]) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from pipeline.calls.course import Course
-from pipeline.calls.moves import Move
+from pipeline.calls.moves import Move, by_time
 from pipeline.calls.outcome import outcome
 from pipeline.calls.targets import FORK_SLACK_MS, Target
 
 FORWARD = "forward"
+SENT_ON = "sent_on"  # the dialplan goes on with the caller at another number, whole seconds
+_GOING_MS = 4_000  # between that and the end of the leg that it left
 _AT_ONCE_MS = 2_000
 _FEWEST = 1_000  # phones that can ring at once: so many are looked at
 _KINDS = {
@@ -32,6 +34,7 @@ def complete(course: Course) -> None:
     for target in tried:
         by_number.setdefault(target.number, []).append(target)
     _park(course)
+    transfers = [move.at for move in course.moves[:_FEWEST] if move.transfer]
     kept: list[Move] = []
     done: set[tuple[str, str]] = set()
     for move in course.moves:
@@ -42,6 +45,9 @@ def complete(course: Course) -> None:
             move.kind = _kind(by_number.get(move.source, []), move.at)
         elif move.kind == "pickup" and move.source in ("", move.to):
             move.source = _ringing(tried, move)
+        elif move.kind == SENT_ON:
+            if not _is_taken_away(course, tried, transfers, move):
+                continue
         elif move.transfer and not move.source and not move.by:  # told of no leg: who talked with the caller did it
             talked = (each.number for each in _there(tried, move) if each.answered is not None)
             move.source = move.by = next(talked, "")
@@ -49,6 +55,24 @@ def complete(course: Course) -> None:
             known.add(move.to)
         kept.append(move)
     course.moves = kept
+    course.moves.sort(key=by_time)
+
+
+def _is_taken_away(course: Course, tried: list[Target], transfers: list[int], move: Move) -> bool:
+    """Whether the dialplan took the caller from whom he talked with (a key, or somebody at a panel), who did not hang
+    up: that is a blind transfer. Completes the move."""
+    if any(abs(at - move.at) <= _GOING_MS for at in transfers):
+        return False  # told already
+    for target in reversed(tried[: bisect_right(tried, move.at + 999, key=_started)][-_FEWEST:]):
+        leg, ended = target.leg, target.ended
+        if leg is None or target.answered is None or ended is None or leg.hung_up_by == "party":
+            continue
+        if move.at <= ended + 999 and ended <= move.at + _GOING_MS and target.answered < ended:
+            if course.ended is None or course.ended > ended + _AT_ONCE_MS:
+                move.kind, move.transfer, move.at = "blind_transfer", True, ended
+                move.source = move.by = target.number
+                return True
+    return False
 
 
 def _park(course: Course) -> None:

@@ -97,6 +97,11 @@ def _number(leg: Leg, caller: Leg) -> str:
     return leg.callee.number or leg.callee.extension
 
 
+def by_time(move: Move) -> int:
+    """Sorts moves."""
+    return move.at
+
+
 def instants(found: Iterable[Move]) -> list[int]:
     """When the call was handed over."""
     return [move.at for move in found if move.transfer]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pipeline.calls.consultation import by_time, log_of, taken_over
+from pipeline.calls.consultation import log_of, taken_over
 from pipeline.calls.course import Course
 from pipeline.calls.legs import NOBODY, Leg
-from pipeline.calls.moves import Move
+from pipeline.calls.moves import Move, by_time
 from pipeline.calls.talk import SAME_INSTANT_MS
 from pipeline.calls.targets import Target
 from schemas.event import Event

@@ -8,17 +8,18 @@ seen go before a moment that is remembered.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from pipeline.sources.freeswitch_channel import device, holds, parties, voicemail
 from pipeline.sources.freeswitch_headers import Headers
 from pipeline.sources.freeswitch_queue import queue_record
-from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean
-from schemas.event import Event
+from pipeline.sources.freeswitch_values import LONGEST_TEXT, clean, items
+from schemas.event import EARLIEST_MS, Event
 
 HANGUP_RECORD: Final = "hangup_record"
+SENT_ON: Final = "sent_on"
 # Ends that nobody's phone brought about: an operator, a time limit, lost media, a shutdown.
 _BY_SYSTEM: Final = frozenset(
     ("ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "MEDIA_TIMEOUT", "SYSTEM_SHUTDOWN", "CRASH", "SRTP_READ_ERROR")
@@ -92,7 +93,7 @@ def transferred(headers: Headers, at: int) -> list[Event]:
 
     Only a REFER counts (mod_sofia then sets `transfer_disposition` and `transfer_to` on the leg), or a hang-up with the
     cause BLIND_TRANSFER. `transfer_history` does not: the dialplan writes `bl_xfer` into it for every call that it
-    passes from one context to another.
+    passes from one context to another; see `sent_on`.
     """
     asked = headers.variable("transfer_disposition") == "recv_replace"
     to = headers.variable("transfer_to")
@@ -128,6 +129,33 @@ def transfer(
     return event
 
 
+def sent_on(history: Any, answered: int) -> list[tuple[int, str]]:
+    """When the leg was sent to another number after its answer (ms, whole seconds), and to which.
+
+    `epoch:uuid:bl_xfer:number/context/dialplan`. What came before the answer is the dialplan's.
+    """
+    found: list[tuple[int, str]] = []
+    for item in items(history) if history and answered else ():
+        words = item.split(":", 3)
+        if len(words) == 4 and words[2] == "bl_xfer" and words[0].isascii() and words[0].isdigit():
+            at = int(words[0][:12]) * 1000
+            if at + 999 >= answered:
+                found.append((at, clean(words[3].partition("/")[0])))
+    return found
+
+
+def _sent_on(headers: Headers, answered: int, ended: int) -> list[Event]:
+    """Told of every leg that goes on in the dialplan: the fold knows whether that took it from somebody."""
+    events: list[Event] = []
+    for at, to in sent_on(headers.raw.get("variable_transfer_history"), answered):
+        if EARLIEST_MS <= at <= ended and to:
+            event = headers.remembered("rerouted", at)
+            event.event_id += f"-{at}"
+            event.reason, event.to = SENT_ON, to
+            events.append(event)
+    return events
+
+
 def record(headers: Headers, at: int) -> list[Event]:
     """Everything that the record of an ended leg tells, each moment an event of its own."""
     begun = headers.ms("Caller-Channel-Created-Time", "variable_start_uepoch")
@@ -151,6 +179,8 @@ def record(headers: Headers, at: int) -> list[Event]:
         answer.answered_by = "party" if headers.outward else ""
         events.append(answer)
         events += _left_in_box(headers, answered)
+        if not headers.outward:
+            events += _sent_on(headers, answered, at)
     if headers.text("variable_hold_events"):
         events += holds(headers)
     if headers.text("variable_cc_side") == "member":

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.sources.freeswitch_channel import ANSWERING, PICKUPS, at_address
-from pipeline.sources.freeswitch_hangup import HANGUP_RECORD, cause_of, end_of, measured
+from pipeline.sources.freeswitch_hangup import HANGUP_RECORD, cause_of, end_of, measured, sent_on
 from pipeline.sources.freeswitch_leg import Brief, Joined, Leg, PerhapsId, PerhapsMicros, originator, others, parties
 from pipeline.sources.source import Options
 from schemas.event import EARLIEST_MS, Event
@@ -66,6 +66,7 @@ class _Gone(Leg, gc=False):
     disposition: str = _told(name="variable_sip_hangup_disposition", default="")
     transfer: str = _told(name="variable_transfer_disposition", default="")
     holds: str = _told(name="variable_hold_events", default="")
+    history: Any = _told(name="variable_transfer_history", default=None)
     last_application: str = _told(name="variable_last_app", default="")
     mos: str = _told(name="variable_rtp_audio_in_mos", default="")
     percent: str = _told(name="variable_rtp_audio_in_quality_percentage", default="")
@@ -202,6 +203,8 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
     origin = originator(row) if outward else ""
     linked = others(row, origin or leg)
     if linked is False or linked is True:
+        return None
+    if row.history and not outward and sent_on(row.history, row.answered // 1000 or row.answered_too // 1000):
         return None
     tenant, node = options.tenant, row.node
     stem = f"fs-{leg}-"

@@ -165,7 +165,16 @@ def _targets(session: Session, told: Any) -> list[_Target]:
         reason = record.text("end_reason", "ended_reason").lower()
         ended = max(record.at("ended_time", "end_time", "ended_at"), began)
         targets.append(
-            _Target(record, "", number, began, record.at("ring_time", "rang_at"), record.at("answered_time", "answered_at"), ended, reason)
+            _Target(
+                record,
+                "",
+                number,
+                began,
+                record.at("ring_time", "rang_at"),
+                record.at("answered_time", "answered_at"),
+                ended,
+                reason,
+            )
         )
         targets[-1].leg = session.leg(f"{destination[:120]}-{began}")
         targets[-1].kind = _KINDS.get(record.text("call_type").lower(), "")
