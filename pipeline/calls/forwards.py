@@ -7,6 +7,7 @@ that was dialled, tried a phone before, or gone on from a menu: only the whole c
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from pipeline.calls.course import Course
 from pipeline.calls.moves import Move, by_time
@@ -63,7 +64,9 @@ def _is_taken_away(course: Course, tried: list[Target], transfers: list[int], mo
     up: that is a blind transfer. Completes the move."""
     if any(abs(at - move.at) <= _GOING_MS for at in transfers):
         return False  # told already
-    for target in reversed(tried[: bisect_right(tried, move.at + 999, key=_started)][-_FEWEST:]):
+    latest = bisect_right(tried, move.at + 999, key=_started)
+    for place in range(latest - 1, max(-1, latest - _FEWEST), -1):
+        target = tried[place]
         leg, ended = target.leg, target.ended
         if leg is None or target.answered is None or ended is None or leg.hung_up_by == "party":
             continue
@@ -113,16 +116,21 @@ def _kind(tried: list[Target], at: int) -> str:
 
 def _ringing(tried: list[Target], move: Move) -> str:
     """Whom a call was picked up from: the last that rang and had not answered, else who talked."""
-    there = _there(tried, move)
-    return next((each.number for each in there if each.answered is None), there[0].number if there else "")
+    talked = ""
+    for target in _there(tried, move):
+        if target.answered is None:
+            return target.number
+        talked = talked or target.number
+    return talked
 
 
-def _there(tried: list[Target], move: Move) -> list[Target]:
+def _there(tried: list[Target], move: Move) -> Iterator[Target]:
     """Whom else the call had when it was moved, the last first."""
     latest = bisect_right(tried, move.at, key=_started)
-    near = tried[max(0, latest - _FEWEST) : latest]
-    alive = [each for each in near if each.ended is None or each.ended >= move.at - FORK_SLACK_MS]
-    return [each for each in reversed(alive) if each.number != move.to]
+    for place in range(latest - 1, max(-1, latest - _FEWEST), -1):
+        target = tried[place]
+        if target.number != move.to and (target.ended is None or target.ended >= move.at - FORK_SLACK_MS):
+            yield target
 
 
 def _started(target: Target) -> int:
