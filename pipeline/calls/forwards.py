@@ -70,11 +70,11 @@ def _is_taken_away(course: Course, tried: list[Target], transfers: list[int], mo
         leg, ended = target.leg, target.ended
         if leg is None or target.answered is None or ended is None or leg.hung_up_by == "party":
             continue
-        if move.at <= ended + 999 and ended <= move.at + _GOING_MS and target.answered < ended:
-            if course.ended is None or course.ended > ended + _AT_ONCE_MS:
-                move.kind, move.transfer, move.at = "blind_transfer", True, ended
-                move.source = move.by = target.number
-                return True
+        then = move.at <= ended + 999 and ended <= move.at + _GOING_MS and target.answered < ended
+        if then and (course.ended is None or course.ended > ended + _AT_ONCE_MS):
+            move.kind, move.transfer, move.at = "blind_transfer", True, ended
+            move.source = move.by = target.number
+            return True
     return False
 
 
