@@ -34,8 +34,8 @@ _SEPARATORS: Final = re.compile(r"[\s().+-]+")
 
 
 def options_of(query: bytes, known: Collection[str]) -> Parameters:
-    """The parameters of a query string that are known."""
-    kept = [part for part in query.split(b"&") if _name(part) in known]
+    """The parameters of a query string that are known and not empty: programs send all that there are."""
+    kept = [part for part in query.split(b"&") if _name(part) in known and part.partition(b"=")[2]]
     return parse(b"&".join(kept), known)
 
 

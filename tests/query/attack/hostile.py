@@ -22,8 +22,7 @@ _EQUALS: Final = re.compile(
     r" eq '…'$|\.(eq|in)$|\?(caller|callee|any_number|call_id|number|leg_id|trunk|did|user_data|requested|destination"
     r"|billed_account|rate|service_number|outbound_caller_id|(caller|callee)\.(number|name|domain|extension))$"
 )
-# Texts of a caller's own rows that begin like this must not begin a cell so.
-_INJECTED: Final = ("x-injected", "set-cookie")
+_OWN_COOKIE: Final = "Red60urne="  # of ipcortex' surface; logging out takes it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _wrong(attack: Attack, answer: httpx.Response, keys: Sequence[Key]) -> list[
         wrong.append(f"{answer.status_code} {answer.text[:300]}")
     if marks := shown_marks(attack.place.call(attack.value), answer, keys):
         wrong.append(f"shows {marks}")
-    if any(name in answer.headers for name in _INJECTED):
+    if "x-injected" in answer.headers or not answer.headers.get("set-cookie", _OWN_COOKIE).startswith(_OWN_COOKIE):
         wrong.append(f"headers {dict(answer.headers)}")
     if answer.status_code == 200 and _EQUALS.search(str(attack.place)) and (found := _found(answer)):
         wrong.append(f"finds {found}")

@@ -309,6 +309,10 @@ async def test_pages_and_order(pbx: httpx.AsyncClient) -> None:
 
 async def test_unknown_parameters_are_ignored_and_later_ones_find_nothing(pbx: httpx.AsyncClient) -> None:
     assert (await search(pbx, lang="en"))["total_number"] == 17
+    empty = dict.fromkeys(
+        ("page", "page_size", "sort_by", "status", "extension_group", "enable_fuzzy_search", "did"), ""
+    )
+    assert (await search(pbx, **empty))["total_number"] == 17
     assert (await search(pbx, pin_code="1234"))["total_number"] == 0
 
 
