@@ -1,6 +1,7 @@
 """Channels → legs: what a PBX tells of its channels under more than one name, told of one leg each.
 
-Three events say how: `data` with the reason `renamed` (the leg `peer_leg_id` goes on as `leg_id`), `data` with the
+Four events say how: `data` with the reason `originated` (a call that the PBX began under the id `leg_id`, which is nobody's
+leg, by calling the phone `to` first), `data` with the reason `renamed` (the leg `peer_leg_id` goes on as `leg_id`), `data` with the
 reason `taken_over` (from then on, what is told of `leg_id` is of `peer_leg_id`: a call that rang was picked up), and
 `bridged` or `unbridged` that name a bridge (`data.bridge`) instead of the other leg.
 """
@@ -13,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.event import Event
+from schemas.event import Event, Party
 
 RENAMED = "renamed"
 TAKEN_OVER = "taken_over"
+ORIGINATED = "originated"
 # Of a bridge with more legs than this, a conference, not every pair is told.
 _MOST = 8
 # What a leg did while it was still its own, even at the instant at which another took it over.
@@ -26,7 +28,7 @@ _ITS_OWN = frozenset(("started", "progress", "rang", "rerouted", "data"))
 def speaks_of_channels(events: Iterable[Event]) -> bool:
     """Whether any of the events needs `as_legs`."""
     return any(
-        (event.data is not None and event.data.bridge is not None) or event.reason in (RENAMED, TAKEN_OVER)
+        (event.data is not None and event.data.bridge is not None) or event.reason in (RENAMED, TAKEN_OVER, ORIGINATED)
         for event in events
     )
 
@@ -41,9 +43,35 @@ def as_legs(events: list[Event]) -> list[Event]:
     if renamed or taken:
         last = _last_names(renamed)
         events = [_moved(event, last, taken) for event in events]
+    phones = {e.leg_id: e.to for e in events if e.type == "data" and e.reason == ORIGINATED and e.to}
+    if phones:
+        events = _begun(events, phones)
     if any(event.data is not None and event.data.bridge is not None for event in events):
         events = _paired(events)
     return events
+
+
+def _begun(events: list[Event], phones: dict[str, str]) -> list[Event]:
+    """The phone that was called first is the caller's, and the others were called for it."""
+    first: dict[str, str] = {}
+    for event in events:
+        if event.type == "started" and event.peer_leg_id in phones and event.peer_leg_id not in first:
+            number = event.callee.number if isinstance(event.callee, Party) else event.callee
+            if number == phones[event.peer_leg_id]:
+                first[event.peer_leg_id] = event.leg_id
+    callers = set(first.values())
+    told: list[Event] = []
+    for event in events:
+        if event.leg_id in callers:
+            changes: dict[str, Any] = {"role": "caller", "caller": event.callee or event.caller, "callee": None}
+            if event.type == "started":
+                changes["reason"] = "originate"
+            event = msgspec.structs.replace(event, peer_leg_id="", **changes)
+        elif event.peer_leg_id in first:
+            event = msgspec.structs.replace(event, peer_leg_id=first[event.peer_leg_id])
+        if event.leg_id not in first or event.reason != ORIGINATED:
+            told.append(event)
+    return told
 
 
 def _last_names(renamed: dict[str, str]) -> dict[str, str]:

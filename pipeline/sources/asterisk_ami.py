@@ -10,7 +10,16 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline.sources.asterisk_cel import cel
-from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
+from pipeline.sources.asterisk_fields import (
+    LONGEST_TEXT,
+    Fields,
+    begins_call,
+    endpoint,
+    inner,
+    link,
+    numeric,
+    originated,
+)
 from pipeline.sources.asterisk_parties import NOWHERE, called, parties
 from schemas.event import Event, Facts
 
@@ -29,8 +38,10 @@ def ami(fields: Fields) -> list[Event]:
     handler, prefix = found
     unique_id = fields.text(prefix + "uniqueid")
     fields.begin(name, "timestamp", "eventtime", unique_id=unique_id)
-    if inner(fields.text(prefix + "channel")) and name not in _OF_LOCAL:
-        return []
+    channel = fields.text(prefix + "channel")
+    if inner(channel) and name not in _OF_LOCAL:
+        begins = name == "Newchannel" and begins_call(channel, unique_id, fields.text("linkedid"))
+        return [originated(_event(fields, "data", mark="-originated", linked=False), channel)] if begins else []
     return handler(fields)
 
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.sources.asterisk_fields import LONGEST_TEXT, Fields, endpoint, inner, link, numeric
+from pipeline.sources.asterisk_fields import (
+    LONGEST_TEXT,
+    Fields,
+    begins_call,
+    endpoint,
+    inner,
+    link,
+    numeric,
+    originated,
+)
 from pipeline.sources.asterisk_parties import answered, is_menu
 from pipeline.sources.asterisk_row import Row
 from schemas.event import Event, Facts
@@ -64,7 +73,8 @@ def cel(fields: Fields) -> list[Event]:
     fields.begin(name, "eventtime", "timestamp", unique_id=fields.text("uniqueid"))
     row = Row(fields)
     if inner(row.channel) and handler is not _forward:
-        return []
+        begins = handler is _started and begins_call(row.channel, row.unique_id, row.linked_id)
+        return [originated(row.event("data", mark="-originated"), row.channel)] if begins else []
     return handler(row)
 
 

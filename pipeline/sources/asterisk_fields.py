@@ -156,12 +156,23 @@ def inner(channel: str) -> bool:
     return channel.startswith(_INNER) or channel.endswith(_ZOMBIE)
 
 
+def begins_call(channel: str, unique_id: str, linked_id: str) -> bool:
+    """Whether a call was originated by a Local channel: its first half began the call, and calls a phone first."""
+    return unique_id == linked_id and channel.startswith("Local/") and channel.endswith(";1")
+
+
 @lru_cache(maxsize=4096)
 def endpoint(channel: str) -> str:
     """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
     found = _NAME.fullmatch(channel.strip())
     device = found[2] if found else channel.partition("/")[2]
     return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
+
+
+def originated(event: Event, channel: str) -> Event:
+    """Say on an event that a Local channel begins a call, and which phone it calls first."""
+    event.reason, event.to = "originated", endpoint(channel)
+    return event
 
 
 def numeric(text: str) -> bool:

@@ -80,7 +80,7 @@ def test_linkedid_end_ends_nothing() -> None:
     assert decode([json.dumps(row).encode()]) == decode([])
 
 
-@pytest.mark.parametrize("name", ["Local/1001@x-00000001;1", "PJSIP/1001-00000001<ZOMBIE>", "AsyncGoto/PJSIP/1-01"])
+@pytest.mark.parametrize("name", ["Local/1001@x-00000001;2", "PJSIP/1001-00000001<ZOMBIE>", "AsyncGoto/PJSIP/1-01"])
 def test_inner_channels_are_no_legs(name: str) -> None:
     assert decode([told("Newchannel", Channel=name)]) == decode([])
 
