@@ -1,9 +1,9 @@
 """Channels → legs: what a PBX tells of its channels under more than one name, told of one leg each.
 
-Four events say how: `data` with the reason `originated` (a call that the PBX began under the id `leg_id`, which is nobody's
-leg, by calling the phone `to` first), `data` with the reason `renamed` (the leg `peer_leg_id` goes on as `leg_id`), `data` with the
-reason `taken_over` (from then on, what is told of `leg_id` is of `peer_leg_id`: a call that rang was picked up), and
-`bridged` or `unbridged` that name a bridge (`data.bridge`) instead of the other leg.
+Four events say how: `data` with the reason `originated` (a call that the PBX began under the id `leg_id`, which is
+nobody's leg, by calling the phone `to` first), `data` with the reason `renamed` (the leg `peer_leg_id` goes on as
+`leg_id`), `data` with the reason `taken_over` (from then on, what is told of `leg_id` is of `peer_leg_id`: a call that
+rang was picked up), and `bridged` or `unbridged` that name a bridge (`data.bridge`) instead of the other leg.
 """
 
 from __future__ import annotations
