@@ -226,14 +226,16 @@ def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
 
 def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, backlog: bool) -> list[OpenCall]:
     """Put off the calls that go on: each would be folded and written again and again on its way to its
-    end. Returns those that cannot wait: something of them ended, they were closed, or no row shows
-    them yet. They must be shown, so that a worker which takes over knows that they are open; in
+    end. Returns those that cannot wait: something of them ended, they were closed, no row shows
+    them yet, or a worker before wrote the row they would get and may have died before it told the feed.
+    They must be shown, so that a worker which takes over knows that they are open; in
     a backlog a bare row does.
     """
     now: list[OpenCall] = []
     for open_call in calls:
         shown = open_call.key is not None or (backlog and not open_call.several)
-        if open_call.ended or open_call.closed or not shown:
+        untold = not open_call.told and open_call.version >= version_of(open_call.count, False)
+        if open_call.ended or open_call.closed or not shown or untold:
             state.postponed.pop(id(open_call), None)
             now.append(open_call)
             continue

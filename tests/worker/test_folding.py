@@ -9,7 +9,7 @@ import orjson
 from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse import rows
 from pipeline.worker.batch import Batch, Chunk, read
-from pipeline.worker.folding import fold_calls, put
+from pipeline.worker.folding import fold_calls, postpone, put
 from pipeline.worker.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.seen import Seen
 from tests.worker.phone_calls import JsonEvent, event, now_ms
@@ -175,3 +175,17 @@ def test_two_tenants_join_the_same_ids_in_one_batch() -> None:
         ("acme", "absorbed", "owner"),
         ("globex", "absorbed", "owner"),
     }
+
+
+def test_an_open_call_that_perhaps_nobody_told_of_is_not_put_off() -> None:
+    """Else a second worker may commit its events and die, and nothing tells the third that the feed lacks it."""
+    before = PartitionCalls(0)
+    folded(before, take(before, answered_call()[:2])[0])  # its row was written; then the worker died
+    state = PartitionCalls(0)
+    batch, fresh = take(state, answered_call()[:1])
+    stored_as(fresh[0], only(before))
+    assert postpone(batch, state, fresh, backlog=False) == fresh
+    fold_calls(batch, state, fresh, NOW, expired=False)
+    assert len(batch.feed) == 1
+    batch, _ = take(state, answered_call()[:1], 5)
+    assert postpone(batch, state, fresh, backlog=False) == []
