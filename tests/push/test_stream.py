@@ -29,8 +29,9 @@ def document(call_id: str, version: int, *, tenant: str = "acme", extension: str
         "call_id": call_id,
         "tenant": tenant,
         "version": version,
-        "caller": {"extension": "200"},
-        "callee": {"extension": extension},
+        "direction": "internal",
+        "caller": {"number": "200", "extension": "200"},
+        "callee": {"number": extension, "extension": extension},
         "logs": [{"number": "800"}],
     }
 

@@ -124,8 +124,9 @@ def test_closed_calls_are_priced(deployment: Deployment) -> None:
 def test_a_new_deck_prices_new_calls_only(deployment: Deployment) -> None:
     load(deployment, TARIFF)
     first = deployment.worker(grace_s=0)
-    deployment.produce(outside("old", "+442079460123", 60_000)[:-1])
-    deployment.produce(outside("old", "+442079460123", 60_000)[-1:])
+    told = outside("old", "+442079460123", 60_000)
+    deployment.produce(told[:-1])
+    deployment.produce(told[-1:])
     deployment.wait_done()
     assert priced(deployment, "old")["cost"] == "0.02"
     load(deployment, TARIFF.replace("0.02,1,0.02", "0.5,1,0.5"))
@@ -134,7 +135,7 @@ def test_a_new_deck_prices_new_calls_only(deployment: Deployment) -> None:
     deployment.wait_done()
     wait_for(lambda: '"decks":1' in first.said.replace(" ", "") or first.said.count("tariffs") > 1, first.said)
     deployment.produce(outside("new", "+442079460123", 60_000))
-    late = outside("old", "+442079460123", 60_000)[2] | {"event_id": "late", "type": "progress"}
+    late = told[2] | {"event_id": "late", "type": "progress"}
     deployment.produce([late])
     deployment.wait_done()
     assert priced(deployment, "new")["cost"] == "0.5"
