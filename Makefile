@@ -16,7 +16,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest test-long setup kafka-parts sip-parts browser-parts client-parts lock bench chaos chaos-long audit clean
+.PHONY: help run test check lint types pytest test-long setup kafka-parts test-parts lock bench chaos chaos-long audit clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,7 +37,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-pytest: setup kafka-parts sip-parts browser-parts client-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
+pytest: setup kafka-parts test-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
 	$(BIN)/python -m pytest $(TESTS) -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=30 $(PYTEST)
 
 test-long: ## the tests that take a minute each, and the long fuzz of every dialect
@@ -75,16 +75,11 @@ kafka-parts: setup
 	@.ci/debian-parts java:default-jre-headless javac:default-jdk-headless mvn:maven
 	@$(BIN)/python -m pipeline.embedded.kafka
 
-sip-parts:
-	@.ci/debian-parts sipp:sip-tester kamailio:kamailio \
+# One call for all: two apt-get at once would fight for its lock.
+test-parts: setup .cache/clients/.installed
+	@.ci/debian-parts sipp:sip-tester kamailio:kamailio chromium:chromium kcat:kcat jq:jq \
 		'/usr/lib/*/kamailio/modules/acc_json.so:kamailio-extra-modules' \
 		'/usr/lib/*/kamailio/modules/http_client.so:kamailio-utils-modules'
-
-browser-parts:
-	@.ci/debian-parts chromium:chromium
-
-client-parts: setup .cache/clients/.installed
-	@.ci/debian-parts kcat:kcat jq:jq
 
 # A client that the product itself does not use stays out of its environment.
 .cache/clients/.installed: docs/producers/requirements.txt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pipeline.files import files_of
-from pipeline.query import contracts, documents, health, ingest
+from pipeline.query import contracts, documents, front_page, health, ingest
 from pipeline.query.commpeak import routes as commpeak
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
@@ -49,5 +49,5 @@ def routers(settings: Settings) -> list[APIRouter]:
         webhooks.router(settings),
         cdr_stream.router(settings),
     ]
-    service = [ingest.router(settings), contracts.router(settings), health.router, documents.router]
+    service = [ingest.router(settings), contracts.router(settings), health.router, documents.router, front_page.router]
     return [*portsip, *vendors, *own, *service]

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.embedded]
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "producers"
-CLIENTS = ROOT / ".cache" / "clients"  # make client-parts
+CLIENTS = ROOT / ".cache" / "clients"  # make test-parts
 PROGRAMS = {"kcat.sh": ("kcat", "jq"), "curl.sh": ("curl",)}
 CALLS = 12  # on four partitions: another partitioner than Kafka's own is found out
 
@@ -69,10 +69,10 @@ def _command(file: str) -> list[str]:
     if file.endswith(".sh"):
         for name in PROGRAMS[file]:
             if shutil.which(name) is None:
-                missing(f"{name} (make client-parts)")
+                missing(f"{name} (make test-parts)")
         return ["sh", str(FOLDER / file)]
     if file == "confluent_producer.py" and not (CLIENTS / "confluent_kafka").is_dir():
-        missing("confluent-kafka (make client-parts)")
+        missing("confluent-kafka (make test-parts)")
     return [sys.executable, str(FOLDER / file)]
 
 
