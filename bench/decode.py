@@ -20,10 +20,11 @@ from bench.dialects import costs
 from bench.report import print_json, print_table
 from bench.sip_call import packets
 from pipeline.calls.fold import fold
-from pipeline.sources import canonical, sip_events
-from pipeline.warehouse import rows
-from pipeline.worker.batch import Batch, Chunk, archive_body, read
-from pipeline.worker.open_calls import PartitionCalls
+from pipeline.sources import canonical
+from pipeline.sources.sip import decoder
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.batch import Batch, Chunk, archive_body, read
+from pipeline.worker.core.open_calls import PartitionCalls
 from schemas.call import document
 from schemas.event import Event
 
@@ -117,7 +118,7 @@ def main() -> None:
     documents = [document(call) for call in folded]
     call_rows = [rows.call_row(call) for call in folded]
     log_rows = [row for call in folded for row in rows.log_rows(call)]
-    sip = sip_events.decode(captured).events
+    sip = decoder.decode(captured).events
     sip_calls = by_call(sip)
     batch = Batch()
     read(batch, chunk, PartitionCalls(0), now_ms=NOW_MS, max_events=20_000)
@@ -141,7 +142,7 @@ def main() -> None:
         "rows as JSON": timed(lambda: (rows.encode(call_rows), rows.encode(log_rows))),
     }
     of_sip = {
-        "SIP over HEP: decode, a packet": timed(lambda: sip_events.decode(captured)) / len(captured),
+        "SIP over HEP: decode, a packet": timed(lambda: decoder.decode(captured)) / len(captured),
         "SIP: fold, a call": timed(lambda: list(map(fold, sip_calls))) / len(sip_calls),
     }
     table = [[name, 1e6 * s / len(values), None, s / len(values) * 1e6] for name, s in per_event.items()]

@@ -9,8 +9,10 @@ import msgspec
 import orjson
 
 from bench import pbx_call
-from pipeline.sources import asterisk, canonical, freeswitch
-from pipeline.sources.source import Decoded
+from pipeline.sources import canonical
+from pipeline.sources.asterisk import decoder as asterisk
+from pipeline.sources.contract import Decoded
+from pipeline.sources.freeswitch import decoder as freeswitch
 
 
 class Nothing(msgspec.Struct):

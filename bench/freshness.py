@@ -23,7 +23,7 @@ from bench.report import percentile, print_json, print_table
 from bench.stage import GROUP, Stage, metrics, say, stage
 from pipeline import kafka
 from pipeline.embedded.process import HOST
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 
 P50_S, P99_S = 0.3, 1.0
 TENANT = TENANTS[0]

@@ -20,7 +20,7 @@ from bench.profile import Sampling
 from bench.report import print_json, print_table
 from bench.stage import ROOT, Stage, run_contender, say, stage
 from pipeline.settings import Settings
-from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.storage.migrate import migrate
 
 # What is asked of the worker: events/s, and its ratio to each of the others.
 TARGET = {"worker": 60_000.0, "bare": 0.2, "quix": 1.5, "faust": 20.0}

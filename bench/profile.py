@@ -14,14 +14,14 @@ from bench.stage import ROOT, say
 
 # The innermost frame that one of these matches says what a sample was spent on.
 STEPS: tuple[tuple[str, str], ...] = (
-    ("decode JSON into events", r"sources/(canonical|stream|frames)\.py"),
+    ("decode JSON into events", r"sources/(canonical|json_record|sip/tcp|sip/frames)\.py"),
     ("fold events into calls", r"pipeline/calls/"),
-    ("rows of calls and logs", r"warehouse/rows\.py"),
+    ("rows of calls and logs", r"warehouse/storage/rows\.py"),
     ("call documents", r"schemas/call\.py"),
-    ("read: match events to calls, archive lines", r"worker/(batch|open_calls)\.py"),
-    ("folding: supersede, JSON of the feed", r"worker/folding\.py"),
-    ("insert: encode and send to ClickHouse", r"warehouse/writer\.py|clickhouse_connect/|urllib3/|http/client\.py"),
-    ("publish the change feed", r"worker/publisher\.py|aiokafka/producer/"),
+    ("read: match events to calls, archive lines", r"worker/core/(batch|open_calls)\.py"),
+    ("folding: supersede, JSON of the feed", r"worker/core/folding\.py"),
+    ("insert: encode and send to ClickHouse", r"storage/writer\.py|clickhouse_connect/|urllib3/|http/client\.py"),
+    ("publish the change feed", r"worker/core/publisher\.py|aiokafka/producer/"),
     ("fetch from Kafka", r"aiokafka/(consumer|record)/"),
     ("Kafka connections, shared", r"aiokafka/"),
     ("worker's loop", r"pipeline/worker/"),

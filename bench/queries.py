@@ -27,7 +27,7 @@ from bench.report import percentile, print_json, print_table
 from bench.stage import Stage, say, stage
 from bench.usage import usage
 from pipeline.embedded.process import HOST, Child
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 
 _FINAL = {"do_not_merge_across_partitions_select_final": 1, "output_format_json_quote_64bit_integers": 0}
 _LIVE = f"FROM call_rows FINAL WHERE tenant = '{history.BIG}' AND retired = 0 AND state = 'closed'"

@@ -25,10 +25,10 @@ from pipeline.rating.deck import Deck, Header, Line, Moment, Scope
 from pipeline.rating.formula import Terms
 from pipeline.rating.tariffs import Tariffs
 from pipeline.traffic import day
-from pipeline.warehouse import rows
-from pipeline.worker.batch import Batch, Chunk, archive_body, read
-from pipeline.worker.folding import fold_calls
-from pipeline.worker.open_calls import PartitionCalls
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.batch import Batch, Chunk, archive_body, read
+from pipeline.worker.core.folding import fold_calls
+from pipeline.worker.core.open_calls import PartitionCalls
 from schemas.event import Party
 
 MIDNIGHT = 1_750_032_000_000  # 2025-06-16, a Monday

@@ -27,9 +27,9 @@ from pipeline.reports.jobs import report_reader
 from pipeline.reports.ranges import Span
 from pipeline.reports.render import render
 from pipeline.settings import Settings
-from pipeline.warehouse.client import connect
-from pipeline.warehouse.directories import Directories, save
-from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.reference.directories import Directories, save
+from pipeline.warehouse.storage.client import connect
+from pipeline.warehouse.storage.migrate import migrate
 
 TARGET_S = 5.0
 TENANT = "acme"

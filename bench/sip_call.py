@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.sources import hep
+from pipeline.sources.sip import hep
 
 _SDP = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"

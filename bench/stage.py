@@ -25,8 +25,8 @@ from pipeline.embedded.clickhouse import start_clickhouse, url_of
 from pipeline.embedded.kafka import start_kafka
 from pipeline.embedded.process import HOST, Child, free_port, start, wait_until
 from pipeline.settings import Settings
-from pipeline.warehouse.client import connect
-from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.storage.client import connect
+from pipeline.warehouse.storage.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUP = "bench-worker"

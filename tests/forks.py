@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pipeline
-from pipeline.worker import crash
+from pipeline.worker import failpoints
 
 ROOT = Path(__file__).parents[1]
 APART = "pipeline.embedded"  # has the database engine in it, which only its own process imports
@@ -181,7 +181,7 @@ def _fork(line: socket.socket, files: list[int]) -> list[str]:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    importlib.reload(crash)  # which has read the environment
+    importlib.reload(failpoints)  # which has read the environment
     return list(arguments)
 
 

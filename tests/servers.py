@@ -16,7 +16,7 @@ import clickhouse_connect
 
 from pipeline.embedded import broker, clickhouse, kafka
 from pipeline.embedded.process import HOST, Child, free_port
-from pipeline.warehouse.migrate import migrate
+from pipeline.warehouse.storage.migrate import migrate
 
 RESTING = 2  # migrated databases that are not used again yet
 

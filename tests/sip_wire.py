@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.sources import hep
-from pipeline.sources.sip_events import decode
+from pipeline.sources.sip import hep
+from pipeline.sources.sip.decoder import decode
 from schemas.event import Event
 
 T0 = 1_750_000_000_000  # ms; all times of a test are seconds after it

@@ -23,6 +23,7 @@ LAYERS = (
     ("pipeline.rating",),
     ("pipeline.warehouse",),
     ("pipeline.worker", "pipeline.traffic"),
+    ("pipeline.doctor",),
     ("pipeline.reports", "pipeline.push", "pipeline.ingest"),
     ("pipeline.query",),
     ("pipeline.embedded",),

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.calls.call_logs import name
-from pipeline.calls.channels import as_legs, speaks_of_channels
-from pipeline.calls.consultation import consult, handovers
-from pipeline.calls.course import Course
-from pipeline.calls.dialog import beside, dialogs
-from pipeline.calls.facts import distinct
-from pipeline.calls.forwards import complete
-from pipeline.calls.legless import is_on_caller_leg, on_caller_leg
-from pipeline.calls.legs import Story, read
-from pipeline.calls.limits import LONG_MS, fit
-from pipeline.calls.moments import find_answer, find_end, find_start
-from pipeline.calls.moves import instants, moves, sent
-from pipeline.calls.outcome import settle
-from pipeline.calls.plain import plain
-from pipeline.calls.queue import is_queue, offered, serve, visits
-from pipeline.calls.record import record
-from pipeline.calls.reroutes import reroutes
-from pipeline.calls.roles import caller_leg, roles
-from pipeline.calls.same_leg import consult_on_same_leg
-from pipeline.calls.skew import straighten
-from pipeline.calls.summaries import definite, has_definite
-from pipeline.calls.talk import assign, bridges
-from pipeline.calls.targets import of_caller, of_leg, order
+from pipeline.calls.column_limits import LONG_MS, fit
+from pipeline.calls.event_set import distinct
+from pipeline.calls.fast_path import plain
+from pipeline.calls.sip.dialog import beside, dialogs
+from pipeline.calls.steps.call_logs import name
+from pipeline.calls.steps.call_state import Course
+from pipeline.calls.steps.caller_leg_targets import is_on_caller_leg, on_caller_leg
+from pipeline.calls.steps.channels import as_legs, speaks_of_channels
+from pipeline.calls.steps.clock_skew import straighten
+from pipeline.calls.steps.legs import Story, read
+from pipeline.calls.steps.moments import find_answer, find_end, find_start
+from pipeline.calls.steps.moves import instants, moves, sent
+from pipeline.calls.steps.outcome import settle
+from pipeline.calls.steps.provisional import definite, has_definite
+from pipeline.calls.steps.queue_visits import is_queue, offered, serve, visits
+from pipeline.calls.steps.record import record
+from pipeline.calls.steps.roles import caller_leg, roles
+from pipeline.calls.steps.talk import assign, bridges
+from pipeline.calls.steps.targets import of_caller, of_leg, order
+from pipeline.calls.transfers.consultation import consult, handovers
+from pipeline.calls.transfers.forwards import complete
+from pipeline.calls.transfers.reroutes import reroutes
+from pipeline.calls.transfers.same_leg import consult_on_same_leg
 from schemas.call import RERATED_BITS, Call
 from schemas.event import Event
 

@@ -26,9 +26,9 @@ def verify(
     when one does."""
     from pipeline.output import print_json, print_rows
     from pipeline.settings import settings
-    from pipeline.warehouse.period import period
-    from pipeline.worker.refold import Difference
-    from pipeline.worker.verify import verify as run
+    from pipeline.warehouse.storage.period import period
+    from pipeline.worker.repair.refold import Difference
+    from pipeline.worker.repair.verify import verify as run
 
     found: list[dict[str, object]] = []
 
@@ -50,8 +50,8 @@ def rebuild(first: From, end: To = "", tenant: Tenant = "") -> None:
     interrupted goes on where it was. Exit status 1 when the archive lacks events of a call."""
     from pipeline import logs
     from pipeline.settings import settings
-    from pipeline.warehouse.period import period
-    from pipeline.worker.rebuild import rebuild as run
+    from pipeline.warehouse.storage.period import period
+    from pipeline.worker.repair.rebuild import rebuild as run
 
     logs.configure("warning")
     outcome = run(settings(), period(first, end, tenant), show=True)

@@ -25,7 +25,7 @@ def dead_letters_list(
 
     from pipeline.output import print_rows
     from pipeline.settings import settings
-    from pipeline.worker.dead_letters import newest
+    from pipeline.worker.repair.dead_letters import newest
 
     letters = asyncio.run(newest(settings(), limit, reason))
     columns = ("offset", "at", "source", "reason", "bytes", "value")
@@ -38,7 +38,7 @@ def dead_letters_show(offset: Annotated[str, typer.Argument(help="See cdr dead-l
     import asyncio
 
     from pipeline.settings import settings
-    from pipeline.worker.dead_letters import one
+    from pipeline.worker.repair.dead_letters import one
 
     letter = asyncio.run(one(settings(), offset))
     for name, value in letter.row().items():
@@ -62,7 +62,7 @@ def dead_letters_replay(
 
     from pipeline.errors import USAGE
     from pipeline.settings import settings
-    from pipeline.worker.dead_letters import replay
+    from pipeline.worker.repair.dead_letters import replay
 
     if bool(offsets) + everything + bool(reason) != 1:
         raise Problem("Which dead letters?", hint="Give their offsets, or --all, or --reason TEXT.", code=USAGE)

@@ -40,7 +40,7 @@ def load(
     from pipeline.directory.model import build
     from pipeline.directory.validate import dangling
     from pipeline.output import print_rows
-    from pipeline.warehouse.directories import load_entries, save
+    from pipeline.warehouse.reference.directories import load_entries, save
 
     wanted = read_directory(file, tenant_of(tenant))
     client = warehouse()
@@ -78,7 +78,7 @@ def show(
     from pipeline.directory.files import plain
     from pipeline.directory.model import KINDS, PLURALS
     from pipeline.output import print_rows
-    from pipeline.warehouse import directories
+    from pipeline.warehouse.reference import directories
 
     directory = directories.load(warehouse(), tenant_of(tenant))
     entries = directory.entries()
@@ -103,7 +103,7 @@ def export(
 ) -> None:
     """Print the directory as YAML that `cdr directory load` takes."""
     from pipeline.directory.files import export as write
-    from pipeline.warehouse import directories
+    from pipeline.warehouse.reference import directories
 
     client = warehouse()
     typer.echo(

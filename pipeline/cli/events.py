@@ -23,9 +23,9 @@ def fold(
 ) -> None:
     """Fold raw events into calls, without broker or database: one call document a line. Exit code 1 when a line was no
     event."""
+    from pipeline.ingest.fold_file import fold_file
     from pipeline.settings import settings
-    from pipeline.sources.reader import fold_file
-    from pipeline.sources.source import Options
+    from pipeline.sources.contract import Options
 
     chosen = settings()
     options = Options(chosen.tenant, zone or chosen.zone, {} if zone else chosen.zones, node, sip_ids=True)
@@ -44,7 +44,7 @@ def validate(
     from pipeline.ingest.validate import validate as problems_of
     from pipeline.output import print_rows
     from pipeline.settings import settings
-    from pipeline.sources.source import Options
+    from pipeline.sources.contract import Options
 
     chosen = settings()
     found = Validation()
@@ -62,7 +62,7 @@ def sip(
     """Feed the SIP messages of a capture file to Kafka, as if they came over HEP."""
     from pipeline.ingest.hep_service import feed
     from pipeline.settings import settings
-    from pipeline.sources.pcap import records
+    from pipeline.sources.sip.pcap import records
 
     count = feed(settings().model_copy(update={"kafka": kafka} if kafka else {}), records(file))
     typer.echo(f"{count} SIP messages produced.", err=True)

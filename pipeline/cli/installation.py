@@ -26,10 +26,10 @@ def migrate(
 ) -> None:
     """Bring the ClickHouse database to the schema of this version."""
     from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
-    from pipeline.warehouse.migrate import migrate as apply
-    from pipeline.warehouse.migrate import set_retention
-    from pipeline.warehouse.retention import apply_rules
+    from pipeline.warehouse.privacy.retention import apply_rules
+    from pipeline.warehouse.storage.client import connect
+    from pipeline.warehouse.storage.migrate import migrate as apply
+    from pipeline.warehouse.storage.migrate import set_retention
 
     chosen = settings()
     client = connect(chosen.clickhouse)
@@ -51,9 +51,9 @@ def openapi() -> None:
 
 def doctor(output: OutputOption = Output.table) -> None:
     """Check the whole installation and say what to mend. Exit status 1 when a check fails."""
+    from pipeline.doctor.checkup import FAIL, examine
     from pipeline.output import print_rows
     from pipeline.settings import settings
-    from pipeline.worker.doctor import FAIL, examine
 
     checks = examine(settings())
     print_rows((check.row() for check in checks), ("state", "what", "found", "hint"), output)

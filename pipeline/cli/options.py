@@ -24,7 +24,7 @@ def tenant_of(given: str) -> str:
 def warehouse() -> Client:
     """A connection to the database of the settings. Raises Problem when ClickHouse does not answer."""
     from pipeline.settings import settings
-    from pipeline.warehouse.client import connect
+    from pipeline.warehouse.storage.client import connect
 
     return connect(settings().clickhouse, settings().database)
 

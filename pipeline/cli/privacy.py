@@ -25,7 +25,7 @@ def erase(
     from pipeline.output import print_rows
     from pipeline.query.erased_files import erase_files
     from pipeline.settings import settings
-    from pipeline.warehouse.erasure import erase as run
+    from pipeline.warehouse.privacy.erasure import erase as run
 
     try:
         before_ms = instant(before) if before else None
@@ -60,7 +60,7 @@ def retention_set(
     days: Annotated[int, typer.Option(min=0, max=36_500, help="Older rows are deleted; 0: as for all.")],
 ) -> None:
     """Keep a tenant's rows for so many days. Applied by cdr migrate, and by the workers once a day."""
-    from pipeline.warehouse.retention import set_rule
+    from pipeline.warehouse.privacy.retention import set_rule
 
     set_rule(warehouse(), tenant, table, days, user_name())
 
@@ -69,7 +69,7 @@ def retention_set(
 def retention_list(output: OutputOption = Output.table) -> None:
     """Print the rules there are."""
     from pipeline.output import print_rows
-    from pipeline.warehouse.retention import rules
+    from pipeline.warehouse.privacy.retention import rules
 
     rows = rules(warehouse())
     print_rows(rows, ("tenant", "table", "days", "who", "set_at"), output)

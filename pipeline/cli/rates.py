@@ -52,7 +52,7 @@ def load(
     """Load a deck, or a new version of it. It prices calls from now on; old calls keep their prices."""
     from pipeline.rating.changes import difference
     from pipeline.rating.deck import Header, Scope
-    from pipeline.warehouse import decks
+    from pipeline.warehouse.reference import decks
 
     bands = bands_of(band)
     scope = Scope(kind.value, tenant, trunk, account, direction.value if direction else "")
@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
 
 
 def _old(client: Any, header: Header | None) -> list[Any]:
-    from pipeline.warehouse import decks
+    from pipeline.warehouse.reference import decks
 
     return list(decks.lines_of(client, header)) if header is not None else []
 
@@ -95,7 +95,7 @@ def diff(
     """Print how a file differs from the deck in use. Exit code 1 when it does."""
     from pipeline.output import print_rows
     from pipeline.rating.changes import difference
-    from pipeline.warehouse import decks
+    from pipeline.warehouse.reference import decks
 
     lines = read_deck(file, bands_of(band), currency)
     client = warehouse()
@@ -113,7 +113,7 @@ def diff(
 def list_decks(output: OutputOption = Output.table) -> None:
     """Print the decks in use."""
     from pipeline.output import print_rows
-    from pipeline.warehouse import decks
+    from pipeline.warehouse.reference import decks
 
     rows = [
         {
@@ -137,7 +137,7 @@ def list_decks(output: OutputOption = Output.table) -> None:
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="See cdr rates list.")]) -> None:
     """Take a deck out of use. Calls that it priced keep their prices."""
-    from pipeline.warehouse import decks
+    from pipeline.warehouse.reference import decks
 
     decks.remove(warehouse(), name, "cdr rates remove")
     typer.echo(f"Deck {name} is no longer used.", err=True)
@@ -160,7 +160,7 @@ def rerate(
     run, and again after it was cut off."""
     from pipeline.output import print_json, print_rows
     from pipeline.settings import settings
-    from pipeline.worker.rerating import kafka_away, run
+    from pipeline.worker.repair.rerating import kafka_away, run
 
     chosen = settings()
     begin, until = _instant("--from", first, tenant, end=False), _instant("--to", end, tenant, end=True)
@@ -184,7 +184,7 @@ def _instant(option: str, text: str, tenant: str, *, end: bool) -> int:
     import time
 
     from pipeline.instants import instant
-    from pipeline.warehouse.directories import load
+    from pipeline.warehouse.reference.directories import load
 
     if not text:
         return time.time_ns() // 1_000_000

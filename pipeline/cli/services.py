@@ -22,7 +22,7 @@ def worker() -> None:
     from pipeline.push.jobs import PushJobs
     from pipeline.reports.jobs import ReportJobs
     from pipeline.settings import settings
-    from pipeline.worker.main import run
+    from pipeline.worker.stream.main import run
 
     run(settings(), beside=[ReportJobs(settings()), PushJobs(settings()), Housekeeping(settings())])
 

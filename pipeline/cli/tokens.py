@@ -30,8 +30,8 @@ def token_create(
     import datetime as dt
 
     from pipeline.output import print_json
-    from pipeline.warehouse.access import READ, check_scopes
-    from pipeline.warehouse.tokens import create_token, expiry
+    from pipeline.warehouse.identity.access import READ, check_scopes
+    from pipeline.warehouse.identity.tokens import create_token, expiry
 
     ends = expiry(expires, dt.datetime.now(dt.UTC)) if expires else None
     check_scopes(scope or ())
@@ -50,7 +50,7 @@ def token_list(
 ) -> None:
     """Print the tokens there are, without what would let anyone use them."""
     from pipeline.output import print_rows
-    from pipeline.warehouse.tokens import list_tokens
+    from pipeline.warehouse.identity.tokens import list_tokens
 
     rows = list_tokens(warehouse(), tenant or None)
     print_rows(rows, ("id", "tenant", "name", "scopes", "valid", "created_at", "expires_at", "revoked"), output)
@@ -59,7 +59,7 @@ def token_list(
 @app.command("revoke")
 def token_revoke(which: Annotated[str, typer.Argument(metavar="ID|NAME", help="See cdr token list.")]) -> None:
     """End a token. The query service refuses it within 5 seconds."""
-    from pipeline.warehouse.tokens import revoke_token
+    from pipeline.warehouse.identity.tokens import revoke_token
 
     revoked = revoke_token(warehouse(), which)
     typer.echo(f"Revoked {revoked[0]}.", err=True)

@@ -63,7 +63,7 @@ def test(
         options = (currency, decimals, rounding.value, bands_of(band))
         tariffs = _of_files(deck, kind, _directory(directory, whose, zone), country or settings().country, *options)
     else:
-        from pipeline.warehouse.decks import Loader, versions
+        from pipeline.warehouse.reference.decks import Loader, versions
 
         client = warehouse()
         tariffs = Loader(country or settings().country).load(client, versions(client))

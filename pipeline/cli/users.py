@@ -33,7 +33,7 @@ def user_create(
     output: OutputOption = Output.table,
 ) -> None:
     """Make a user. A password that was made is printed: this is the one time it can be read."""
-    from pipeline.warehouse.users import create_user
+    from pipeline.warehouse.identity.users import create_user
 
     password, made = _password(password_stdin, prompt)
     client = warehouse()
@@ -47,7 +47,7 @@ def user_list(
 ) -> None:
     """Print the users there are."""
     from pipeline.output import print_rows
-    from pipeline.warehouse.users import list_users
+    from pipeline.warehouse.identity.users import list_users
 
     rows = list_users(warehouse(), tenant or None)
     columns = ("tenant", "name", "domain", "role", "extension", "disabled", "created_at", "password_at")
@@ -75,7 +75,7 @@ def user_password(
     output: OutputOption = Output.table,
 ) -> None:
     """Give a user another password. Tokens issued under the old one end within 5 seconds."""
-    from pipeline.warehouse.users import set_password
+    from pipeline.warehouse.identity.users import set_password
 
     password, made = _password(password_stdin, prompt)
     set_password(warehouse(), tenant, username, password)
@@ -83,7 +83,7 @@ def user_password(
 
 
 def _shut_out(tenant: str, username: str, disabled: bool) -> None:
-    from pipeline.warehouse.users import set_disabled
+    from pipeline.warehouse.identity.users import set_disabled
 
     set_disabled(warehouse(), tenant, username, disabled)
     typer.echo(f"{username} of {tenant} may {'no longer' if disabled else 'again'} log in.", err=True)
@@ -92,7 +92,7 @@ def _shut_out(tenant: str, username: str, disabled: bool) -> None:
 def _password(stdin: bool, prompt: bool) -> tuple[str, bool]:
     """The password, and whether it was made here."""
     from pipeline.errors import USAGE, Problem
-    from pipeline.warehouse.users import check_password, made_password
+    from pipeline.warehouse.identity.users import check_password, made_password
 
     if stdin and prompt:
         raise Problem("Read the password or ask for it?", hint="Give --password-stdin or --prompt.", code=USAGE)

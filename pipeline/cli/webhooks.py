@@ -159,7 +159,7 @@ def _with_store(work: Callable[[PushStore], Awaitable[T]]) -> T:
     from pipeline.push.jobs import push_reader
     from pipeline.push.store import PushStore
     from pipeline.settings import settings
-    from pipeline.warehouse.reader import QueryFailed, TooCostly, Unavailable
+    from pipeline.warehouse.query.reader import QueryFailed, TooCostly, Unavailable
 
     async def run() -> T:
         reader = push_reader(settings())

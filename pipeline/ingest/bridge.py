@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge
 from pipeline.ingest.open_legs import OpenLegs
 from pipeline.ingest.outbox import Outbox
 from pipeline.ingest.session import Lost, Refused, Session, Standing
-from pipeline.sources.source import RawDecoder
+from pipeline.sources.contract import RawDecoder
 
 log = structlog.get_logger()
 

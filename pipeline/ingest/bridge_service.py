@@ -20,8 +20,8 @@ from pipeline.ingest.outbox import Outbox, Producer
 from pipeline.ingest.producing import connected
 from pipeline.ingest.session import Session
 from pipeline.settings import Settings
+from pipeline.sources.contract import Options
 from pipeline.sources.registry import raw_decoder
-from pipeline.sources.source import Options
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ import orjson
 
 from pipeline.ingest.nodes import Node
 from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
-from pipeline.sources.freeswitch import EVENTS
-from pipeline.sources.freeswitch_custom import SUBCLASSES
+from pipeline.sources.freeswitch.custom import SUBCLASSES
+from pipeline.sources.freeswitch.decoder import EVENTS
 
 _LONGEST_HEAD: Final = 64 << 10
 _LONGEST_BODY: Final = 32 << 20

@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.ingest.hep_key import key, read
 from pipeline.ingest.outbox import Outbox
-from pipeline.sources import hep
+from pipeline.sources.sip import hep
 
 log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """The key under which a captured SIP message goes to Kafka: the call it belongs to, found by a cheap scan.
 
-The same rule as `pipeline.sources.sip_events.correlation`, so that the messages of a call, and of the legs that name
+The same rule as `pipeline.sources.sip.decoder.correlation`, so that the messages of a call, and of the legs that name
 each other, share a partition. A wrong guess costs a hop, never the message: the decoder publishes events under
 their right key.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pipeline.sources import sip_events
-from pipeline.sources.hep import Malformed, Packet
-from pipeline.sources.sip_values import bounded
+from pipeline.sources.sip import decoder
+from pipeline.sources.sip.fields import bounded
+from pipeline.sources.sip.hep import Malformed, Packet
 
 _CALL_ID: Final = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _OTHER_LEG: Final = re.compile(
@@ -40,6 +40,6 @@ def _text(value: bytes) -> str:
 def read(value: bytes) -> Packet | None:
     """The packet in `value`; None when it is none."""
     try:
-        return sip_events.packet(value)
+        return decoder.packet(value)
     except Malformed:
         return None

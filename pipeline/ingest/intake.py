@@ -15,8 +15,8 @@ from pipeline.ingest.bodies import Value
 from pipeline.kafka import TENANT_HEADER
 from pipeline.sources import canonical
 from pipeline.sources.cloud_events import unwrapped
-from pipeline.sources.source import RawDecoder
-from pipeline.sources.wrong import Wrong, wrong
+from pipeline.sources.complaint import Wrong, wrong
+from pipeline.sources.contract import RawDecoder
 from schemas.contract import explain
 
 _encode = msgspec.json.Encoder().encode

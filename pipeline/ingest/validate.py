@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.bodies import Unreadable, Value, values
-from pipeline.sources.pcap import records
+from pipeline.sources.complaint import wrong
+from pipeline.sources.contract import DEFAULTS, Options
 from pipeline.sources.registry import source
-from pipeline.sources.source import DEFAULTS, Options
-from pipeline.sources.wrong import wrong
+from pipeline.sources.sip.pcap import records
 from schemas.contract import explain
 
 _BATCH: Final = 2_000  # values decoded at a time

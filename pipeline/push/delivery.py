@@ -22,7 +22,7 @@ from pipeline.push import metrics, signing
 from pipeline.push.addresses import PublicResolver, Refused, check_url
 from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook, now_ms
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import QueryFailed, TooCostly, Unavailable
+from pipeline.warehouse.query.reader import QueryFailed, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.push")
 

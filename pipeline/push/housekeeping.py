@@ -12,9 +12,9 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.errors import Problem
 from pipeline.settings import Settings
-from pipeline.warehouse.client import connect, first_line
-from pipeline.warehouse.erasure import erase_again
-from pipeline.warehouse.retention import apply_rules
+from pipeline.warehouse.privacy.erasure import erase_again
+from pipeline.warehouse.privacy.retention import apply_rules
+from pipeline.warehouse.storage.client import connect, first_line
 
 log = structlog.get_logger("cdr.privacy")
 

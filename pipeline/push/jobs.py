@@ -23,7 +23,7 @@ from pipeline.push.delivery import Sender
 from pipeline.push.events import REPORT_READY, Message, Place, Told, message, message_id, news
 from pipeline.push.store import PushStore, Webhook, now_ms
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from schemas.call import rfc3339
 
 log = structlog.get_logger("cdr.push")

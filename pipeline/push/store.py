@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipeline.instants import instant
 from pipeline.push.events import Message, Told
-from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"

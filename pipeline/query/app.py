@@ -14,19 +14,19 @@ from starlette.responses import Response
 from pipeline import __version__
 from pipeline.errors import BadField
 from pipeline.files import files_of
-from pipeline.query import documents
-from pipeline.query.auth import Gate
-from pipeline.query.limits import Limits, Turns
-from pipeline.query.observation import Observation, Observer
-from pipeline.query.oidc import Oidc
-from pipeline.query.problems import RequestProblem, invalid, refusal, response, unavailable
-from pipeline.query.surfaces import routers
+from pipeline.query.access.authenticator import Gate
+from pipeline.query.access.oidc import Oidc
+from pipeline.query.http import documents
+from pipeline.query.http.limits import Limits, Turns
+from pipeline.query.http.observation import Observation, Observer
+from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
+from pipeline.query.routes import routers
 from pipeline.query.v1.export_runs import ExportRuns
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.directory_editor import Editor
-from pipeline.warehouse.expressions import BadExpression
-from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.expressions import BadExpression
+from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.reference.directories import Directories
+from pipeline.warehouse.reference.directory_editor import Editor
 
 log = structlog.get_logger("cdr.query")
 

@@ -16,8 +16,8 @@ from pipeline.query.v1.exports import form_of
 from pipeline.reports.runs import destroy
 from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings
-from pipeline.warehouse import exports
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference import exports
 
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 256  # of a number, in bytes: pieces overlap by so much

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from starlette.responses import Response
 
 from pipeline import __version__
-from pipeline.query.documents import STATIC
+from pipeline.query.http.documents import STATIC
 
 # One style sheet of this service, no script, no form.
 _PAGE_POLICY: Final = (

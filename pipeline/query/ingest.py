@@ -19,11 +19,11 @@ from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Away, Full, Sender
 from pipeline.kafka import raw_topics
-from pipeline.query.auth import DOCUMENTED, Caller, allowed, identified_basic
-from pipeline.query.problems import Problem, RequestProblem, invalid, not_found
+from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic
+from pipeline.query.http.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
+from pipeline.sources.contract import Options
 from pipeline.sources.registry import SOURCES, raw_decoder, stamped
-from pipeline.sources.source import Options
 
 log = structlog.get_logger("cdr.ingest")
 

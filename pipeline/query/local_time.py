@@ -10,8 +10,8 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import All, Compare, Literal, Node
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import All, Compare, Literal, Node
 from schemas.call import rfc3339
 
 _UTC: Final = dt.UTC

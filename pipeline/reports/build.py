@@ -9,10 +9,10 @@ from typing import Any, Final
 from pipeline.directory.model import Directory
 from pipeline.reports.ranges import Span
 from pipeline.reports.table import label
-from pipeline.warehouse.clauses import between
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.reader import Reader, Row
-from pipeline.warehouse.visits import windows
+from pipeline.warehouse.analytics.visits import windows
+from pipeline.warehouse.query.clauses import between
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.reader import Reader, Row
 
 WINDOW_CALLS: Final = 150_000
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from pipeline.reports import overview
 from pipeline.reports.build import Question, in_order
 from pipeline.reports.table import Column, Line, Report, Table
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import TALK_S, calls_ended
+from pipeline.warehouse.analytics.visits import TALK_S, calls_ended
+from pipeline.warehouse.query.conditions import Bindings
 
 _DECIMALS: Final = Decimal("0.00001")
 _OUTWARD: Final = "direction IN ('outbound', 'inbound_outbound') AND isNotNull(answered_at)"

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from pipeline.reports.build import Question
 from pipeline.reports.table import Column, Tile
-from pipeline.warehouse.aggregate import Bucket, Groups, Measure, aggregate
-from pipeline.warehouse.clauses import CLOSED_CALLS
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import EVERYTHING, All, Compare, Literal, Node
-from pipeline.warehouse.expressions import Column as Dimension
-from pipeline.warehouse.measures import measure
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
+from pipeline.warehouse.analytics.measures import measure
+from pipeline.warehouse.query.clauses import CLOSED_CALLS
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import EVERYTHING, All, Compare, Literal, Node
+from pipeline.warehouse.query.expressions import Column as Dimension
+from pipeline.warehouse.query.reader import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pipeline.reports.runs import Runner, now_ms
 from pipeline.reports.schedule import due
 from pipeline.reports.store import as_definition
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.reports")
 

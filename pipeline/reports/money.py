@@ -10,11 +10,11 @@ from pipeline.reports.figures import BILLABLE, CALLS, COST, UNRATED, Figure, bot
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.table import Column, Line, Report, Table, Tile, ratio
 from pipeline.reports.traffic import began
-from pipeline.warehouse.clauses import CLOSED_CALLS, matching
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import Column as Dimension
-from pipeline.warehouse.expressions import Compare, In, Literal, Node
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import Column as Dimension
+from pipeline.warehouse.query.expressions import Compare, In, Literal, Node
 
 _RATED: Final = Figure("rated", "Rated", "count", "Calls that have a price")
 _STATEMENT: Final = (CALLS, _RATED, UNRATED, BILLABLE, COST)

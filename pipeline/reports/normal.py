@@ -9,9 +9,9 @@ from pipeline.reports import overview
 from pipeline.reports.build import Question, in_order
 from pipeline.reports.definition import extension_ranges
 from pipeline.reports.table import Column, Line, Report, Table
-from pipeline.warehouse.clauses import moment
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import RING_S, TALK_S, calls_ended
+from pipeline.warehouse.analytics.visits import RING_S, TALK_S, calls_ended
+from pipeline.warehouse.query.clauses import moment
+from pipeline.warehouse.query.conditions import Bindings
 
 MOST_CALLS: Final = 20_000  # vendor release note
 _PAGE: Final = 2_000

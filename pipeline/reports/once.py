@@ -19,10 +19,10 @@ from pipeline.reports.render import render
 from pipeline.reports.runs import now_ms
 from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings
-from pipeline.warehouse.client import connect
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.paging import Asked
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.reference.directories import Directories
+from pipeline.warehouse.storage.client import connect
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pipeline.reports.build import Question, Sql
 from pipeline.reports.plots import Bar, Bars, HeatMap, Plot, Series, Trend
 from pipeline.reports.ranges import Span
-from pipeline.warehouse.conditions import Bindings
+from pipeline.warehouse.query.conditions import Bindings
 
 # What became of a call → (what people read, its colour); in the order of plots.
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {

@@ -10,10 +10,10 @@ from pipeline.reports.normal import in_ranges
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.queue_calls import SAME_NUMBER
 from pipeline.reports.table import Column, Line, Report, Table, Tile, average, ratio
-from pipeline.warehouse.callers import MADE_BY
-from pipeline.warehouse.clauses import CLOSED_CALLS, between, matching
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import EVERYTHING
+from pipeline.warehouse.query.callers import MADE_BY
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import EVERYTHING
 
 _SHOWN_BARS: Final = 12
 _MOST_CALLERS: Final = 20_000

@@ -9,9 +9,9 @@ from pipeline.reports.build import Question
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.table import Column, Line, Report, Table, Tile, ratio
 from pipeline.reports.traffic import began
-from pipeline.warehouse.clauses import CALLS, matching, moment
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import EVERYTHING
+from pipeline.warehouse.query.clauses import CALLS, matching, moment
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import EVERYTHING
 
 # Flag of a call → what it means.
 FLAGS: Final = {

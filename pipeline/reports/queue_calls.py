@@ -13,9 +13,9 @@ from typing import Final
 from pipeline.reports.build import Question, in_order
 from pipeline.reports.queues import breach, count, report_of, stays
 from pipeline.reports.table import Column, Line, Report, label
-from pipeline.warehouse.clauses import moment
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import RING_S
+from pipeline.warehouse.analytics.visits import RING_S
+from pipeline.warehouse.query.clauses import moment
+from pipeline.warehouse.query.conditions import Bindings
 
 _CALLBACK_MS: Final = 86_400_000
 _KEYS: Final = ("started_ms", "session", "at")

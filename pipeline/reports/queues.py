@@ -14,8 +14,8 @@ from pipeline.directory.model import Queue
 from pipeline.reports import overview
 from pipeline.reports.build import Question
 from pipeline.reports.table import Column, Line, Lines, Report, Table, average, label
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import agent_tries, visits
+from pipeline.warehouse.analytics.visits import agent_tries, visits
+from pipeline.warehouse.query.conditions import Bindings
 
 _RECEIVED: Final = "Calls that entered the queue"
 _SERVICED: Final = "Calls that an agent of the queue answered"

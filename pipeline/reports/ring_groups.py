@@ -7,8 +7,8 @@ from typing import Any
 from pipeline.reports import overview
 from pipeline.reports.build import Question
 from pipeline.reports.table import Column, Line, Report, Table, label
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.visits import calls_ended, group_calls, member_tries
+from pipeline.warehouse.analytics.visits import calls_ended, group_calls, member_tries
+from pipeline.warehouse.query.conditions import Bindings
 
 
 async def ring_groups(question: Question) -> Report:

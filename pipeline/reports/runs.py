@@ -42,8 +42,8 @@ from pipeline.reports.store import (
 )
 from pipeline.reports.table import Report
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.reference.directories import Directories
 
 log = structlog.get_logger("cdr.reports")
 

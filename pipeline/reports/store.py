@@ -17,10 +17,10 @@ import orjson
 
 from pipeline.instants import instant
 from pipeline.reports.definition import Definition
-from pipeline.warehouse.conditions import Bindings, condition
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.paging import Asked
-from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.expressions import Column
+from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339, snowflake
 
 _GONE: Final = 2**63

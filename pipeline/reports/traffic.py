@@ -29,12 +29,12 @@ from pipeline.reports.figures import (
 from pipeline.reports.plots import Bar, Bars
 from pipeline.reports.ranges import Span
 from pipeline.reports.table import Column, Line, Report, Table
-from pipeline.warehouse.aggregate import Bucket
-from pipeline.warehouse.clauses import CLOSED_CALLS, matching
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.conditions import Bindings
-from pipeline.warehouse.expressions import Column as Dimension
-from pipeline.warehouse.expressions import In, Literal, Node
+from pipeline.warehouse.analytics.aggregate import Bucket
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import Column as Dimension
+from pipeline.warehouse.query.expressions import In, Literal, Node
 
 _SUMMED_UP: Final = (CALLS, ANSWERED, TALKED, ASR, NER, ACD, PDD95, TALK, PEAK)
 _BY_TRUNK: Final = (CALLS, ANSWERED, ASR, NER, ACD, PDD, PDD95, BILLABLE, COST)
@@ -133,7 +133,7 @@ async def trunks(question: Question) -> Report:
 
 
 def _carried() -> Node:
-    from pipeline.warehouse.expressions import Compare
+    from pipeline.warehouse.query.expressions import Compare
 
     return Compare("ne", CALL["trunk"], Literal(""))
 

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.cloud_events import unwrapped
-from pipeline.sources.source import DEFAULTS, Decoded, Options, Rejected, latest
+from pipeline.sources.contract import DEFAULTS, Decoded, Options, Rejected, latest
 from schemas.event import EARLIEST_MS, Event
 
 MAX_BYTES: Final = 1_000_000  # of one value

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.errors import USAGE, Problem
-from pipeline.sources.source import DEFAULTS, Decoded, Decoder, Options, RawDecoder
+from pipeline.sources.contract import DEFAULTS, Decoded, Decoder, Options, RawDecoder
 
 
 class _Decode(Protocol):
@@ -22,13 +22,13 @@ class _Decode(Protocol):
 # Name → the module that has its `decode`.
 SOURCES: Final[dict[str, str]] = {
     "canonical": "pipeline.sources.canonical",
-    "sip": "pipeline.sources.sip_events",
-    "freeswitch": "pipeline.sources.freeswitch",
-    "asterisk": "pipeline.sources.asterisk",
-    "kamailio": "pipeline.sources.kamailio",
-    "opensips": "pipeline.sources.kamailio",
-    "portsip": "pipeline.sources.portsip",
-    "yeastar": "pipeline.sources.yeastar",
+    "sip": "pipeline.sources.sip.decoder",
+    "freeswitch": "pipeline.sources.freeswitch.decoder",
+    "asterisk": "pipeline.sources.asterisk.decoder",
+    "kamailio": "pipeline.sources.kamailio.decoder",
+    "opensips": "pipeline.sources.kamailio.decoder",
+    "portsip": "pipeline.sources.portsip.decoder",
+    "yeastar": "pipeline.sources.yeastar.decoder",
 }
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.dialog import dialogs
 from pipeline.calls.fold import fold
+from pipeline.calls.sip.dialog import dialogs
 from schemas.call import Call
 from schemas.event import Event, Party, SipMessage
 from tests.sip_wire import T0, Talk, Wire, sdp

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls import fold as general
-from pipeline.calls.facts import distinct
+from pipeline.calls.event_set import distinct
+from pipeline.calls.fast_path import plain
 from pipeline.calls.fold import fold
-from pipeline.calls.plain import plain
 from schemas.call import Call
 from schemas.event import Event, Party
 from tests.calls.test_fold_properties import soups

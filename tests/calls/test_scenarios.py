@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from pipeline.calls.fold import distinct, fold
+from pipeline.calls.grouping import group
 from pipeline.sources.canonical import decode
-from pipeline.sources.grouping import group
 from schemas.call import Call, document
 from schemas.event import Event
 

@@ -15,7 +15,7 @@ import yaml
 
 from pipeline.cli import app
 from pipeline.settings import Settings
-from pipeline.warehouse.migrate import migrations, views
+from pipeline.warehouse.storage.migrate import migrations, views
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

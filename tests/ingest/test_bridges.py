@@ -18,6 +18,7 @@ import pytest
 
 from pipeline import kafka
 from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group
 from pipeline.embedded.process import free_port
 from pipeline.errors import Problem
 from pipeline.ingest import bridge as bridges
@@ -29,7 +30,6 @@ from pipeline.ingest.outbox import Outbox
 from pipeline.ingest.session import Lost, Refused, Session
 from pipeline.settings import Settings
 from pipeline.sources import canonical
-from pipeline.sources.grouping import group
 from pipeline.sources.registry import raw_decoder
 from tests.ingest.pbx import Asterisk, FreeSwitch, Pbx
 from tests.ingest.test_hep import ROOT, Recorder, consume_records, until

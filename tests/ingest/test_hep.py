@@ -23,8 +23,8 @@ from pipeline.errors import Problem
 from pipeline.ingest.hep import Listener
 from pipeline.ingest.hep_key import key, read
 from pipeline.ingest.outbox import Batch, Outbox
-from pipeline.sources import hep
-from pipeline.sources.sip_events import decode
+from pipeline.sources.sip import hep
+from pipeline.sources.sip.decoder import decode
 from tests.forks import cdr
 from tests.servers import BrokerServer
 from tests.sip_wire import Talk, Wire

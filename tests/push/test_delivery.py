@@ -15,7 +15,7 @@ from pipeline.push.events import Message, message_id
 from pipeline.push.store import PushStore, Webhook
 from pipeline.push.webhooks import changed, made
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.query.reader import Row
 from tests.push.receiver import Got, Receiver
 
 

@@ -21,8 +21,9 @@ from pipeline.query.erased_files import erase_files
 from pipeline.query.v1.export_runs import file_of
 from pipeline.reports.store import ReportStore, Run
 from pipeline.settings import Settings
-from pipeline.warehouse import erasure, exports, retention
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.privacy import erasure, retention
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference import exports
 from schemas.call import rfc3339
 
 AT = 1_773_144_000_000

@@ -15,7 +15,7 @@ from pipeline.cli import app as cli
 from pipeline.push.store import DEAD, PushStore
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from tests.push.receiver import Receiver
 
 

@@ -14,11 +14,11 @@ from aiokafka import AIOKafkaProducer
 from pipeline import kafka
 from pipeline.errors import BadField
 from pipeline.push.following import Following, Look, place_of
+from pipeline.query.access.authenticator import Caller
 from pipeline.query.app import create_app
-from pipeline.query.auth import Caller
 from pipeline.query.v1.cdr_stream import sees
 from pipeline.settings import Settings
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from tests.servers import TansuServer
 
 ACME = Caller("acme", "tests", ("cdr:read",))

@@ -18,8 +18,8 @@ from fastapi import FastAPI
 
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse import passwords
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity import passwords
+from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import Call
 from tests.forks import Forked
 from tests.query.stored_calls import example_calls, write

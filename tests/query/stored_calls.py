@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from pipeline.warehouse.rows import call_row, log_rows
-from pipeline.warehouse.writer import write_call_logs, write_calls
+from pipeline.warehouse.storage.rows import call_row, log_rows
+from pipeline.warehouse.storage.writer import write_call_logs, write_calls
 from schemas.call import Call, CallLog, snowflake
 
 NOON = 1_724_155_200_000  # 2024-08-20T12:00:00Z

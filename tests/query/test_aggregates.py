@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from pipeline.query.v1.aggregates import Aggregate
-from pipeline.warehouse.measures import CALL_MEASURES
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.analytics.measures import CALL_MEASURES
+from pipeline.warehouse.identity.tokens import create_token
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import MINUTE, stored_call, write
 from tests.query.test_isolation import INJECTIONS

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from pipeline.query.auth import Gate
-from pipeline.warehouse.tokens import create_token, hashed, list_tokens, revoke_token
+from pipeline.query.access.authenticator import Gate
+from pipeline.warehouse.identity.tokens import create_token, hashed, list_tokens, revoke_token
 from tests.query.conftest import Warehouse
 
 pytestmark = pytest.mark.embedded

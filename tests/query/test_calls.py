@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pipeline.query.v1.call_rows import CallPage
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import document
 from schemas.call_model import CallDocument
 from tests.query.conftest import Warehouse

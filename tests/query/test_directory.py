@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.directory.model import PLURALS
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from tests.query.conftest import Warehouse
 
 ENTRIES: dict[str, tuple[str, dict[str, Any]]] = {

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.query.app import create_app
-from pipeline.query.documents import STATIC
+from pipeline.query.http.documents import STATIC
 from pipeline.settings import Settings
 
 VENDOR = STATIC / "vendor"

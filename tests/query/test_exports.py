@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from pipeline.files import Files
 from pipeline.query.v1.export_runs import FORSAKEN_MS
-from pipeline.warehouse.exports import find, save
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.reference.exports import find, save
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from pipeline.query.app import create_app
-from pipeline.warehouse.access import ADMIN
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.access import ADMIN
+from pipeline.warehouse.identity.tokens import create_token
 from tests.query.attack.corpus import CORPUS, bodies, sizes
 from tests.query.attack.crossing import tables_of
 from tests.query.attack.hostile import attacks, run

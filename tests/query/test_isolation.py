@@ -84,7 +84,7 @@ async def test_each_tenant_sees_its_own(client: httpx.AsyncClient, warehouse: Wa
 
 
 async def test_a_tenant_without_calls_finds_none_by_any_way(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
-    from pipeline.warehouse.tokens import create_token
+    from pipeline.warehouse.identity.tokens import create_token
 
     header = {"Authorization": f"Bearer {create_token(warehouse.client, 'nobody', 't')}"}
     for call in warehouse.calls.values():

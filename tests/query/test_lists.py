@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.query.v1.call_rows import CallLogPage
 from pipeline.query.v1.fields import masked
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import document
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write

@@ -12,14 +12,14 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from pipeline.directory.model import Tenant, key_of
+from pipeline.query.access.authenticator import Authenticated, Caller, Gate, requires
+from pipeline.query.access.login_throttle import OF_A_NAME, OF_AN_ADDRESS, WINDOW_S, Attempts
 from pipeline.query.app import create_app
-from pipeline.query.attempts import OF_A_NAME, OF_AN_ADDRESS, WINDOW_S, Attempts
-from pipeline.query.auth import Authenticated, Caller, Gate, requires
-from pipeline.query.problems import RequestProblem
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.tokens import create_token, revoke_token
-from pipeline.warehouse.users import create_user, set_disabled, set_password
+from pipeline.query.http.problems import RequestProblem
+from pipeline.warehouse.identity.tokens import create_token, revoke_token
+from pipeline.warehouse.identity.users import create_user, set_disabled, set_password
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import save
 from tests.query.conftest import Warehouse
 
 pytestmark = pytest.mark.embedded

@@ -78,7 +78,7 @@ async def test_duration_counts_whole_seconds_of_the_clock(client: httpx.AsyncCli
     at = NOON - 60 * MINUTE
     changes = {"answered_at": at + 61_965, "ended_at": at + 96_159}  # 34.194 s, from second 61 to second 96
     write(warehouse.client, [stored_call("seconds", "seconds", at, logs=[changes], **changes)])
-    from pipeline.warehouse.tokens import create_token
+    from pipeline.warehouse.identity.tokens import create_token
 
     header = {"Authorization": f"Bearer {create_token(warehouse.client, 'seconds', 't')}"}
     for path in ("/api/cdrs", "/api/calllogs"):

@@ -5,10 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query.attempts import OF_A_NAME
+from pipeline.query.access.login_throttle import OF_A_NAME
 from pipeline.query.portsip import models
-from pipeline.warehouse.tokens import create_token
-from pipeline.warehouse.users import create_user
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.identity.users import create_user
 from tests.query.conftest import Warehouse
 
 pytestmark = pytest.mark.embedded

@@ -10,7 +10,7 @@ import pytest
 from pipeline.query.app import create_app
 from pipeline.query.portsip import models
 from pipeline.settings import Settings
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import Call
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from pipeline.query.portsip import models
-from pipeline.warehouse.rows import opened_call
-from pipeline.warehouse.tokens import create_token
-from pipeline.warehouse.writer import write_calls
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.storage.rows import opened_call
+from pipeline.warehouse.storage.writer import write_calls
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import stored_call, write
 

@@ -13,10 +13,11 @@ import pytest
 
 from pipeline.query.portsip import models
 from pipeline.query.portsip import sync as portsip_sync
-from pipeline.warehouse import changes, sync_tokens
-from pipeline.warehouse.rows import call_key, call_row, retired_call
-from pipeline.warehouse.tokens import create_token
-from pipeline.warehouse.writer import write_calls
+from pipeline.warehouse.identity import sync_tokens
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query import changes
+from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
+from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import RERATED_BITS, Call
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from pipeline.warehouse.rows import log_rows
-from pipeline.warehouse.tokens import create_token
-from pipeline.warehouse.writer import write_call_logs
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.storage.rows import log_rows
+from pipeline.warehouse.storage.writer import write_call_logs
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 

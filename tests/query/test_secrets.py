@@ -12,7 +12,7 @@ import structlog
 from pipeline import logs
 from pipeline.push.store import Webhook
 from pipeline.settings import Settings
-from pipeline.warehouse.users import create_user
+from pipeline.warehouse.identity.users import create_user
 from tests.query.conftest import Running, Warehouse, until
 
 PASSWORDS = {

@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
-from pipeline.query.auth import Caller
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.visible import visible_calls
 from pipeline.query.v1.calls import TABLE
 from pipeline.query.v1.fields import Look
 from pipeline.query.v1.stream import Following
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse.changes import Place
-from pipeline.warehouse.rows import retired_call
-from pipeline.warehouse.writer import write_calls
+from pipeline.warehouse.query.changes import Place
+from pipeline.warehouse.storage.rows import retired_call
+from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import stored_call, write

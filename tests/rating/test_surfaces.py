@@ -15,10 +15,11 @@ from pipeline.rating.deck import Header
 from pipeline.rating.deck_file import parse_csv
 from pipeline.settings import Settings
 from pipeline.sources import canonical
-from pipeline.warehouse import decks, rows, writer
-from pipeline.warehouse.decks import Loader, versions
-from pipeline.warehouse.rerate import rerate
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.reference import decks
+from pipeline.warehouse.reference.decks import Loader, versions
+from pipeline.warehouse.reference.rerate import rerate
+from pipeline.warehouse.storage import rows, writer
 from schemas.call import Call
 from tests.rating.test_worker import outside
 from tests.servers import ClickHouseServer

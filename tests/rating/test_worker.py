@@ -16,9 +16,9 @@ import pytest
 from pipeline.directory.model import Did, Entry, Extension, Tenant, Trunk, key_of, kind_of
 from pipeline.rating.deck import Header, Scope
 from pipeline.rating.deck_file import parse_csv
-from pipeline.warehouse import decks
-from pipeline.warehouse.directories import save as save_directory
-from pipeline.worker.pricing import MAX_AGE_S
+from pipeline.warehouse.reference import decks
+from pipeline.warehouse.reference.directories import save as save_directory
+from pipeline.worker.core.pricing import MAX_AGE_S
 from tests import forks
 from tests.servers import ClickHouseServer, TansuServer
 from tests.worker.conftest import _deploy

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from pipeline.query.app import create_app
 from pipeline.reports.jobs import report_reader
 from pipeline.settings import Settings
-from pipeline.warehouse.access import ADMIN
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.access import ADMIN
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import save
 from schemas.call import Call
 from tests.query.stored_calls import write
 from tests.reports import week

@@ -16,8 +16,8 @@ from pipeline.rating.tariffs import Tariffs
 from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
-from pipeline.warehouse.directories import Directories, save
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories, save
 from schemas.call import Call
 from tests.query.stored_calls import NOON, stored_call, write
 from tests.servers import ClickHouseServer

@@ -15,8 +15,8 @@ from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL, OURS
 from pipeline.reports.ranges import span_of
 from pipeline.reports.render import render
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 from schemas.call import Call
 from tests.reports import week
 from tests.reports.conftest import Warehouse

@@ -11,8 +11,8 @@ from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
 from pipeline.reports.render import render
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 from tests.browser import Browser, Look, browser, installed
 from tests.conftest import missing
 from tests.reports import week

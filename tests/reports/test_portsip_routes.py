@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from pipeline.files import files_of
 from pipeline.reports.runs import Runner
 from pipeline.reports.store import run_id
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query.reader import Reader
 from tests.reports import week
 from tests.reports.conftest import Warehouse
 

@@ -14,8 +14,8 @@ from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.definition import parse
 from pipeline.reports.ranges import span_of
 from pipeline.reports.render import render
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 from schemas.call import Call
 from tests.reports import truth, week
 from tests.reports.conftest import Warehouse

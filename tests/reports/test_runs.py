@@ -16,7 +16,7 @@ from pipeline.reports.mail import RETRY_S
 from pipeline.reports.runs import MOST_ATTEMPTS, Runner
 from pipeline.reports.store import Run, new_id, run_id
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
 from tests.reports import week
 from tests.reports.conftest import Warehouse
 from tests.reports.postbox import Postbox, serving

@@ -15,8 +15,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from pipeline.embedded.clickhouse import url_of
-from pipeline.warehouse.client import connect
-from pipeline.warehouse.migrate import migrate, views
+from pipeline.warehouse.storage.client import connect
+from pipeline.warehouse.storage.migrate import migrate, views
 
 pytestmark = pytest.mark.embedded
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.calls.fold import fold
-from pipeline.sources import kamailio
-from pipeline.sources.grouping import group
-from pipeline.sources.sip_events import decode
+from pipeline.calls.grouping import group
+from pipeline.sources.kamailio import decoder
+from pipeline.sources.sip.decoder import decode
 from schemas.call import Call
 from schemas.event import Event
 from tests.sip.accounting import NEEDED, Intake, page
@@ -182,7 +182,7 @@ def folded(events: Iterable[Event]) -> list[Call]:
 
 
 def _posted(values: list[bytes]) -> list[Event]:
-    decoded = kamailio.decode(values)
+    decoded = decoder.decode(values)
     assert not decoded.rejected, decoded.rejected
     return decoded.events
 

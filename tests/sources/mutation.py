@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pipeline.sources import canonical
-from pipeline.sources.source import Decoded
+from pipeline.sources.contract import Decoded
 from schemas.event import Event
 
 # 100,000 and more in a long run: CDR_FUZZ=100000

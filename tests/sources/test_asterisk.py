@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group
 from pipeline.errors import Problem
-from pipeline.sources.asterisk import decode, general
-from pipeline.sources.asterisk_plain import plain
-from pipeline.sources.grouping import group
+from pipeline.sources.asterisk.decoder import decode, general
+from pipeline.sources.asterisk.fast_path import plain
+from pipeline.sources.contract import LATEST_MS, Options
 from pipeline.sources.instants import born, instant
 from pipeline.sources.registry import source
-from pipeline.sources.source import LATEST_MS, Options
 from schemas.event import Event
 from tests.sources import mutation, scenario
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.sources.freeswitch import decode, general
-from pipeline.sources.freeswitch_plain import plain
-from pipeline.sources.source import LATEST_MS, Options
+from pipeline.sources.contract import LATEST_MS, Options
+from pipeline.sources.freeswitch.decoder import decode, general
+from pipeline.sources.freeswitch.fast_path import plain
 from schemas.event import Event, Party
 from tests.sources import mutation, scenario
 

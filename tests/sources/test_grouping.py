@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from pipeline.calls.uses import uses
-from pipeline.sources.grouping import group, over
+from pipeline.calls.grouping import group, over
+from pipeline.calls.id_reuse import uses
 from schemas.event import Event
 
 DAY = 86_400_000

@@ -11,9 +11,10 @@ import msgspec
 import orjson
 import pytest
 
-from pipeline.sources import hep, hep_json, sip
-from pipeline.sources.hep import Packet
-from pipeline.sources.sip_events import decode
+from pipeline.sources.sip import hep, hep_json
+from pipeline.sources.sip import message as sip
+from pipeline.sources.sip.decoder import decode
+from pipeline.sources.sip.hep import Packet
 from schemas.event import Event
 from tests.sip_wire import T0, Talk, Wire, sdp
 

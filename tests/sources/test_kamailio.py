@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.sources.kamailio import decode
-from pipeline.sources.source import Options
+from pipeline.sources.contract import Options
+from pipeline.sources.kamailio.decoder import decode
 from schemas.event import Party
 from tests.sources import mutation, scenario
 

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
-from pipeline.sources import hep
-from pipeline.sources.pcap import records
-from pipeline.sources.sip_events import decode
+from pipeline.sources.sip import hep
+from pipeline.sources.sip.decoder import decode
+from pipeline.sources.sip.pcap import records
 from tests.sip_wire import T0, Talk, Wire
 
 BYE = b"BYE sip:b SIP/2.0\r\nCall-ID: x\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.sources.portsip import decode
-from pipeline.sources.source import Options
+from pipeline.sources.contract import Options
+from pipeline.sources.portsip.decoder import decode
 from tests.sources import mutation, scenario
 
 TIME = "1773136800"

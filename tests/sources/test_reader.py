@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.grouping import group
+from pipeline.calls.grouping import group
 from schemas.event import Event
 from tests.forks import cdr
 from tests.sip_wire import Talk, Wire

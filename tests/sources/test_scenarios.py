@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import distinct, fold
-from pipeline.sources.grouping import group
+from pipeline.calls.grouping import group
+from pipeline.sources.contract import Decoded, Options
 from pipeline.sources.registry import source
-from pipeline.sources.source import Decoded, Options
 from schemas.call import Call
 from schemas.event import Event
 from tests.sources import scenario

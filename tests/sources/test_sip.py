@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.sources import sip
-from pipeline.sources.sip_values import (
+from pipeline.sources.sip import message as sip
+from pipeline.sources.sip.fields import (
     bounded,
     branch,
     media,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
+from pipeline.sources.contract import Options
 from pipeline.sources.registry import stamped
-from pipeline.sources.source import Options
-from pipeline.sources.yeastar import decode
+from pipeline.sources.yeastar.decoder import decode
 from tests.sources import mutation, scenario
 
 RECORD = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
 from tests.servers import ClickHouseServer
 
 

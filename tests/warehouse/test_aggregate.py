@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.warehouse.aggregate import Bucket, Measure, aggregate
-from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, QUEUE_VISITS
-from pipeline.warehouse.columns import CALL, CALL_LOG, QUEUE_VISIT
-from pipeline.warehouse.expressions import BadExpression, Compare, Literal
-from pipeline.warehouse.measures import CALL_MEASURES, LOG_MEASURES, VISIT_MEASURES, measure, names
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.rows import call_row, retired_call
-from pipeline.warehouse.writer import write_calls
+from pipeline.warehouse.analytics.aggregate import Bucket, Measure, aggregate
+from pipeline.warehouse.analytics.measures import CALL_MEASURES, LOG_MEASURES, VISIT_MEASURES, measure, names
+from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, QUEUE_VISITS
+from pipeline.warehouse.query.columns import CALL, CALL_LOG, QUEUE_VISIT
+from pipeline.warehouse.query.expressions import BadExpression, Compare, Literal
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.storage.rows import call_row, retired_call
+from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.calendar import (
+from pipeline.warehouse.analytics.calendar import (
     STEPS,
     Bucket,
     index_of,
@@ -17,7 +17,7 @@ from pipeline.warehouse.calendar import (
     stretches_of,
     zone_of,
 )
-from pipeline.warehouse.expressions import BadExpression
+from pipeline.warehouse.query.expressions import BadExpression
 
 ZONES = ("UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Cairo")
 HOUR = 3_600_000

@@ -23,8 +23,8 @@ from pipeline.directory.model import (
     key_of,
     kind_of,
 )
-from pipeline.warehouse.directories import Directories, load, load_all, load_entries, save, tenants
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories, load, load_all, load_entries, save, tenants
 from tests.servers import ClickHouseServer
 
 ENTRIES: list[Entry] = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.warehouse.migrate import migrate, migrations, set_retention, views
+from pipeline.warehouse.storage.migrate import migrate, migrations, set_retention, views
 from tests.servers import ClickHouseServer
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.warehouse import rows, writer
-from pipeline.warehouse.orphans import retire_orphans
+from pipeline.warehouse.storage import rows, writer
+from pipeline.warehouse.storage.orphans import retire_orphans
 from schemas.call import RERATED_BITS, Call
 from tests.servers import ClickHouseServer
 from tests.worker.phone_calls import encoded, phone_call, truth

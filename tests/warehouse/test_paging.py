@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.paging import DAY_MS, stretches, window
+from pipeline.warehouse.query.paging import DAY_MS, stretches, window
 
 DAYS = st.dictionaries(st.integers(0, 400), st.integers(1, 5), max_size=30)
 

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.warehouse import queries
-from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
-from pipeline.warehouse.columns import CALL, CALL_LOG
-from pipeline.warehouse.expressions import Compare, Literal
-from pipeline.warehouse.queries import call, call_log, logs_of, older, page
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
-from pipeline.warehouse.rows import call_row, log_rows, retired_call, retired_log
-from pipeline.warehouse.stored import as_call
-from pipeline.warehouse.writer import write_call_logs, write_calls
+from pipeline.warehouse.query import queries
+from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
+from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.expressions import Compare, Literal
+from pipeline.warehouse.query.from_row import as_call
+from pipeline.warehouse.query.queries import call, call_log, logs_of, older, page
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.storage.rows import call_row, log_rows, retired_call, retired_log
+from pipeline.warehouse.storage.writer import write_call_logs, write_calls
 from schemas.call import Call, rfc3339
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 from tests.servers import ClickHouseServer

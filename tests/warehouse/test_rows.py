@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.warehouse import archive, rows, writer
+from pipeline.warehouse.storage import archive, rows, writer
 from schemas.call import Call, CallLog, snowflake
 from tests.servers import ClickHouseServer
 

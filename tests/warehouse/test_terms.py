@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.warehouse import terms
-from pipeline.warehouse.clauses import CALLS
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import (
+from pipeline.warehouse.query import terms
+from pipeline.warehouse.query.clauses import CALLS
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import (
     NOTHING,
     All,
     Any_,
@@ -23,12 +23,12 @@ from pipeline.warehouse.expressions import (
     Not,
     Within,
 )
-from pipeline.warehouse.listing import Listing, count_of, page_of
-from pipeline.warehouse.queries import page
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.rows import call_key, call_row, retired_call
-from pipeline.warehouse.terms import narrowed
-from pipeline.warehouse.writer import write_calls
+from pipeline.warehouse.query.listing import Listing, count_of, page_of
+from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.terms import narrowed
+from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
+from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call as StoredCall
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.warehouse.client import connect
-from pipeline.warehouse.reader import Reader, Unavailable
+from pipeline.warehouse.query.reader import Reader, Unavailable
+from pipeline.warehouse.storage.client import connect
 from tests.certificates import Certificates, make_certificates
 from tests.servers import ClickHouseServer
 

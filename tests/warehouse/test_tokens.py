@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Problem
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.tokens import create_token, expiry, find_token, hashed, list_tokens, revoke_token
+from pipeline.warehouse.identity.tokens import create_token, expiry, find_token, hashed, list_tokens, revoke_token
+from pipeline.warehouse.query.reader import Reader
 from tests import forks
 from tests.servers import ClickHouseServer
 

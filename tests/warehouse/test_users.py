@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Problem
-from pipeline.warehouse.passwords import hashed_password, is_password
-from pipeline.warehouse.reader import Reader
-from pipeline.warehouse.users import create_user, find_user, find_users, list_users, set_disabled, set_password
+from pipeline.warehouse.identity.passwords import hashed_password, is_password
+from pipeline.warehouse.identity.users import create_user, find_user, find_users, list_users, set_disabled, set_password
+from pipeline.warehouse.query.reader import Reader
 from tests import forks
 from tests.servers import ClickHouseServer
 

@@ -25,11 +25,11 @@ from aiokafka.errors import KafkaError
 
 from pipeline import kafka
 from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group
 from pipeline.embedded.process import HOST, free_port
 from pipeline.settings import Settings
-from pipeline.sources.grouping import group
-from pipeline.warehouse import rows
-from pipeline.worker.worker import REFRESH_EVERY_S
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.batch_loop import REFRESH_EVERY_S
 from schemas.call import Call, document
 from schemas.event import Event
 from tests.forks import Forked

@@ -11,10 +11,10 @@ import orjson
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from pipeline.settings import Settings
-from pipeline.warehouse import archive, rows
-from pipeline.warehouse.archive import CallKey, Stored
-from pipeline.worker.batch import DeadLetter
-from pipeline.worker.store import Store
+from pipeline.warehouse.storage import archive, rows
+from pipeline.warehouse.storage.archive import CallKey, Stored
+from pipeline.worker.core.batch import DeadLetter
+from pipeline.worker.core.durable_store import Store
 
 Row = list[Any]
 
@@ -73,7 +73,7 @@ class Memory:
         columns = rows.CALL_COLUMNS if table == "call_rows" else rows.LOG_COLUMNS
         return [dict(zip(columns, row, strict=True)) for row in self.tables[table].values() if not row[-1]]
 
-    # -- as pipeline.warehouse.archive ----------------------------------------------------------
+    # -- as pipeline.warehouse.storage.archive ----------------------------------------------------------
 
     def load(self, _client: object, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
         found: dict[CallKey, Stored] = defaultdict(Stored)

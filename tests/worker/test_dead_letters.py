@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from pipeline.worker.batch import DeadLetter
-from pipeline.worker.publisher import as_record
+from pipeline.worker.core.batch import DeadLetter
+from pipeline.worker.core.publisher import as_record
 from tests.forks import run_cdr
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment

@@ -7,7 +7,7 @@ import json
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from pipeline.worker.doctor import unknown_variables
+from pipeline.doctor.checkup import unknown_variables
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import encoded, in_time, phone_calls

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.doctor import nodes
+from pipeline.doctor.events import Sample
+from pipeline.doctor.nodes import DAY_S, SLOT_S, WEEK_S, unusual
 from pipeline.kafka import partition_of
-from pipeline.worker import doctor_nodes
-from pipeline.worker.doctor_events import Sample
-from pipeline.worker.doctor_nodes import DAY_S, SLOT_S, WEEK_S, unusual
 from tests.servers import ClickHouseServer
 
 INSERT = """
@@ -29,15 +29,15 @@ def _archive(client: Any, node: str, events: int, age: int, archived: int = 0) -
 def test_wrong_clocks_and_silent_nodes_are_named(clickhouse_endpoint: ClickHouseServer, database: str) -> None:
     client = clickhouse_endpoint.client(database)
     try:
-        assert doctor_nodes.checks(client, "nowhere") == []
-        assert [check.state for check in doctor_nodes.checks(client, database)] == ["ok", "ok"]
+        assert nodes.checks(client, "nowhere") == []
+        assert [check.state for check in nodes.checks(client, database)] == ["ok", "ok"]
         _archive(client, "good", 100, 1)
         _archive(client, "seldom", 1, 90)
         _archive(client, "fast", 100, -30)
         _archive(client, "slow", 100, 120)
         _archive(client, "", 100, -60)
         _archive(client, "quiet", 100, 7200, 7200)
-        clocks, silent = doctor_nodes.checks(client, database)
+        clocks, silent = nodes.checks(client, database)
     finally:
         client.close()
     assert (clocks.state, silent.state) == ("warn", "warn")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import orjson
 
 from pipeline.calls.fold import fold, version_of
-from pipeline.warehouse import rows
-from pipeline.worker.batch import Batch, Chunk, read
-from pipeline.worker.folding import fold_calls, postpone, put
-from pipeline.worker.open_calls import OpenCall, PartitionCalls
-from pipeline.worker.seen import Seen
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.batch import Batch, Chunk, read
+from pipeline.worker.core.evicted_ids import Seen
+from pipeline.worker.core.folding import fold_calls, postpone, put
+from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from tests.worker.phone_calls import JsonEvent, event, now_ms
 
 NOW = now_ms()

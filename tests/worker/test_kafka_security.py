@@ -19,7 +19,7 @@ from pipeline.errors import DEPENDENCY, USAGE, Problem
 from pipeline.kafka_security import Refused
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
 from tests.certificates import Certificates, make_certificates
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.deployment import Deployment, WorkerProcess, wait_for

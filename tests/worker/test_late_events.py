@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from pipeline.calls.fold import version_of
-from pipeline.warehouse import rows
-from pipeline.worker.worker import REFRESH_EVERY_S
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.batch_loop import REFRESH_EVERY_S
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import JsonEvent, event, in_time, now_ms, phone_calls

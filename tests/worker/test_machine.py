@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pipeline.calls.uses import NEAR_MS
+from pipeline.calls.grouping import group
+from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.settings import Settings
 from pipeline.sources import canonical
-from pipeline.sources.grouping import group
-from pipeline.warehouse import archive, rows
-from pipeline.worker import worker as core
-from pipeline.worker.batch import Chunk
-from pipeline.worker.folding import call_of
-from pipeline.worker.worker import Worker
+from pipeline.warehouse.storage import archive, rows
+from pipeline.worker.core import batch_loop as core
+from pipeline.worker.core.batch import Chunk
+from pipeline.worker.core.batch_loop import Worker
+from pipeline.worker.core.folding import call_of
 from schemas.call import Call, document
 from tests.worker.memory import Crash, Memory, MemoryStore
 from tests.worker.phone_calls import event, phone_call

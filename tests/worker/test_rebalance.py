@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.worker.batch import Batch, Chunk
-from pipeline.worker.worker import Worker
+from pipeline.worker.core.batch import Batch, Chunk
+from pipeline.worker.core.batch_loop import Worker
 from tests.worker.phone_calls import event, now_ms
 from tests.worker.test_folding import chunk
 

@@ -13,12 +13,12 @@ import pytest
 
 from pipeline.calls import fold
 from pipeline.sources import canonical
-from pipeline.warehouse.period import period
-from pipeline.worker import rebuild as rebuilding
-from pipeline.worker.corrections import Corrections
-from pipeline.worker.rebuild import rebuild
-from pipeline.worker.refold import Difference
-from pipeline.worker.verify import verify
+from pipeline.warehouse.storage.period import period
+from pipeline.worker.repair import rebuild as rebuilding
+from pipeline.worker.repair.correction_writer import Corrections
+from pipeline.worker.repair.rebuild import rebuild
+from pipeline.worker.repair.refold import Difference
+from pipeline.worker.repair.verify import verify
 from tests import forks
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group, over
 from pipeline.sources import canonical
-from pipeline.sources.grouping import group, over
-from pipeline.warehouse import rows
-from pipeline.warehouse.rows import call_row
+from pipeline.warehouse.storage import rows
+from pipeline.warehouse.storage.rows import call_row
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import JsonEvent, event, now_ms

@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
-from pipeline.worker.transport import Consumer
+from pipeline.worker.stream.transport import Consumer
 
 PART = TP("call-events", 0)
 

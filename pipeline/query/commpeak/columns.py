@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.calls.causes import q850_name, q850_token
-from pipeline.warehouse.callers import MADE_BY
-from pipeline.warehouse.dispositions import ANSWERED, TALK_S, TOTAL_S, epoch
-from pipeline.warehouse.expressions import Column
+from pipeline.warehouse.analytics.dispositions import ANSWERED, TALK_S, TOTAL_S, epoch
+from pipeline.warehouse.query.callers import MADE_BY
+from pipeline.warehouse.query.expressions import Column
 
 _CANCELLED: Final = 487  # FreeSWITCH's own cause for a caller who gave up
 _UNSPECIFIED: Final = 31

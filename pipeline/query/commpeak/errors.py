@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from starlette.responses import Response
 
-from pipeline.query.problems import RequestProblem
+from pipeline.query.http.problems import RequestProblem
 
 
 def commpeak_response(problem: RequestProblem, _path: str) -> Response:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.commpeak import columns
-from pipeline.query.hidden_numbers import Hide, in_full
-from pipeline.query.problems import invalid
-from pipeline.warehouse.aggregate import Measure
-from pipeline.warehouse.dispositions import ANSWERED, TALK_S, TOTAL_S
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.reader import Row
+from pipeline.query.http.problems import invalid
+from pipeline.warehouse.analytics.aggregate import Measure
+from pipeline.warehouse.analytics.dispositions import ANSWERED, TALK_S, TOTAL_S
+from pipeline.warehouse.query.expressions import Column
+from pipeline.warehouse.query.reader import Row
 
 GROUPS: Final[Mapping[str, Column]] = {
     "user": columns.USER,

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipeline.query.bodies import shown
 from pipeline.query.commpeak import columns
-from pipeline.query.problems import invalid
-from pipeline.warehouse.expressions import NOTHING, All, Any_, Column, Compare, In, Literal, Node
+from pipeline.query.http.bodies import shown
+from pipeline.query.http.problems import invalid
+from pipeline.warehouse.query.expressions import NOTHING, All, Any_, Column, Compare, In, Literal, Node
 
 OPERATORS: Final = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "=": "eq", "!=": "ne"}
 _TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d):(\d\d))?", re.ASCII)

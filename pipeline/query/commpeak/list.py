@@ -16,15 +16,15 @@ import phonenumbers
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
+from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.commpeak import columns
 from pipeline.query.commpeak.filter import OPERATORS, time_ms
-from pipeline.query.hidden_numbers import Hide, in_full
-from pipeline.query.problems import invalid
+from pipeline.query.http.problems import invalid
 from pipeline.query.stable_numbers import number_of
-from pipeline.warehouse.clauses import Order
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import All, Any_, Column, Compare, Literal, Node
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.query.clauses import Order
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import All, Any_, Column, Compare, Literal, Node
+from pipeline.warehouse.query.reader import Row
 from schemas.call import rfc3339
 
 # Field of an item -> column; what has none cannot be asked for.

@@ -14,24 +14,24 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPBasic
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Caller, requires
-from pipeline.query.bodies import json_object, shown
+from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
+from pipeline.query.access.masking import but_the_last_three, hiding
+from pipeline.query.access.visible import visible_calls
 from pipeline.query.commpeak import models
 from pipeline.query.commpeak.errors import commpeak_response
 from pipeline.query.commpeak.fields import selection_of
 from pipeline.query.commpeak.filter import filter_of
 from pipeline.query.commpeak.list import COLUMNS, fields, item, listing_of
-from pipeline.query.documents import json_body_of
-from pipeline.query.hidden_numbers import but_the_last_three, hiding
-from pipeline.query.problems import invalid, speaks
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse.access import READ
-from pipeline.warehouse.aggregate import aggregate
-from pipeline.warehouse.clauses import CLOSED_CALLS
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.expressions import All
-from pipeline.warehouse.queries import page
-from pipeline.warehouse.reader import Reader
+from pipeline.query.http.bodies import json_object, shown
+from pipeline.query.http.documents import json_body_of
+from pipeline.query.http.problems import invalid, speaks
+from pipeline.warehouse.analytics.aggregate import aggregate
+from pipeline.warehouse.identity.access import READ
+from pipeline.warehouse.query.clauses import CLOSED_CALLS
+from pipeline.warehouse.query.expressions import All
+from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 
 _KNOWN: Final = ("group", "fields", "period", "filter", "order", "limit", "offset")
 _MOST_ROWS: Final = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from pipeline.query.problems import RequestProblem
+from pipeline.query.http.problems import RequestProblem
 
 
 def ipcortex_response(problem: RequestProblem, _path: str) -> Response:

@@ -12,11 +12,11 @@ from zlib import crc32
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.auth import Caller, Gate, address_of, allowed
+from pipeline.query.access.authenticator import Caller, Gate, address_of, allowed
+from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.ipcortex.owners import DEFAULT
-from pipeline.query.problems import RequestProblem, invalid
-from pipeline.warehouse.access import READ
-from pipeline.warehouse.tokens import PREFIX
+from pipeline.warehouse.identity.access import READ
+from pipeline.warehouse.identity.tokens import PREFIX
 
 COOKIE: Final = "Red60urne"
 SESSION_S: Final = 8 * 3600

@@ -9,8 +9,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import Problem
-from pipeline.query.auth import Caller
-from pipeline.query.problems import RequestProblem, unavailable
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.http.problems import RequestProblem, unavailable
 from pipeline.settings import Settings
 
 log = structlog.get_logger("cdr.query")
@@ -32,7 +32,7 @@ async def recalculate(settings: Settings, caller: Caller, first_ms: int, end_ms:
 
 
 def _price(settings: Settings, caller: Caller, first_ms: int, end_ms: int) -> dict[str, int]:
-    from pipeline.worker.rerating import kafka_away, run  # heavy, and seldom needed
+    from pipeline.worker.repair.rerating import kafka_away, run  # heavy, and seldom needed
 
     feed = kafka_away(settings) is None
     by = f"ipcortex recalc of {caller.name}"

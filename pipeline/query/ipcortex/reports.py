@@ -14,8 +14,9 @@ from typing import Any, Final
 import orjson
 
 from pipeline.directory.model import Directory
-from pipeline.query.auth import Caller
-from pipeline.query.hidden_numbers import Hide, in_full
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.masking import Hide, in_full
+from pipeline.query.access.visible import visible_calls, visible_logs
 from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners, bare
 from pipeline.query.ipcortex.rows import (
     BILL_S,
@@ -31,13 +32,12 @@ from pipeline.query.ipcortex.rows import (
     received,
 )
 from pipeline.query.ipcortex.scope import Scope
-from pipeline.query.visible import visible_calls, visible_logs
-from pipeline.warehouse.aggregate import Measure, aggregate
-from pipeline.warehouse.clauses import CALL_LOGS, CALLS, CLOSED_CALLS
-from pipeline.warehouse.columns import CALL, CALL_LOG
-from pipeline.warehouse.expressions import All, Column, Compare, In, Literal, Node
-from pipeline.warehouse.queries import oldest_first
-from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.analytics.aggregate import Measure, aggregate
+from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS
+from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.expressions import All, Column, Compare, In, Literal, Node
+from pipeline.warehouse.query.queries import oldest_first
+from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import snowflake_ms
 
 _COST: Final = Measure("cost", "toString(sum(toDecimal128OrZero(cost, 12)))", "money")

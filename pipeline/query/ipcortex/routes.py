@@ -13,10 +13,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Gate
-from pipeline.query.bodies import json_object
-from pipeline.query.documents import json_body_of
-from pipeline.query.hidden_numbers import hiding
+from pipeline.query.access.authenticator import DOCUMENTED, Gate
+from pipeline.query.access.masking import hiding
+from pipeline.query.http.bodies import json_object
+from pipeline.query.http.documents import json_body_of
+from pipeline.query.http.problems import RequestProblem, speaks
 from pipeline.query.ipcortex import models
 from pipeline.query.ipcortex.errors import ipcortex_json, ipcortex_response
 from pipeline.query.ipcortex.login import COOKIE, SESSION_S, caller_of, log_in, user_of
@@ -24,9 +25,8 @@ from pipeline.query.ipcortex.recalc import recalculate
 from pipeline.query.ipcortex.reports import Report, allcalls, incalls, outcalls, outsummary
 from pipeline.query.ipcortex.scope import scope_of
 from pipeline.query.local_time import zone_of
-from pipeline.query.problems import RequestProblem, speaks
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import Directories
+from pipeline.warehouse.reference.directories import Directories
 
 _MONTH: Final = {"year": 2024, "month": 8}
 _DAY: Final = _MONTH | {"day": 20}

@@ -14,12 +14,12 @@ import phonenumbers
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
-from pipeline.query.hidden_numbers import Hide, in_full
+from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.stable_numbers import number_of
-from pipeline.warehouse.columns import CALL, CALL_LOG
-from pipeline.warehouse.dispositions import TOTAL_S, epoch, lasting
-from pipeline.warehouse.expressions import Column, Compare, In, Literal, Node
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.analytics.dispositions import TOTAL_S, epoch, lasting
+from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.expressions import Column, Compare, In, Literal, Node
+from pipeline.warehouse.query.reader import Row
 
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")

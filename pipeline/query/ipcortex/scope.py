@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pipeline.query.bodies import shown
+from pipeline.query.http.bodies import shown
+from pipeline.query.http.problems import invalid
 from pipeline.query.local_time import midnight_ms
-from pipeline.query.problems import invalid
 
 _MOST_DAYS: Final = 366
 _MOST_ITEMS: Final = 10_000

@@ -11,16 +11,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Caller
-from pipeline.query.bodies import json_value
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options
+from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.report_access import json_response, manager, store_of, writer
+from pipeline.query.http.bodies import json_value
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options
+from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.portsip import report_models as models
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.models import PortsipErrors
 from pipeline.query.portsip.rows import parse_id
-from pipeline.query.problems import RequestProblem, not_found
-from pipeline.query.report_access import json_response, manager, store_of, writer
 from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
 from pipeline.reports.definition import parse as parse_definition

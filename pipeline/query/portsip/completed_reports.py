@@ -11,14 +11,14 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
-from pipeline.query.auth import DOCUMENTED, Caller
-from pipeline.query.parameters import no_options
+from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.report_access import json_response, store_of, writer
+from pipeline.query.http.parameters import no_options
+from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.portsip import report_models as models
 from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import parse_id
-from pipeline.query.problems import RequestProblem, not_found
-from pipeline.query.report_access import json_response, store_of, writer
 from pipeline.reports.blobs import blob_token, is_signed, named_by
 from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.render import MEDIA_TYPES

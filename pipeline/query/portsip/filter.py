@@ -18,11 +18,11 @@ from typing import Final
 
 from pipeline.errors import shortened
 from pipeline.instants import instant
+from pipeline.query.http.problems import invalid
 from pipeline.query.portsip.ids import plain_id
-from pipeline.query.problems import invalid
-from pipeline.warehouse.clauses import Order
-from pipeline.warehouse.conditions import FUNCTIONS
-from pipeline.warehouse.expressions import (
+from pipeline.warehouse.query.clauses import Order
+from pipeline.warehouse.query.conditions import FUNCTIONS
+from pipeline.warehouse.query.expressions import (
     EVERYTHING,
     All,
     Any_,

@@ -12,13 +12,13 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import Caller, Gate, address_of
-from pipeline.query.bodies import form_of
-from pipeline.query.parameters import Parameters
+from pipeline.query.access.authenticator import Caller, Gate, address_of
+from pipeline.query.http.bodies import form_of
+from pipeline.query.http.parameters import Parameters
+from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.portsip import models
-from pipeline.query.problems import RequestProblem, invalid
-from pipeline.warehouse.access import READ
-from pipeline.warehouse.tokens import PREFIX
+from pipeline.warehouse.identity.access import READ
+from pipeline.warehouse.identity.tokens import PREFIX
 
 ACCESS_S: Final = 1800
 REFRESH_S: Final = 24 * 3600

@@ -10,9 +10,11 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.visible import sees, visible_calls, visible_logs
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options
+from pipeline.query.http.problems import not_found
 from pipeline.query.portsip import models
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import (
@@ -29,13 +31,11 @@ from pipeline.query.portsip.rows import (
     target_item,
     without_blanks,
 )
-from pipeline.query.problems import not_found
-from pipeline.query.visible import sees, visible_calls, visible_logs
 from pipeline.settings import Settings
-from pipeline.warehouse.clauses import CALL_LOGS, CLOSED_CALLS, Source
-from pipeline.warehouse.expressions import Column, Node
-from pipeline.warehouse.queries import Page, call, call_log, logs_of, page
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.query.clauses import CALL_LOGS, CLOSED_CALLS, Source
+from pipeline.warehouse.query.expressions import Column, Node
+from pipeline.warehouse.query.queries import Page, call, call_log, logs_of, page
+from pipeline.warehouse.query.reader import Reader
 
 LIST_PARAMETERS: Final = [
     parameter(

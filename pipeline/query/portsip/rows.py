@@ -17,11 +17,11 @@ from typing import Any, Final, get_args
 
 import orjson
 
+from pipeline.query.http.problems import not_found
 from pipeline.query.portsip.ids import plain_id
-from pipeline.query.problems import not_found
-from pipeline.warehouse.columns import CALL, CALL_LOG
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.expressions import Column
+from pipeline.warehouse.query.reader import Row
 from schemas.words import EndReason, RerouteReason
 
 DIRECTIONS: Final = {

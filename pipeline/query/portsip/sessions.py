@@ -10,18 +10,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.instants import instant
-from pipeline.query.auth import DOCUMENTED, Authenticated
-from pipeline.query.parameters import no_options
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.visible import sees, visible_calls
+from pipeline.query.http.parameters import no_options
+from pipeline.query.http.problems import not_found
 from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
 from pipeline.query.portsip.rows import CDR_PROPERTIES, parse_id
-from pipeline.query.problems import not_found
-from pipeline.query.visible import sees, visible_calls
-from pipeline.warehouse.clauses import OPEN_CALLS
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.queries import call, logs_of, logs_of_calls
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.query.clauses import OPEN_CALLS
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import Column
+from pipeline.warehouse.query.queries import call, logs_of, logs_of_calls
+from pipeline.warehouse.query.reader import Row
 
 _SHOWN: Final = (
     "id",

@@ -13,17 +13,17 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options, parse
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import RequestProblem
 from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import REFUSALS, answer, own, reader_of
 from pipeline.query.portsip.rows import priced_items, target_item
-from pipeline.query.problems import RequestProblem
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse import sync_tokens
-from pipeline.warehouse.changes import Place, changes
-from pipeline.warehouse.queries import logs_of_calls
+from pipeline.warehouse.identity import sync_tokens
+from pipeline.warehouse.query.changes import Place, changes
+from pipeline.warehouse.query.queries import logs_of_calls
 from schemas.call import snowflake
 
 _MOST: Final = 500

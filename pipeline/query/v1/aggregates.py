@@ -14,23 +14,23 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options, parse
-from pipeline.query.problems import RequestProblem, invalid
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field as Shown
 from pipeline.query.v1.fields import Look, harmless, parameters_of, value_sql
 from pipeline.query.v1.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
 from pipeline.query.v1.lists import Table, moment_of
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse.aggregate import Bucket, Groups, Measure, aggregate
-from pipeline.warehouse.calendar import STEPS, local_text, offsets, zone_of
-from pipeline.warehouse.clauses import CALLS, CLOSED_CALLS, QUEUE_VISITS, Source
-from pipeline.warehouse.columns import QUEUE_VISIT
-from pipeline.warehouse.expressions import All, BadExpression, Column, Node
-from pipeline.warehouse.measures import measure, names
+from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
+from pipeline.warehouse.analytics.calendar import STEPS, local_text, offsets, zone_of
+from pipeline.warehouse.analytics.measures import measure, names
+from pipeline.warehouse.query.clauses import CALLS, CLOSED_CALLS, QUEUE_VISITS, Source
+from pipeline.warehouse.query.columns import QUEUE_VISIT
+from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from schemas.call import rfc3339
 
 _FORMS: Final = (JSON, NDJSON, CSV)

@@ -9,11 +9,12 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options, parse
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.portsip.rows import parse_id
-from pipeline.query.problems import RequestProblem, not_found
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select, parameters_of
@@ -21,13 +22,12 @@ from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
 from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.query.v1.shown import shown
 from pipeline.query.v1.timeline import Timeline, timeline
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse.clauses import CALLS, OPEN_CALLS
-from pipeline.warehouse.events import events_of
-from pipeline.warehouse.listing import Listing, page_of
-from pipeline.warehouse.queries import call, logs_of
-from pipeline.warehouse.reader import Row
-from pipeline.warehouse.stored import as_call
+from pipeline.warehouse.query.clauses import CALLS, OPEN_CALLS
+from pipeline.warehouse.query.events import events_of
+from pipeline.warehouse.query.from_row import as_call
+from pipeline.warehouse.query.listing import Listing, page_of
+from pipeline.warehouse.query.queries import call, logs_of
+from pipeline.warehouse.query.reader import Row
 from schemas.call import document
 from schemas.call_model import CallDocument
 

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.push.following import Following, place_of
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, while_good
-from pipeline.query.documents import parameter
-from pipeline.query.limits import Turns
-from pipeline.query.parameters import parse
-from pipeline.query.problems import unavailable
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.limits import Turns
+from pipeline.query.http.parameters import parse
+from pipeline.query.http.problems import unavailable
 from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
 from pipeline.query.v1.shown import shown
 from pipeline.settings import Settings
-from pipeline.warehouse.callers import parties
+from pipeline.warehouse.query.callers import parties
 
 
 def router(settings: Settings) -> APIRouter:

@@ -8,8 +8,8 @@ import hashlib
 import struct
 from typing import Final
 
-from pipeline.query.problems import invalid
-from pipeline.warehouse.clauses import EARLIEST_MS, Place
+from pipeline.query.http.problems import invalid
+from pipeline.warehouse.query.clauses import EARLIEST_MS, Place
 
 _FORM: Final = struct.Struct(">BqQ6s")  # version, started_at in ms, id, which question
 _VERSION: Final = 1

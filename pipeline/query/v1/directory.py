@@ -15,10 +15,10 @@ from pipeline.directory.checks import shown
 from pipeline.directory.files import plain
 from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, build, key_of, kind_of
 from pipeline.directory.validate import FIELDS, Invalid, dangling, entry
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, requires
-from pipeline.query.problems import Problem, RequestProblem, not_found
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.directory_editor import Editor
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, requires
+from pipeline.query.http.problems import Problem, RequestProblem, not_found
+from pipeline.warehouse.reference.directories import Directories
+from pipeline.warehouse.reference.directory_editor import Editor
 
 WRITE: Final = "directory:write"
 _LARGEST: Final = 1 << 20

@@ -7,14 +7,14 @@ from typing import Any, Final
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.auth import Caller
-from pipeline.query.bodies import json_value
-from pipeline.query.problems import Problem, invalid
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.http.bodies import json_value
+from pipeline.query.http.problems import Problem, invalid
 from pipeline.query.v1.fields import Look
 from pipeline.settings import Settings
-from pipeline.warehouse.access import MASKED
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.identity.access import MASKED
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 
 _PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 

@@ -17,9 +17,9 @@ import msgspec
 import structlog
 
 from pipeline.files import Files
-from pipeline.warehouse.exports import Export, find, of_tenant, save
-from pipeline.warehouse.listing import Listing, count_of, stream_of
-from pipeline.warehouse.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.listing import Listing, count_of, stream_of
+from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 
 _AT_ONCE: Final = 2
 _TOLD_S: Final = 5.0

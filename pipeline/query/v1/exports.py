@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller
-from pipeline.query.parameters import no_options
-from pipeline.query.problems import RequestProblem, invalid, not_found
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.http.parameters import no_options
+from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.v1.export_runs import ExportRuns, file_of, now_ms
@@ -25,8 +25,8 @@ from pipeline.query.v1.fields import Look
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.v1.lists import Table, listing_of, question_of
 from pipeline.settings import Settings
-from pipeline.warehouse.exports import Export, find, of_tenant, save
-from pipeline.warehouse.listing import Listing
+from pipeline.warehouse.query.listing import Listing
+from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 from schemas.call import rfc3339
 from schemas.call_model import Time
 

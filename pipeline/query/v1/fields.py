@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from pipeline.warehouse.columns import CALL, CALL_LOG
-from pipeline.warehouse.expressions import Column
+from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.expressions import Column
 from schemas.words import CauseFrom, Direction, EndReason, HungUpBy, Outcome, RerouteReason, State, Status, TargetKind
 
 

@@ -19,11 +19,11 @@ from typing import Any, Final
 import orjson
 
 from pipeline.errors import shortened
-from pipeline.query.parameters import LONGEST_VALUE, Parameters
-from pipeline.query.problems import RequestProblem, invalid
+from pipeline.query.http.parameters import LONGEST_VALUE, Parameters
+from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1.fields import Field
-from pipeline.warehouse.conditions import Bindings, condition
-from pipeline.warehouse.expressions import (
+from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.expressions import (
     All,
     Any_,
     BadExpression,

@@ -11,8 +11,8 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from pipeline.query.parameters import Parameters
-from pipeline.query.problems import RequestProblem, invalid
+from pipeline.query.http.parameters import Parameters
+from pipeline.query.http.problems import RequestProblem, invalid
 
 
 @dataclass(frozen=True, slots=True)

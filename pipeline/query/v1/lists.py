@@ -12,19 +12,19 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pipeline.instants import instant
-from pipeline.query.auth import Caller
-from pipeline.query.documents import parameter
-from pipeline.query.limits import Turns
-from pipeline.query.parameters import no_options, parse
-from pipeline.query.problems import invalid
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.limits import Turns
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import invalid
 from pipeline.query.v1.cursor import cursor_of, place_of
 from pipeline.query.v1.endpoint import body_of, look_of, reader_of
 from pipeline.query.v1.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
 from pipeline.query.v1.filters import OPERATORS, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
-from pipeline.warehouse.clauses import Source
-from pipeline.warehouse.expressions import All, Column, Node
-from pipeline.warehouse.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
+from pipeline.warehouse.query.clauses import Source
+from pipeline.warehouse.query.expressions import All, Column, Node
+from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 
 MEMBERS: Final = ("filter", "from", "to", "fields", "sort", "limit", "cursor", "format", "count")
 _DEFAULT_LIMIT: Final = 100

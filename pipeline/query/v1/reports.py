@@ -12,14 +12,14 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.files import Files
-from pipeline.query.auth import DOCUMENTED, Caller
-from pipeline.query.bodies import json_value
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import no_options, parse
+from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.report_access import json_response, manager, store_of, writer
+from pipeline.query.http.bodies import json_value
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import Problem, invalid, not_found
 from pipeline.query.portsip.call_reports import carries
 from pipeline.query.portsip.report_models import CallReportChange
-from pipeline.query.problems import Problem, invalid, not_found
-from pipeline.query.report_access import json_response, manager, store_of, writer
 from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
 from pipeline.reports.definition import Definition, from_text
 from pipeline.reports.definition import parse as parse_definition
@@ -31,10 +31,10 @@ from pipeline.reports.runs import file_name, now_ms
 from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id
 from pipeline.settings import Settings
-from pipeline.warehouse.calendar import zone_of
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.paging import Asked
-from pipeline.warehouse.reader import Reader, Row
+from pipeline.warehouse.analytics.calendar import zone_of
+from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.reader import Reader, Row
+from pipeline.warehouse.reference.directories import Directories
 from schemas.call import rfc3339
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {

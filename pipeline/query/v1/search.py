@@ -10,17 +10,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.directory.model import Directory
-from pipeline.query.auth import DOCUMENTED, Authenticated
-from pipeline.query.documents import parameter
-from pipeline.query.parameters import parse
-from pipeline.query.problems import invalid
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.parameters import parse
+from pipeline.query.http.problems import invalid
 from pipeline.query.v1 import calls
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, refusals
 from pipeline.query.v1.formats import JSON
 from pipeline.query.v1.lists import Question, listed
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import All, Any_, Call, Compare, Contains, In, Literal, Node
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import All, Any_, Call, Compare, Contains, In, Literal, Node
 
 _LONGEST: Final = 200
 _MOST_WORDS: Final = 8

@@ -16,22 +16,22 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from pipeline.query.auth import DOCUMENTED, Authenticated, Caller, while_good
-from pipeline.query.documents import parameter
-from pipeline.query.limits import Turns
-from pipeline.query.parameters import parse
-from pipeline.query.problems import invalid
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.http.documents import parameter
+from pipeline.query.http.limits import Turns
+from pipeline.query.http.parameters import parse
+from pipeline.query.http.problems import invalid
 from pipeline.query.v1 import calls
 from pipeline.query.v1.endpoint import look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field, Look, document_select, parameters_of
 from pipeline.query.v1.lists import chosen_fields
-from pipeline.query.visible import visible_calls
-from pipeline.warehouse.changes import Place, changes
-from pipeline.warehouse.clauses import CLOSED_CALLS, OPEN_CALLS, Source
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.expressions import EVERYTHING, All, In, Literal, Node
-from pipeline.warehouse.listing import Listing, page_of
-from pipeline.warehouse.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.changes import Place, changes
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import EVERYTHING, All, In, Literal, Node
+from pipeline.warehouse.query.listing import Listing, page_of
+from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
 from schemas.call import snowflake_ms
 
 _EVERY_S: Final = 1.0

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from pipeline.push.events import TYPES
 from pipeline.push.store import DEAD, PushStore, Webhook
 from pipeline.push.webhooks import changed, made, shown, trial
-from pipeline.query.auth import DOCUMENTED, Caller, requires
-from pipeline.query.documents import json_body_of, parameter
-from pipeline.query.parameters import no_options, parse
-from pipeline.query.problems import RequestProblem, invalid, not_found
+from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
+from pipeline.query.http.documents import json_body_of, parameter
+from pipeline.query.http.parameters import no_options, parse
+from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1.endpoint import body_of, reader_of, refusals
 from pipeline.settings import Settings
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.query.reader import Row
 
 _STATES: Final = ("waiting", "delivered", "dead")
 Owner = Annotated[Caller, requires("webhooks:write")]

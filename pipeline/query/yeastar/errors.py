@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
-from pipeline.query.problems import RequestProblem
+from pipeline.query.http.problems import RequestProblem
 
 SUCCESS: Final[dict[str, Any]] = {"errcode": 0, "errmsg": "SUCCESS"}
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from pipeline.query.auth import Caller, Gate, address_of, allowed
-from pipeline.query.problems import RequestProblem, invalid
-from pipeline.warehouse.access import READ
-from pipeline.warehouse.tokens import PREFIX
+from pipeline.query.access.authenticator import Caller, Gate, address_of, allowed
+from pipeline.query.http.problems import RequestProblem, invalid
+from pipeline.warehouse.identity.access import READ
+from pipeline.warehouse.identity.tokens import PREFIX
 
 ACCESS_S: Final = 1800
 REFRESH_S: Final = 86_400

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
-from pipeline.query.auth import Caller, Gate
-from pipeline.query.bodies import json_object
-from pipeline.query.documents import json_body_of, parameter
-from pipeline.query.hidden_numbers import hiding
-from pipeline.query.problems import speaks
-from pipeline.query.visible import visible_calls
+from pipeline.query.access.authenticator import Caller, Gate
+from pipeline.query.access.masking import hiding
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.http.bodies import json_object
+from pipeline.query.http.documents import json_body_of, parameter
+from pipeline.query.http.problems import speaks
 from pipeline.query.yeastar import models
 from pipeline.query.yeastar.errors import SUCCESS, yeastar_json, yeastar_response
 from pipeline.query.yeastar.login import caller_of, log_in, refresh
@@ -31,12 +31,12 @@ from pipeline.query.yeastar.search import (
     page_of,
     search_of,
 )
-from pipeline.warehouse.clauses import CLOSED_CALLS
-from pipeline.warehouse.directories import Directories
-from pipeline.warehouse.dispositions import DISPOSITIONS
-from pipeline.warehouse.expressions import EVERYTHING, All, Node
-from pipeline.warehouse.queries import page
-from pipeline.warehouse.reader import Reader
+from pipeline.warehouse.analytics.dispositions import DISPOSITIONS
+from pipeline.warehouse.query.clauses import CLOSED_CALLS
+from pipeline.warehouse.query.expressions import EVERYTHING, All, Node
+from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 
 _WHOLE: Final = {"type": "integer", "minimum": 1}
 _PAGING: Final = [

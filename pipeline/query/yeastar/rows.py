@@ -11,14 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
-from pipeline.query.hidden_numbers import Hide, in_full
+from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
 from pipeline.query.yeastar.times import shown_time
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.dispositions import DISPOSITION, HEARD_S, RING_S, TOTAL_S
-from pipeline.warehouse.expressions import Column
-from pipeline.warehouse.reader import Row
+from pipeline.warehouse.analytics.dispositions import DISPOSITION, HEARD_S, RING_S, TOTAL_S
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import Column
+from pipeline.warehouse.query.reader import Row
 
 # The party that answered, else the one first asked for.
 CALL_TO: Final = Column("call_to", "if(answered_by != '', answered_by, callee_number)")

@@ -11,15 +11,15 @@ from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
 from pipeline.directory.model import Directory, ExtensionGroup
+from pipeline.query.http.parameters import Parameters, parse
+from pipeline.query.http.problems import invalid
 from pipeline.query.local_time import end_ms, first_ms, started, zone_of
-from pipeline.query.parameters import Parameters, parse
-from pipeline.query.problems import invalid
 from pipeline.query.yeastar.rows import CALL_TO, DID_NUMBER, SORTABLE, SRC_TRUNK
 from pipeline.query.yeastar.times import parse_time
-from pipeline.warehouse.clauses import Order
-from pipeline.warehouse.columns import CALL
-from pipeline.warehouse.dispositions import DISPOSITION, DISPOSITIONS
-from pipeline.warehouse.expressions import NOTHING, All, Any_, Call, Column, Compare, In, Literal, Node
+from pipeline.warehouse.analytics.dispositions import DISPOSITION, DISPOSITIONS
+from pipeline.warehouse.query.clauses import Order
+from pipeline.warehouse.query.columns import CALL
+from pipeline.warehouse.query.expressions import NOTHING, All, Any_, Call, Column, Compare, In, Literal, Node
 
 PAGING: Final = ("access_token", "page", "page_size", "sort_by", "order_by")
 # Later versions of the vendor search these too; no call here has any, so they find none.

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from pipeline.calls.fold import fold
-from pipeline.sources.grouping import group
-from pipeline.warehouse import rows
-from pipeline.worker.folding import published
+from pipeline.calls.grouping import group
+from pipeline.warehouse.storage import rows
+from pipeline.worker.core.folding import published
 from schemas.call import Call
 from tests.long.chaos.load import Load
 from tests.worker.deployment import Deployment, call_fields, log_fields

@@ -15,7 +15,7 @@ from pipeline.reports.definition import Definition
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.store import ReportStore, new_id
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import save
+from pipeline.warehouse.reference.directories import save
 from tests.query.stored_calls import write
 from tests.reports import week
 from tests.reports.postbox import Postbox, serving

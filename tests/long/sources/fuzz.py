@@ -11,7 +11,7 @@ import os
 import pytest
 
 from pipeline.calls.fold import fold
-from pipeline.sources.grouping import group
+from pipeline.calls.grouping import group
 from pipeline.sources.registry import SOURCES, source
 from schemas.call import document
 from tests.sources import mutation, scenario

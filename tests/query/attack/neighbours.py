@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse.access import ADMIN
-from pipeline.warehouse.migrate import migrate
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.access import ADMIN
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.storage.migrate import migrate
 from tests.query.attack import tenants
 from tests.query.attack.crossing import OF_THE_PROCESS, send, without_time
 from tests.query.attack.surface import Call, Place, bases, places

@@ -23,7 +23,7 @@ from pipeline.reports.jobs import report_reader
 from pipeline.reports.runs import Runner
 from pipeline.reports.store import run_id
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import save
+from pipeline.warehouse.reference.directories import save
 from schemas.call import Call, snowflake
 from tests.query.stored_calls import example_calls, write
 

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.tokens import create_token
-from pipeline.warehouse.users import create_user
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.identity.users import create_user
+from pipeline.warehouse.reference.directories import save
 from schemas.call import Call
 from tests.query.stored_calls import write
 from tests.query.vendors.vendor_calls import day, directory

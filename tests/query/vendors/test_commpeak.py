@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from pipeline.directory.model import Display, Tenant
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.reference.directories import save
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
 

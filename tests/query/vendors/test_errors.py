@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pipeline.query.app import create_app
-from pipeline.query.problems import RequestProblem, response
+from pipeline.query.http.problems import RequestProblem, response
 from pipeline.settings import Settings
 
 PATHS = {

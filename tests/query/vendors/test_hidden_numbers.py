@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from pipeline.warehouse.access import MASKED, READ
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.access import MASKED, READ
+from pipeline.warehouse.identity.tokens import create_token
 from tests.query.vendors.conftest import Company
 
 pytestmark = pytest.mark.embedded

@@ -12,9 +12,9 @@ from pipeline.query.app import create_app
 from pipeline.rating.deck import Header, Scope
 from pipeline.rating.deck_file import parse_csv
 from pipeline.settings import Settings
-from pipeline.warehouse import decks
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.reference import decks
+from pipeline.warehouse.reference.directories import save
 from tests.query.stored_calls import stored_call, write
 from tests.query.vendors.conftest import LEAK, PASSWORD, Company
 from tests.query.vendors.vendor_calls import day

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.directory.model import Display, Tenant
-from pipeline.warehouse.directories import save
-from pipeline.warehouse.tokens import create_token
+from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.reference.directories import save
 from schemas.call import snowflake_ms
 from schemas.event import Event, Facts
 from tests.query.stored_calls import stored_call, write

@@ -1,0 +1,1 @@
+"""SIP dialogs to legs: messages of many branches and sides become one account of a call."""

@@ -1,0 +1,138 @@
+"""How a call ended: its status, its cause, and who hung up."""
+
+from __future__ import annotations
+
+from pipeline.calls.steps.call_state import Course
+from pipeline.calls.steps.legs import Leg
+from pipeline.calls.steps.outcome import (
+    CANCEL_NAMES,
+    INTERWORKING,
+    NORMAL_CLEARING,
+    cancelled_by_caller,
+    cause,
+    outcome,
+)
+
+STATUS_OF = {
+    "busy": "busy",
+    "no_answer": "no_answer",
+    "answered_elsewhere": "no_answer",
+    "unreachable": "no_answer",
+    "cancelled": "cancelled",
+    "rejected": "failed",
+    "failed": "failed",
+    "": "no_answer",
+}
+_PERSONS = frozenset(("extension", "outside", "queue_agent", "ring_group_member"))
+_REASON = {"caller": "caller_disconnected", "callee": "callee_disconnected"}
+
+
+def status(course: Course) -> str:
+    """What became of the call; "" while it is undecided."""
+    if course.talking:
+        return "answered"
+    if len(course.targets) != 1 or course.targets[0].leg is None:
+        for target in course.targets:
+            if target.kind == "voicemail" and target.answered is not None:
+                return "voicemail"
+    if course.visits:
+        last = course.visits[-1].reason
+        if last == "abandoned":
+            return "abandoned"
+        if course.ended is not None:
+            return "no_answer"
+    if course.answered is not None:
+        return _answered_by_pbx(course)
+    return "" if course.ended is None else _unanswered(course)
+
+
+def _answered_by_pbx(course: Course) -> str:
+    """The PBX answered and no human did: what became of the human that it tried last, if it did."""
+    caller = course.caller
+    if course.ended is None or not (caller.kind == "ivr" or caller.answered_by == "pbx"):
+        return "answered"
+    for target in reversed(course.targets):
+        if target.kind in _PERSONS and target.leg is not None and target.outcome:
+            return STATUS_OF.get(target.outcome, "failed")
+    return "answered"
+
+
+def _unanswered(course: Course) -> str:
+    caller = course.caller
+    if cancelled_by_caller(caller):
+        return "cancelled"
+    word = STATUS_OF.get(outcome(caller, elsewhere=False, caller_left=False), "failed")
+    if word == "no_answer" and cause(caller)[0] in (0, NORMAL_CLEARING) and caller.sip_status < 300:
+        # The caller's leg does not say why; the last target that failed does.
+        for target in reversed(course.targets):
+            if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
+                return STATUS_OF.get(target.outcome, word)
+    return word
+
+
+def hung_up(course: Course, call_status: str) -> tuple[str, str]:
+    """Who hung up, and the end reason; ("", "") when nobody can tell."""
+    caller = course.caller
+    if course.ended is None or "end_estimated" in course.flags:
+        return "", ""
+    if call_status == "cancelled" and course.answered is None:
+        return "caller", "cancelled"
+    last = course.talking[-1].leg if course.talking else None
+    said = caller.hung_up_by if not course.handed_over else ""
+    told = last.hung_up_by if last is not None else ""
+    if course.answered is None:
+        if call_status == "abandoned" and said in ("caller", "party"):
+            return "caller", "caller_disconnected"
+        refused = any(t.leg is not None and t.leg.hung_up_by in ("party", "callee") for t in course.targets)
+        by_callee = call_status in ("busy", "failed") and (said in ("callee", "peer") or refused)
+        return ("callee" if by_callee else "system"), ""
+    by = ""
+    if told in ("party", "callee"):
+        by = "callee"
+    elif said in ("caller", "party"):
+        by = "caller"
+    elif said in ("callee", "system"):
+        by = said
+    elif told in ("caller", "peer") and not course.handed_over:
+        by = "caller"
+    elif told == "system":
+        by = "system"
+    elif said == "peer":
+        by = "callee" if course.talking else "system"
+    elif last is not None and not course.handed_over:
+        by = _first_gone(caller, last)
+    return by, _REASON.get(by, "")
+
+
+def _first_gone(caller: Leg, callee: Leg) -> str:
+    """Where one clock saw both ends, who was gone first hung up."""
+    if callee.node != caller.node or callee.ended is None or caller.ended is None or callee.ended == caller.ended:
+        return ""
+    return "callee" if callee.ended < caller.ended else "caller"
+
+
+def final_cause(course: Course, call_status: str) -> tuple[int, str, int]:
+    """Q.850 cause, where it comes from, and the SIP status of an ended call that was not answered."""
+    caller = course.caller
+    if course.ended is None:
+        return 0, "", 0
+    number, source = cause(caller)
+    sip_status = caller.sip_status if course.answered is None else 0
+    if course.answered is None and not sip_status and number in (0, NORMAL_CLEARING) and call_status != "cancelled":
+        for target in reversed(course.targets):
+            if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
+                told, its_source = cause(target.leg)
+                if told:
+                    number, source, sip_status = told, its_source, target.leg.sip_status
+                    break
+    if (
+        not number
+        and "end_estimated" not in course.flags
+        and (course.answered is not None or call_status == "cancelled")
+    ):
+        number, source = NORMAL_CLEARING, "inferred"
+    if call_status == "cancelled" and number == INTERWORKING:  # all that Asterisk says of a 487
+        number, source = NORMAL_CLEARING, "inferred"
+    if course.answered is None and not sip_status and caller.cause in CANCEL_NAMES:
+        sip_status = 487
+    return number, source, sip_status

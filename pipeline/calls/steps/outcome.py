@@ -1,0 +1,103 @@
+"""What became of each target, in one word, and with which cause."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from pipeline.calls.causes import cause_from_name, q850_from_sip
+from pipeline.calls.steps.call_state import Course
+from pipeline.calls.steps.legs import Leg
+from pipeline.calls.steps.talk import SAME_INSTANT_MS
+from pipeline.calls.steps.targets import FORK_SLACK_MS
+
+BY_CAUSE = {
+    17: "busy",
+    18: "no_answer",
+    19: "no_answer",
+    20: "unreachable",
+    21: "rejected",
+    24: "rejected",
+    26: "answered_elsewhere",
+}
+NORMAL_CLEARING = 16
+INTERWORKING = 127
+CANCEL_NAMES = frozenset(("ORIGINATOR_CANCEL", "CANCEL"))
+_ANSWERING = frozenset(("ivr", "park", "voicemail", "conference"))
+
+
+def cause(leg: Leg) -> tuple[int, str]:
+    """The Q.850 cause of a leg's end and where it comes from, strongest source first: what the
+    PBX said by number, by name, what its SIP status maps to (RFC 3398); (0, "") when unknown."""
+    if leg.q850_cause:
+        return leg.q850_cause, leg.cause_from
+    if leg.cause:
+        number = cause_from_name(leg.cause)
+        if number:
+            return number, "native"
+    if leg.sip_status >= 300:
+        number = q850_from_sip(leg.sip_status, leg.rang is not None)
+        if number:
+            return number, "mapped"
+    return 0, ""
+
+
+def cancelled_by_caller(leg: Leg) -> bool:
+    """Whether the caller gave up this leg while it was not answered."""
+    if leg.answered is not None or leg.ended is None:
+        return False
+    if leg.cause in CANCEL_NAMES or (leg.sip_status == 487 and leg.hung_up_by not in ("system", "peer", "callee")):
+        return True
+    return leg.hung_up_by in ("caller", "party") and leg.q850_cause in (0, NORMAL_CLEARING)
+
+
+def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
+    """One word for a target leg that was not reached; "" while it is undecided.
+
+    `elsewhere`: another target had been reached when this one ended; `caller_left`: the caller
+    had gone. Both explain a normal clearing, which by itself says nothing.
+    """
+    number, _ = cause(leg)
+    word = BY_CAUSE.get(number)
+    if word is not None:
+        if word == "no_answer" and elsewhere and not leg.cause and not leg.sip_status and not leg.q850_cause:
+            return "answered_elsewhere"
+        return word
+    if number and number != NORMAL_CLEARING and leg.sip_status != 487:
+        return "failed"
+    if elsewhere:
+        return "answered_elsewhere"
+    if caller_left or cancelled_by_caller(leg):
+        return "cancelled"
+    return "no_answer" if leg.ended is not None else ""
+
+
+def settle(course: Course) -> None:
+    """Give each target its outcome."""
+    caller, targets = course.caller, course.targets
+    talking = course.talking
+    answers = sorted([t.answered for t in talking if t.answered is not None]) if len(targets) > 1 else []
+    for target in targets:
+        if target.talk is not None:
+            target.outcome = "answered"
+        elif target.outcome:
+            continue
+        elif target.answered is not None and target.kind in _ANSWERING:
+            target.outcome = "answered"
+        elif target.leg is None:
+            if course.ended is not None:
+                left = cancelled_by_caller(caller)
+                target.outcome = outcome(caller, elsewhere=False, caller_left=left) or "no_answer"
+        elif target.answered is not None and talking:
+            target.outcome = "answered_elsewhere"
+        else:
+            if target.ended is None:
+                if course.ended is None:
+                    continue
+                target.ended = course.ended
+            # Whoever answered while this one was tried took the call from it.
+            place = bisect_left(answers, target.started)
+            elsewhere = place < len(answers) and answers[place] <= target.ended + FORK_SLACK_MS
+            gone = caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
+            left = gone and (course.answered is not None or caller.answered is not None or cancelled_by_caller(caller))
+            word = outcome(target.leg, elsewhere=elsewhere, caller_left=left)
+            target.outcome = word or ("no_answer" if course.ended is not None else "")

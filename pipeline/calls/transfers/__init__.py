@@ -1,0 +1,1 @@
+"""How a call left one target for another: transfers, forwards, consultations, reroutes."""

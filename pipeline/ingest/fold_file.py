@@ -1,0 +1,77 @@
+"""Raw events from a file or standard input, decoded and folded without broker or database."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final, TextIO
+
+import orjson
+
+from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group, over
+from pipeline.errors import USAGE, Problem
+from pipeline.sources.contract import DEFAULTS, Decoder, Options
+from pipeline.sources.registry import source
+from pipeline.sources.sip.pcap import records
+from schemas.call import document
+from schemas.event import Event
+
+_BATCH: Final = 2_000  # values decoded at a time
+
+
+def fold_file(
+    name: str, file: str, *, expired: bool, output: TextIO, errors: TextIO, options: Options = DEFAULTS
+) -> int:
+    """Fold the raw events of dialect `name` in `file` ("-": standard input) and write one call document a line.
+
+    `expired` closes calls that are open at the end; `options` say what the values do not, such as the zone. Returns
+    how many values were no events; each is told on
+    `errors` with the number of its line (of its packet, for a capture) and the reason.
+    """
+    decoder = source(name, options)
+    rejected = 0
+
+    def wrong(place: int, reason: str) -> None:
+        nonlocal rejected
+        rejected += 1
+        print(f"{place}: {reason}", file=errors)
+
+    values = _packets(file) if name == "sip" else _lines(file)
+    calls = group(_events(decoder, values, wrong))
+    for call, ended in zip(calls, over(calls), strict=True):
+        output.write(orjson.dumps(document(fold(call, expired=expired or ended))).decode() + "\n")
+    return rejected
+
+
+def _events(
+    decoder: Decoder, values: Iterable[tuple[int, bytes]], wrong: Callable[[int, str], None]
+) -> Iterator[Event]:
+    numbered = iter(values)
+    while batch := list(islice(numbered, _BATCH)):
+        decoded = decoder([value for _, value in batch])
+        for rejected in decoded.rejected:
+            wrong(batch[rejected.index][0], rejected.reason)
+        yield from decoded.events
+
+
+def _lines(file: str) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers."""
+    if file == "-":
+        lines = sys.stdin.buffer
+        yield from ((number, line) for number, raw in enumerate(lines, 1) if (line := raw.strip()))
+        return
+    try:
+        with Path(file).open("rb") as lines:
+            yield from ((number, line) for number, raw in enumerate(lines, 1) if (line := raw.strip()))
+    except OSError as error:
+        raise Problem(
+            f"Cannot read {file}: {error.strerror}.", hint="Name a file, or - for stdin.", code=USAGE
+        ) from error
+
+
+def _packets(file: str) -> Iterator[tuple[int, bytes]]:
+    """The packets of a capture, or HEP as JSON lines, with their numbers."""
+    return enumerate(records(sys.stdin.buffer.read() if file == "-" else file), 1)

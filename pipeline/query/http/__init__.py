@@ -1,0 +1,1 @@
+"""What every surface shares of HTTP: parameters, bodies, errors, documents, limits, health."""

@@ -1,0 +1,1 @@
+"""Asterisk: CEL rows, manager events (AMI) and ARI events to call events."""

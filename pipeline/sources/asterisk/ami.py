@@ -1,0 +1,254 @@
+"""Asterisk manager interface (AMI) events → call events.
+
+Reference: https://docs.asterisk.org/, AMI events. The field `Timestamp` is there with `timestampevents = yes` in
+manager.conf; without it an event has no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pipeline.sources.asterisk.cel import cel
+from pipeline.sources.asterisk.fields import (
+    LONGEST_TEXT,
+    Fields,
+    begins_call,
+    endpoint,
+    inner,
+    link,
+    numeric,
+    originated,
+)
+from pipeline.sources.asterisk.parties import NOWHERE, called, parties
+from schemas.event import Event, Facts
+
+_RINGING, _UP = "5", "6"
+_FAILED: Final = frozenset(("BUSY", "CONGESTION", "CHANUNAVAIL", "NOANSWER", "CANCEL"))
+
+
+def ami(fields: Fields) -> list[Event]:
+    """The events of one AMI event; none where it tells nothing of a call."""
+    name = fields.text("event")
+    if name == "CEL":
+        return cel(fields)
+    found = _HANDLERS.get(name)
+    if found is None:
+        return []
+    handler, prefix = found
+    unique_id = fields.text(prefix + "uniqueid")
+    fields.begin(name, "timestamp", "eventtime", unique_id=unique_id)
+    channel = fields.text(prefix + "channel")
+    if inner(channel) and name not in _OF_LOCAL:
+        begins = name == "Newchannel" and begins_call(channel, unique_id, fields.text("linkedid"))
+        return [originated(_event(fields, "data", mark="-originated", linked=False), channel)] if begins else []
+    return handler(fields)
+
+
+def _event(
+    fields: Fields, type_: str, prefix: str = "", *, what: str = "", mark: str = "", linked: bool = True
+) -> Event:
+    """An event of a channel. `linked`: with the channel's own id, should its linked id have changed: the channel may
+    have begun a call of its own, which those that were called (they have no extension) have not."""
+    unique_id = fields.required(prefix + "uniqueid")
+    linked = linked and fields.text(prefix + "exten") not in NOWHERE
+    return fields.event(type_, unique_id, fields.first(prefix + "linkedid"), what=what, mark=mark, linked=linked)
+
+
+def _started(fields: Fields) -> list[Event]:
+    event = _event(fields, "started", linked=False)
+    first = event.leg_id == event.call_id
+    number, name = fields.number("calleridnum"), fields.number("calleridname")
+    parties(fields, event, fields.text("channel"), first=first, number=number, name=name)
+    if not first:
+        event.peer_leg_id = event.call_id
+    return [event]
+
+
+def _state(fields: Fields) -> list[Event]:
+    state = fields.text("channelstate")
+    if state == _RINGING:
+        return [_event(fields, "rang", what=state, linked=False)]
+    if state != _UP:
+        return []
+    event = _event(fields, "answered", what=state, linked=False)
+    if event.leg_id != event.call_id:
+        event.answered_by = "party"
+    return [event]
+
+
+def _dials(fields: Fields) -> list[Event]:
+    """A channel is called for another: which, and under which number."""
+    if inner(fields.text("destchannel")):
+        return []
+    event = _event(fields, "data", "dest", linked=False)
+    device, dialled = endpoint(fields.text("destchannel")), fields.text("dialstring").partition(",")[0]
+    parts = dialled.rpartition("/")[2].partition("@")[0].partition(":")
+    number = (parts[2] or parts[0])[:LONGEST_TEXT]
+    event.callee, trunk = called(device, number if numeric(number) else "", "")
+    if trunk:
+        event.trunk, event.kind = trunk, "outside"
+    if event.leg_id != event.call_id:
+        caller = "" if inner(fields.text("channel")) else fields.id(fields.text("uniqueid"))
+        event.peer_leg_id = caller or event.call_id
+    return [event]
+
+
+def _dialled(fields: Fields) -> list[Event]:
+    if inner(fields.text("destchannel")):
+        return []
+    status, forward = fields.text("dialstatus").upper(), fields.first("forward")
+    events: list[Event] = []
+    if forward:
+        moved = _event(fields, "rerouted", "dest", mark="forward")
+        moved.reason, moved.from_, moved.to = "forward", endpoint(fields.text("destchannel")), endpoint(forward)
+        events.append(moved)
+    if status in _FAILED:
+        event = _event(fields, "ended", "dest", linked=False)
+        event.cause = status
+        events.append(event)
+    return events
+
+
+def _hung_up(fields: Fields) -> list[Event]:
+    event = _event(fields, "ended")
+    cause = fields.text("cause")
+    if cause.isascii() and cause.isdigit() and 0 < int(cause[:6]) < 128:
+        event.q850_cause, event.cause_from = int(cause), "native"
+    return [event]
+
+
+def _device_hung_up(fields: Fields) -> list[Event]:
+    """The device itself ended its leg (BYE, CANCEL or a refusal)."""
+    event = _event(fields, "ended")
+    event.hung_up_by = "party"
+    return [event]
+
+
+def _bridge(type_: str) -> Callable[[Fields], list[Event]]:
+    def handler(fields: Fields) -> list[Event]:
+        bridge = fields.first("bridgeuniqueid")[:LONGEST_TEXT]
+        event = _event(fields, type_, what=bridge)
+        if bridge:
+            event.data = Facts(bridge)
+        return [event]
+
+    return handler
+
+
+def _plain(type_: str) -> Callable[[Fields], list[Event]]:
+    return lambda fields: [_event(fields, type_, linked=False)]
+
+
+def _blind(fields: Fields) -> list[Event]:
+    event = _event(fields, "transferred", "transferer")
+    if fields.text("result") not in ("Success", ""):
+        return []
+    event.reason, event.to = "blind_transfer", fields.number("extension")
+    event.transferee_leg_id = fields.id(fields.text("transfereeuniqueid"))
+    return [link(event, event.transferee_leg_id, fields.id(fields.text("transfereelinkedid")))]
+
+
+def _attended(fields: Fields) -> list[Event]:
+    event = _event(fields, "transferred", "origtransferer")
+    if fields.text("result") not in ("Success", ""):
+        return []
+    event.reason = "attended_transfer"
+    event.second_leg_id = fields.id(fields.text("secondtransfereruniqueid"))
+    event.transferee_leg_id = fields.id(fields.text("transfereeuniqueid"))
+    event.target_leg_id = fields.id(fields.text("transfertargetuniqueid"))
+    target = endpoint(fields.text("transfertargetchannel"))
+    event.to = target if numeric(target) else ""
+    linked = ("secondtransfererlinkedid", "transfereelinkedid", "transfertargetlinkedid")
+    others = [fields.id(fields.text(name)) for name in linked]
+    return [link(event, event.second_leg_id, event.transferee_leg_id, event.target_leg_id, *others)]
+
+
+def _picked_up(fields: Fields) -> list[Event]:
+    """`Target…` is the channel that rang; it goes on as the phone that took the call."""
+    event = _event(fields, "rerouted", "target")
+    taker = fields.id(fields.text("uniqueid"))
+    event.reason, event.from_ = "pickup", endpoint(fields.text("targetchannel"))
+    event.to = event.by = endpoint(fields.text("channel"))
+    taken = _event(fields, "data", "target", mark="taken")
+    taken.reason, taken.peer_leg_id = "taken_over", taker
+    return [link(event, taker), link(taken, taker)]
+
+
+def _queue(type_: str, reason: str = "") -> Callable[[Fields], list[Event]]:
+    def handler(fields: Fields) -> list[Event]:
+        queue = fields.number("queue")
+        event = _event(fields, type_, what=f"{queue} {fields.text('interface')}", linked=False)
+        event.queue, event.reason = queue, reason
+        if type_ == "queue_agent_rang" or reason == "answered":
+            device = endpoint(fields.text("interface"))
+            event.agent = (
+                device if numeric(device) else endpoint(fields.text("destchannel")) or fields.number("membername")
+            )
+        return [event]
+
+    return handler
+
+
+def _parked(fields: Fields) -> list[Event]:
+    event = _event(fields, "rerouted", "parkee")
+    event.reason, event.to = "park", fields.number("parkingspace") or fields.number("parkinglot")
+    event.by = event.from_ = endpoint(fields.text("parkerdialstring"))
+    return [event]
+
+
+def _unparked(fields: Fields) -> list[Event]:
+    event = _event(fields, "data", "parkee")
+    retriever = fields.id(fields.text("retrieveruniqueid"))
+    return [link(event, retriever, fields.id(fields.text("retrieverlinkedid")))]
+
+
+def _conference(type_: str) -> Callable[[Fields], list[Event]]:
+    def handler(fields: Fields) -> list[Event]:
+        room = fields.number("conference")
+        event = _event(fields, type_, what=room, linked=False)
+        event.conference = room
+        return [event]
+
+    return handler
+
+
+def _executes(fields: Fields) -> list[Event]:
+    """The dialplan sends the caller to a box; other applications have events of their own."""
+    box = fields.text("appdata").partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
+    if fields.text("application").lower() != "voicemail" or not box:
+        return []
+    event = _event(fields, "voicemail", what=box, linked=False)
+    event.to = box
+    moved = _event(fields, "rerouted", mark="-box", linked=False)
+    moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
+    return [event, moved]
+
+
+# Events whose first channel may be a half of a Local channel and that tell of another.
+_OF_LOCAL: Final = frozenset(("DialBegin", "DialEnd"))
+_HANDLERS: Final[dict[str, tuple[Callable[[Fields], list[Event]], str]]] = {
+    "Newchannel": (_started, ""),
+    "Newstate": (_state, ""),
+    "Newexten": (_executes, ""),
+    "DialBegin": (_dials, ""),
+    "DialEnd": (_dialled, ""),
+    "HangupRequest": (_device_hung_up, ""),
+    "Hangup": (_hung_up, ""),
+    "BridgeEnter": (_bridge("bridged"), ""),
+    "BridgeLeave": (_bridge("unbridged"), ""),
+    "Hold": (_plain("held"), ""),
+    "Unhold": (_plain("resumed"), ""),
+    "BlindTransfer": (_blind, "transferer"),
+    "AttendedTransfer": (_attended, "origtransferer"),
+    "Pickup": (_picked_up, "target"),
+    "QueueCallerJoin": (_queue("queue_joined"), ""),
+    "AgentCalled": (_queue("queue_agent_rang"), ""),
+    "AgentConnect": (_queue("queue_left", "answered"), ""),
+    "QueueCallerAbandon": (_queue("queue_left", "abandoned"), ""),
+    "QueueCallerLeave": (_queue("queue_left"), ""),
+    "ParkedCall": (_parked, "parkee"),
+    "UnParkedCall": (_unparked, "parkee"),
+    "ConfbridgeJoin": (_conference("conference_joined"), ""),
+    "ConfbridgeLeave": (_conference("conference_left"), ""),
+}

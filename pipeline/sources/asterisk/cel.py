@@ -1,0 +1,243 @@
+"""Asterisk channel event logging (CEL) → call events.
+
+Rows come as AMI events (`EventName`, `UniqueID`, `EventTime` …) or with the column names of the CEL back-ends
+(`eventtype`, `uniqueid`, `eventtime` …). Which rows there are is a matter of cel.conf; CHAN_START, ANSWER, HANGUP and
+CHAN_END are enough for right calls. LINKEDID_END says nothing of the call's end: it also comes when calls become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pipeline.sources.asterisk.fields import (
+    LONGEST_TEXT,
+    Fields,
+    begins_call,
+    endpoint,
+    inner,
+    link,
+    numeric,
+    originated,
+)
+from pipeline.sources.asterisk.parties import answered, is_menu
+from pipeline.sources.asterisk.row import Row
+from schemas.event import Event, Facts
+
+NORMAL_CLEARING: Final = 16
+
+# Columns of the back-ends → names of the AMI headers, lower case.
+_COLUMNS: Final = {
+    "eventtype": "eventname",
+    "cid_num": "calleridnum",
+    "cid_name": "calleridname",
+    "cid_ani": "calleridani",
+    "cid_rdnis": "calleridrdnis",
+    "cid_dnid": "calleriddnid",
+    "channame": "channel",
+    "appname": "application",
+    "amaflags": "amaflags",
+}
+_NUMBERS: Final = {  # of events, where a back-end writes the number (asterisk/cel.h)
+    "1": "CHAN_START",
+    "2": "CHAN_END",
+    "3": "HANGUP",
+    "4": "ANSWER",
+    "5": "APP_START",
+    "6": "APP_END",
+    "7": "PARK_START",
+    "8": "PARK_END",
+    "9": "USER_DEFINED",
+    "10": "BRIDGE_ENTER",
+    "11": "BRIDGE_EXIT",
+    "12": "BLINDTRANSFER",
+    "13": "ATTENDEDTRANSFER",
+    "14": "PICKUP",
+    "15": "FORWARD",
+    "16": "LINKEDID_END",
+    "17": "LOCAL_OPTIMIZE",
+}
+
+
+def renamed(raw: dict[str, Any]) -> dict[str, Any]:
+    """A row with the column names of a back-end, by the names of AMI."""
+    return {_COLUMNS.get(name, name): value for name, value in raw.items()}
+
+
+def cel(fields: Fields) -> list[Event]:
+    """The events of one row."""
+    name = fields.text("eventname").upper()
+    handler = _HANDLERS.get(_NUMBERS.get(name, name))
+    if handler is None:
+        return []
+    fields.begin(name, "eventtime", "timestamp", unique_id=fields.text("uniqueid"))
+    row = Row(fields)
+    if inner(row.channel) and handler is not _forward:
+        begins = handler is _started and begins_call(row.channel, row.unique_id, row.linked_id)
+        return [originated(row.event("data", mark="-originated"), row.channel)] if begins else []
+    return handler(row)
+
+
+def _started(row: Row) -> list[Event]:
+    event = row.known(row.event("started"))
+    if not row.first:
+        event.peer_leg_id = event.call_id
+    return [event]
+
+
+def _answered(row: Row) -> list[Event]:
+    event = answered(row.known(row.event("answered", linked=True)), row.application, first=row.first)
+    if not row.first and row.application in ("AppDial", "AppQueue"):
+        event.peer_leg_id = event.call_id
+        if row.application == "AppQueue":
+            event.kind = "queue_agent"
+    return [event, *_mailbox(row)]
+
+
+def _ended(row: Row) -> list[Event]:
+    cause = row.extra.get("hangupcause")
+    if isinstance(cause, str) and cause.isdigit() and len(cause) < 4:
+        cause = int(cause)
+    # A phone that never answered went with no other call.
+    event = row.known(row.event("ended", linked=cause == NORMAL_CLEARING or not row.called))
+    if isinstance(cause, int) and 0 < cause < 128:
+        event.q850_cause, event.cause_from = cause, "native"
+    event.cause = row.said("dialstatus")
+    source = row.said("hangupsource")
+    if source == row.channel:
+        event.hung_up_by = "party"
+    elif "/" in source:
+        event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
+    return [event, *_was_in_queue(row)]
+
+
+def _was_in_queue(row: Row) -> list[Event]:
+    """A caller that hangs up while it runs `Queue` waits there or talks to an agent, should no row have told."""
+    queue = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if not row.first or row.application != "Queue" or not queue:
+        return []
+    event = row.event("queue_joined", mark="-queue")
+    event.queue, event.reason = queue, "hangup_record"
+    return [event]
+
+
+def _bridge(type_: str) -> Callable[[Row], list[Event]]:
+    def handler(row: Row) -> list[Event]:
+        bridge = row.said("bridge_id")
+        event = row.event(type_, what=bridge, linked=not row.called)
+        if bridge:
+            event.data = Facts(bridge)
+        return [event]
+
+    return handler
+
+
+def _application(row: Row) -> list[Event]:
+    word = row.application.lower()
+    target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if word == "queue":
+        event = row.event("queue_joined", what=f"{word} {target}")
+        event.queue = target
+        return [event]
+    if word in ("confbridge", "meetme"):
+        event = row.event("conference_joined", what=f"{word} {target}")
+        event.conference = target
+        return [event]
+    if word == "mixmonitor" and target:
+        event = row.event("recorded", what=f"{word} {target}")
+        event.recording = target
+        return [event]
+    if is_menu(word) and row.first:
+        event = row.event("data", what=word)
+        event.kind = "ivr"
+        return [event]
+    return _mailbox(row)
+
+
+def _application_left(row: Row) -> list[Event]:
+    word = row.application.lower()
+    target = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
+    if word == "queue":
+        event = row.event("queue_left", what=f"{word} {target}")
+        event.queue = target
+        return [event]
+    if word in ("confbridge", "meetme"):
+        event = row.event("conference_left", what=f"{word} {target}")
+        event.conference = target
+        return [event]
+    return []
+
+
+def _mailbox(row: Row) -> list[Event]:
+    """`VoiceMail` with `1003@default,u`."""
+    box = row.data.partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
+    if row.application.lower() != "voicemail" or not box:
+        return []
+    event = row.event("voicemail", what=box, mark="-voicemail")
+    event.to = box
+    moved = row.event("rerouted", what=box, mark="-box")
+    moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
+    return [event, moved]
+
+
+def _blind(row: Row) -> list[Event]:
+    event = row.event("transferred", linked=True)
+    event.reason, event.to = "blind_transfer", row.said("extension")
+    event.transferee_leg_id = row.id("transferee_channel_uniqueid")
+    return [link(event, event.transferee_leg_id)]
+
+
+def _attended(row: Row) -> list[Event]:
+    event = row.event("transferred", linked=True)
+    event.reason = "attended_transfer"
+    event.second_leg_id = row.id("channel2_uniqueid")
+    event.transferee_leg_id = row.id("transferee_channel_uniqueid")
+    event.target_leg_id = row.id("transfer_target_channel_uniqueid")
+    target = endpoint(row.said("transfer_target_channel_name"))
+    event.to = target if numeric(target) else ""
+    return [link(event, event.second_leg_id, event.transferee_leg_id, event.target_leg_id)]
+
+
+def _picked_up(row: Row) -> list[Event]:
+    """The channel that rang goes on as the phone that took the call; from now on it is told of under the old id."""
+    taker = row.id("pickup_channel_uniqueid")
+    target = endpoint(row.said("pickup_channel"))
+    event = row.event("rerouted", linked=True)
+    event.reason, event.from_ = "pickup", endpoint(row.channel)
+    event.to = event.by = target
+    if not taker:
+        return [link(event)]
+    taken = row.event("data", mark="taken")
+    taken.reason, taken.peer_leg_id = "taken_over", taker
+    return [link(event, taker), link(taken, taker)]
+
+
+def _forward(row: Row) -> list[Event]:
+    event = row.event("rerouted")
+    event.reason, event.from_, event.to = "forward", endpoint(row.channel), endpoint(row.said("forward"))
+    if inner(row.channel):  # of a number that the dialplan called by a Local channel: told of the caller's leg
+        event.leg_id = event.call_id
+    return [event]
+
+
+def _parked(row: Row) -> list[Event]:
+    event = row.event("rerouted", linked=True)
+    event.reason, event.to = "park", row.said("parking_space") or row.said("parking_lot") or "park"
+    return [event]
+
+
+_HANDLERS: Final[dict[str, Callable[[Row], list[Event]]]] = {
+    "CHAN_START": _started,
+    "ANSWER": _answered,
+    "HANGUP": _ended,
+    "CHAN_END": _ended,
+    "BRIDGE_ENTER": _bridge("bridged"),
+    "BRIDGE_EXIT": _bridge("unbridged"),
+    "APP_START": _application,
+    "APP_END": _application_left,
+    "BLINDTRANSFER": _blind,
+    "ATTENDEDTRANSFER": _attended,
+    "PICKUP": _picked_up,
+    "FORWARD": _forward,
+    "PARK_START": _parked,
+}

@@ -1,0 +1,195 @@
+"""The fields of one Asterisk event, whichever interface wrote it, and what every event of a channel shares.
+
+Header names differ in case only between AMI and CEL over AMI (`Uniqueid`, `UniqueID`), so they are looked up in lower
+case; the columns of the CEL back-ends are brought to the same names by `cel`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+from pipeline.sources.contract import Malformed, Options
+from pipeline.sources.instants import instant
+from schemas.event import EARLIEST_MS, Event, Party
+
+LONGEST_TEXT: Final = 1024
+_LONGEST_EVENT_ID: Final = 160
+_LONGEST_ID: Final = 200  # with the node before it an id has at most 256 characters
+
+_NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
+_OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
+NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
+# Channels that are inner workings: halves of a call path, stand-ins, and what a channel leaves behind.
+_INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", "Announcer/", "CBAnn/", "CBRec/")
+_ZOMBIE: Final = "<ZOMBIE>"
+
+
+class Fields:
+    """One event: its fields by lower-case name, and what is made of them."""
+
+    __slots__ = ("at", "latest", "name", "node", "options", "raw", "zone")
+
+    def __init__(self, raw: Mapping[str, Any], options: Options, latest: int) -> None:
+        self.raw = raw
+        self.options = options
+        self.zone = options.zone
+        self.latest = latest
+        self.node = ""
+        self.name = ""
+        self.at = 0
+
+    def text(self, name: str) -> str:
+        """A field as text, "" when it is not there."""
+        value = self.raw.get(name, "")
+        if value.__class__ is str:
+            return value
+        return str(value) if value.__class__ is int or value.__class__ is float else ""
+
+    def first(self, *names: str) -> str:
+        """The first of these fields that says something."""
+        raw = self.raw
+        for name in names:
+            if name in raw:
+                value = self.text(name)
+                if value not in NOTHING:
+                    return value
+        return ""
+
+    def number(self, *names: str) -> str:
+        """The first of these fields, as a number or name that people read."""
+        return self.first(*names).strip()[:LONGEST_TEXT]
+
+    # When
+
+    def begin(self, name: str, *times: str, unique_id: str) -> None:
+        """Find node and instant; raises Malformed where there is no usable time."""
+        self.name = name
+        raw = self.raw
+        node = raw.get("node") or raw.get("systemname")
+        if not node or node.__class__ is not str:
+            node = self.first("node", "systemname", "host", "server", "asterisk_id") or self.options.node
+        if not node.isprintable():
+            raise Malformed(f"/node: {node[:40]!r} has control characters; send printable text")
+        self.node = node[:56]
+        if self.options.zones:
+            self.zone = self.options.zone_of(self.node)
+        told = raw.get(times[0])
+        if not told or told.__class__ is not str:
+            told = self.first(*times)
+        at = instant(told, self.zone, unique_id) if told else 0
+        if EARLIEST_MS <= at <= self.latest:
+            self.at = at
+            return
+        if not told:
+            fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
+            raise Malformed(f"/{times[0]}: is missing; {fix}")
+        raise Malformed(
+            f"/{times[0]}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
+            " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
+        )
+
+    # Which
+
+    def id(self, unique_id: str) -> str:
+        """The id of a channel or call across servers: unique ids of two servers may be equal."""
+        found = channel_id(self.node, unique_id)
+        if found is None:
+            raise Malformed(f"/uniqueid: {unique_id[:40]!r} is no unique id; send it as Asterisk made it")
+        return found
+
+    def required(self, *names: str) -> str:
+        """The first of these unique ids; raises Malformed when none is there."""
+        found = self.first(*names)
+        if not found:
+            raise Malformed(f"/{names[0]}: is missing; send the whole event, as Asterisk gives it")
+        return found
+
+    def event(
+        self, type_: str, unique_id: str, linked_id: str, *, what: str = "", mark: str = "", linked: bool = False
+    ) -> Event:
+        """An event of a channel.
+
+        Asterisk numbers none, so its id is made of what tells it from the channel's others: what happened, when, and
+        `what` (a state, a bridge, an application); `mark` tells two events of one report apart. `linked`: the channel's
+        own id is an id of the call as well: it may be that the linked id has changed, because calls became one.
+        """
+        leg = self.id(unique_id)
+        call_id = leg if linked_id == unique_id else self.id(linked_id) or leg
+        id_ = f"ast-{leg}-{self.name}-{self.at}-{what}{mark}"
+        if len(id_) > _LONGEST_EVENT_ID or not id_.isprintable():
+            id_ = "ast-" + blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return Event(
+            type_,
+            self.at,
+            call_id,
+            id_,
+            leg,
+            self.options.tenant,
+            self.node,
+            linked_ids=[leg] if linked and leg != call_id else None,
+        )
+
+
+@lru_cache(maxsize=16384)
+def channel_id(node: str, unique_id: str) -> str | None:
+    """The id of a channel across servers: "" for no unique id, None for what cannot be one."""
+    if not unique_id or unique_id in NOTHING:
+        return ""
+    if len(unique_id) > _LONGEST_ID or not unique_id.isprintable():
+        return None
+    return f"{node}-{unique_id}" if node else unique_id
+
+
+def link(event: Event, *others: str) -> Event:
+    """Add ids of the same call to an event."""
+    known = {*(event.linked_ids or ()), *others} - {"", event.call_id}
+    event.linked_ids = sorted(known) or None
+    return event
+
+
+def inner(channel: str) -> bool:
+    """Whether a channel is none of a party: one half of a Local channel, a stand-in, or what a masquerade left."""
+    return channel.startswith(_INNER) or channel.endswith(_ZOMBIE)
+
+
+def begins_call(channel: str, unique_id: str, linked_id: str) -> bool:
+    """Whether a call was originated by a Local channel: its first half began the call, and calls a phone first."""
+    return unique_id == linked_id and channel.startswith("Local/") and channel.endswith(";1")
+
+
+@lru_cache(maxsize=4096)
+def endpoint(channel: str) -> str:
+    """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
+    found = _NAME.fullmatch(channel.strip())
+    device = found[2] if found else channel.partition("/")[2]
+    return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
+
+
+def originated(event: Event, channel: str) -> Event:
+    """Say on an event that a Local channel begins a call, and which phone it calls first."""
+    event.reason, event.to = "originated", endpoint(channel)
+    return event
+
+
+def numeric(text: str) -> bool:
+    """Whether a text is a number that can be dialled."""
+    return text.lstrip("+*#").isdigit()
+
+
+@lru_cache(maxsize=4096)
+def outside(device: str, number: str, context: str) -> bool:
+    """Whether a device is a trunk: it is named otherwise than the number that it carries."""
+    if device == number or (device.isdigit() and len(device) <= 6):
+        return False
+    where = context.lower()
+    return any(word in where for word in _OUTSIDE) or len(number.lstrip("+*#")) >= 7
+
+
+def party(number: str, name: str, device: str) -> Party:
+    """A party; the device's number is an extension of the PBX."""
+    own = number if number and number == device else ""
+    return Party(number=number, name="" if name == number else name, extension=own)

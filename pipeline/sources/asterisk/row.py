@@ -1,0 +1,66 @@
+"""One row of Asterisk's channel event logging, with what `extra` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields
+from pipeline.sources.asterisk.parties import CALLED, parties
+from schemas.event import Event
+
+
+class Row:
+    """One row of CEL."""
+
+    __slots__ = ("application", "channel", "data", "extra", "fields", "first", "linked_id", "unique_id")
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        raw = fields.raw
+        self.channel = fields.text("channel")
+        unique_id, linked_id = raw.get("uniqueid"), raw.get("linkedid")
+        if not unique_id or unique_id.__class__ is not str:
+            unique_id = fields.required("uniqueid")
+        if not linked_id or linked_id.__class__ is not str:
+            linked_id = fields.first("linkedid") or unique_id
+        self.unique_id, self.linked_id = unique_id, linked_id
+        self.first = unique_id == linked_id
+        self.application = fields.text("application")
+        self.data = fields.text("appdata")
+        extra = raw.get("extra")
+        self.extra: dict[str, Any] = _extra(extra) if extra else {}
+
+    @property
+    def called(self) -> bool:
+        """Whether the channel was called for another and never began a call of its own."""
+        return self.application in CALLED
+
+    def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
+        return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)
+
+    def known(self, event: Event) -> Event:
+        """Say on an event who the party is."""
+        fields = self.fields
+        number, name = fields.number("calleridnum", "calleridani"), fields.number("calleridname")
+        return parties(fields, event, self.channel, first=self.first, number=number, name=name)
+
+    def id(self, name: str) -> str:
+        """A unique id of `extra`."""
+        value = self.extra.get(name)
+        return self.fields.id(value) if isinstance(value, str) else ""
+
+    def said(self, name: str) -> str:
+        """A text of `extra`."""
+        value = self.extra.get(name)
+        return value[:LONGEST_TEXT] if isinstance(value, str) and value != "N/A" else ""
+
+
+def _extra(told: Any) -> dict[str, Any]:
+    if isinstance(told, str) and told.startswith("{"):
+        try:
+            told = orjson.loads(told)
+        except orjson.JSONDecodeError:
+            return {}
+    return told if isinstance(told, dict) else {}

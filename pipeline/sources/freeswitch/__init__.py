@@ -1,0 +1,1 @@
+"""FreeSWITCH: event socket events and JSON CDRs to call events."""

@@ -1,0 +1,120 @@
+"""One JSON object a value, as PBXs and their scripts write them: fields looked up by any of several names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from pipeline.sources.contract import Decoded, Malformed, Options, Rejected, latest
+from pipeline.sources.instants import instant
+from schemas.event import EARLIEST_MS, Event
+
+LONGEST_TEXT: Final = 1024
+LONGEST_ID: Final = 200
+_NOTHING: Final = frozenset(("", "<null>", "null", "none", "<unknown>", "NON-UTF8", "INVALID_JSON"))
+
+
+def parse(value: bytes, longest: int) -> dict[str, Any]:
+    """The object. Raises Malformed."""
+    if len(value) > longest:
+        raise Malformed(f"the value has {len(value)} bytes; at most {longest} are allowed")
+    try:
+        raw = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        try:
+            raw = orjson.loads(value.decode("utf-8", "replace"))  # names come as the phone sent them
+        except orjson.JSONDecodeError:
+            raise Malformed(f"the value is no JSON ({error}); send one JSON object for each event") from None
+    if not isinstance(raw, dict):
+        raise Malformed("the value is no object; send one JSON object for each event")
+    return raw
+
+
+def decoded_each(
+    values: Sequence[bytes],
+    events_of: Callable[[bytes, Options, int], list[Event]],
+    options: Options,
+    now_ms: int | None,
+) -> Decoded:
+    """What `events_of` makes of each value; what it refuses with Malformed is rejected, its neighbours are not. Its
+    last argument is the latest instant that is believed."""
+    decoded = Decoded()
+    until = latest(now_ms)
+    for index, value in enumerate(values):
+        try:
+            events = events_of(value, options, until)
+        except Malformed as malformed:
+            decoded.rejected.append(Rejected(index, str(malformed)))
+            continue
+        decoded.events += events
+        decoded.origin += [index] * len(events)
+    return decoded
+
+
+class Record:
+    """An object whose fields are looked up in lower case."""
+
+    __slots__ = ("fields", "latest", "zone")
+
+    def __init__(self, fields: Mapping[str, Any], zone: str, latest: int) -> None:
+        self.fields = {name.lower(): value for name, value in fields.items()}
+        self.zone = zone
+        self.latest = latest
+
+    def text(self, *names: str) -> str:
+        """The first of these fields that says something, as text of one line; "" where none does."""
+        for name in names:
+            value = self.fields.get(name)
+            if value is None or isinstance(value, (bool, dict, list)):
+                continue
+            told = (value if isinstance(value, str) else str(value)).strip()
+            if told not in _NOTHING:
+                return told[:LONGEST_TEXT].replace("\0", "")
+        return ""
+
+    def id(self, *names: str) -> str:
+        """The first of these fields as an id. Raises Malformed where it cannot be one."""
+        told = self.text(*names)
+        if not told.isprintable():
+            raise Malformed(f"/{names[0]}: {told[:40]!r} has control characters; send printable text")
+        if len(told) <= LONGEST_ID:
+            return told
+        return f"{told[:160]}~{blake2b(told.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+
+    def number(self, *names: str) -> float:
+        """The first of these fields as a number that is not negative; 0 where there is none."""
+        told = self.text(*names).removesuffix("s")
+        try:
+            value = float(told) if told else 0.0
+        except ValueError:
+            return 0.0
+        return value if 0 < value < 1e9 else 0.0
+
+    def whole(self, *names: str) -> int:
+        """The same as a whole number."""
+        return int(self.number(*names))
+
+    def at(self, *names: str) -> int:
+        """The first of these fields that is set as an instant, ms; 0 for never. Raises Malformed where it is no time
+        since 2000 that has come."""
+        for name in names:
+            told = self.text(name)
+            if not told or not told.strip("0.:- "):
+                continue
+            at = instant(told, self.zone, "")
+            if not EARLIEST_MS <= at <= self.latest:
+                raise Malformed(
+                    f"/{name}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
+                    " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
+                )
+            return at
+        return 0
+
+
+def digest(*parts: object) -> str:
+    """A short name for what these parts say together."""
+    text = "\n".join(map(str, parts))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

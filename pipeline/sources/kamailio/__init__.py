@@ -1,0 +1,1 @@
+"""Kamailio and OpenSIPS: accounting rows and dialog events to call events."""

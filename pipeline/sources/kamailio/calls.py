@@ -1,0 +1,215 @@
+"""Dialogs and CDRs of Kamailio and OpenSIPS → events of the caller's leg.
+
+The attributes beside acc's own are the administrator's (`acc_extra`, `cdr_extra`, the script), so each is known by the
+names that the modules' documentation and the stock configurations use.
+"""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from pipeline.sources.contract import Malformed, Options
+from pipeline.sources.json_record import Record
+from pipeline.sources.sip.fields import refer_to, replaces, sip_id, user_domain
+from schemas.event import Event, Party
+from schemas.words import Direction
+
+_CALLER: Final = (
+    "src_user",
+    "from_user",
+    "caller",
+    "cgr_account",
+    "account",
+    "caller_id",
+    "calling",
+    "from",
+    "from_uri",
+)
+_REQUESTED: Final = ("dst_ouser", "to_user", "callee", "cgr_destination", "destination", "called", "to", "to_uri")
+_REACHED: Final = ("dst_user", "ruri_user", "r_user", "ruri")
+_DIRECTIONS: Final[dict[str, Direction]] = {
+    "in": "inbound",
+    "out": "outbound",
+    "local": "internal",
+    "*in": "inbound",
+    "*out": "outbound",
+    **{word: word for word in get_args(Direction)},
+}
+_HANGUP_RECORD: Final = "hangup_record"
+
+
+class Leg:
+    """The caller's leg of one value."""
+
+    __slots__ = ("call_id", "node", "options", "record")
+
+    def __init__(self, record: Record, options: Options, node: str) -> None:
+        self.record = record
+        self.options = options
+        self.node = node
+        self.call_id = record.id("callid", "call_id", "originid", "sip_call_id", "ci")
+
+    @property
+    def id(self) -> str:
+        """The Call-ID with the caller's tag; "" where the tag is not told: then it is the only one."""
+        tag = self.record.id("from_tag", "fromtag")
+        return f"{self.call_id};{tag}" if tag and len(self.call_id) + len(tag) < 256 else ""
+
+    @property
+    def referred(self) -> tuple[str, str]:
+        """The user that a REFER names, and the dialog that its Replaces names."""
+        user, replaced = refer_to(self.record.text("refer_to", "refer_to_uri", "rt"))
+        return self.record.text("refer_to_user") or user, replaced
+
+    def other_ids(self) -> set[str]:
+        """Other calls that the value names: what an INVITE or a REFER replaces, and the other side of a
+        back-to-back user agent."""
+        record = self.record
+        replaced = replaces(record.text("replaces")) or self.referred[1]
+        other = record.id("x_cid", "x_call_id", "x_correlation_id", "correlation_id", "aleg_callid")
+        return {sip_id(replaced.partition(";")[0]), other} - {""}
+
+    def event(self, type_: str, at: int, mark: str) -> Event:
+        """An event of the leg. `mark` names its report."""
+        if not self.call_id:
+            raise Malformed("/callid: is missing; add callid=$ci to cdr_extra, acc_extra or the script's JSON")
+        return Event(
+            type_,
+            at,
+            sip_id(self.call_id),
+            f"{mark}-{type_}-{self.call_id}-{at}"[:256],
+            self.id,
+            self.options.tenant,
+            self.node,
+        )
+
+    def caller(self) -> Party:
+        """Who calls."""
+        record = self.record
+        told = record.text(*_CALLER)
+        user, domain = _address(told)
+        name = record.text("src_name", "caller_name", "from_name", "display_name").strip('" ')
+        return Party(user, name, record.text("src_domain", "from_domain", "caller_domain") or domain)
+
+    def callee(self) -> Party | None:
+        """Whom it asks for."""
+        record = self.record
+        user, domain = _address(record.text(*_REQUESTED) or record.text(*_REACHED))
+        domain = record.text("dst_odomain", "to_domain", "dst_domain", "callee_domain") or domain
+        return Party(user, "", domain) if user else None
+
+    @property
+    def trunk(self) -> str:
+        return self.record.text("trunk", "gateway", "carrier", "gw", "cgr_supplier", "supplier")
+
+    @property
+    def did(self) -> str:
+        return self.record.text("did")
+
+    @property
+    def direction(self) -> Direction | None:
+        return _DIRECTIONS.get(self.record.text("direction").lower())
+
+    def started(self, at: int, mark: str) -> Event:
+        """The leg begins: who calls whom."""
+        event = self.event("started", at, mark)
+        event.role, event.caller, event.callee = "caller", self.caller(), self.callee()
+        event.trunk, event.did, event.direction = self.trunk, self.did, self.direction
+        event.user_data = self.record.text("user_data", "accountcode")
+        return event
+
+
+def _address(told: str) -> tuple[str, str]:
+    """Number and domain of `1001`, `1001@pbx.example` or `sip:1001@pbx.example`."""
+    if ":" in told:
+        return user_domain(told)
+    user, _, domain = told.partition("@")
+    return user, domain
+
+
+def dialog_started(leg: Leg) -> list[Event]:
+    """`dialog:start`: the answer. Its script tells when the INVITE came by `$dlg(start_ts)`."""
+    record = leg.record
+    begun = record.at("start_ts", "begun", "start_time", "setuptime", "cgr_setuptime", "created")
+    answered = record.at("answertime", "answer_time", "cgr_answertime", "time", "timestamp", "start_ts")
+    if not answered:
+        raise Malformed("/time: is missing; let the script add time=$TS or $TV(sn), when the dialog was confirmed")
+    events = [leg.started(min(begun or answered, answered), "dialog")]
+    events.append(leg.event("answered", answered, "dialog"))
+    return events
+
+
+def dialog_ended(leg: Leg) -> list[Event]:
+    """`dialog:end`: the BYE, or the dialog's time-out. CGRateS's event tells the whole call."""
+    record = leg.record
+    answered = record.at("answertime", "answer_time", "cgr_answertime")
+    lasted = round(record.number("usage", "cgr_duration", "duration") * 1000)
+    ended = record.at("end_time", "end_ts", "time", "timestamp")
+    if not ended and answered:
+        ended = answered + lasted
+    if not ended:
+        raise Malformed("/time: is missing; let the script add time=$TS or $TV(sn), when the dialog ended")
+    begun = record.at("setuptime", "cgr_setuptime", "start_ts", "start_time", "created")
+    if not begun and answered:
+        begun = answered - round(record.number("cgr_pdd", "pdd") * 1000)
+    events = [leg.started(min(begun, ended), "dialog")] if begun else []
+    if answered:
+        told = leg.event("answered", min(answered, ended), "dialog-end")
+        told.reason = _HANGUP_RECORD
+        events.append(told)
+    events.append(_ended(leg, ended, "dialog"))
+    return events
+
+
+def dialog_failed(leg: Leg) -> list[Event]:
+    """`dialog:failed`: a final response of 300 and more."""
+    ended = leg.record.at("time", "timestamp", "end_time", "end_ts")
+    if not ended:
+        raise Malformed("/time: is missing; let the script add time=$TS or $TV(sn), when the dialog failed")
+    begun = leg.record.at("start_ts", "begun", "start_time", "setuptime", "created") or ended
+    end = _ended(leg, ended, "dialog")
+    if end.hung_up_by is None and end.sip_status:
+        end.hung_up_by = {408: "system", 487: "caller"}.get(end.sip_status, "callee")  # type: ignore[assignment]
+    return [leg.started(min(begun, ended), "dialog"), end]
+
+
+def cdr(leg: Leg) -> list[Event]:
+    """A CDR of acc, or OpenSIPS's E_ACC_CDR. It is written when the call is over, so that its answer is remembered.
+
+    Kamailio: `start_time` is the INVITE, and with `cdr_start_on_confirmed` the answer; a dialog that failed has the
+    duration 0. OpenSIPS: `created` is the INVITE, `time` the answer.
+    """
+    record = leg.record
+    begun = record.at("created", "start_time", "time")
+    if not begun:
+        raise Malformed("/start_time: is missing; send the whole CDR, as acc writes it")
+    lasted = record.whole("ms_duration") or round(record.number("duration") * 1000)
+    told = record.at("answer_time", "answered_time", "connect_time", "confirmed_time")
+    if not told and record.text("created"):
+        told = record.at("time")
+    ended = record.at("end_time") or (told or begun) + lasted
+    status = record.whole("sip_code", "code", "reply_code")
+    events = [leg.started(begun, "cdr")]
+    if status < 300 and (lasted or told):
+        answer = leg.event("answered", max(told or begun, begun), "cdr")
+        answer.reason = _HANGUP_RECORD
+        events.append(answer)
+    events.append(_ended(leg, max(ended, begun), "cdr"))
+    return events
+
+
+def _ended(leg: Leg, at: int, mark: str) -> Event:
+    record = leg.record
+    event = leg.event("ended", at, mark)
+    status = record.whole("sip_code", "cgr_disconnectcause", "disconnectcause", "reply_code", "code")
+    if 300 <= status < 700:
+        event.sip_status = status
+    cause = record.whole("q850_cause", "cause")
+    if 0 < cause < 128:
+        event.q850_cause, event.cause_from = cause, "reason_header"
+    by = record.text("hung_up_by", "hangup_by", "by", "release_party").lower()
+    if by in ("caller", "callee", "system"):
+        event.hung_up_by = by  # type: ignore[assignment]
+    elif by in ("timeout", "proxy", "server"):
+        event.hung_up_by = "system"
+    return event

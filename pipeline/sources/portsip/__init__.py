@@ -1,0 +1,1 @@
+"""PortSIP: live call events and CDR records to call events."""

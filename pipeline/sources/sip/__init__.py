@@ -1,0 +1,1 @@
+"""SIP messages, by HEP, from captures or as JSON, to call events."""

@@ -1,0 +1,1 @@
+"""Yeastar: live call events and CDR records to call events."""

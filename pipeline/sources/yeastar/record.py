@@ -1,0 +1,127 @@
+"""Yeastar's records of a call that is over: 30012, one for each of its CDRs, and 30039, the same with its timeline."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from pipeline.calls.steps.provisional import PROVISIONAL
+from pipeline.sources.contract import Malformed, Options
+from pipeline.sources.instants import born
+from pipeline.sources.json_record import Record
+from schemas.event import EARLIEST_MS, Event, Party
+from schemas.words import Direction
+
+_REMEMBERED: Final = "hangup_record"
+_DIRECTIONS: Final[dict[str, Direction]] = {"inbound": "inbound", "outbound": "outbound", "internal": "internal"}
+_CAUSES: Final = {"no answer": 19, "busy": 17, "failed": 41, "abandoned": 16}
+_QUARTER_MS: Final = 900_000  # zones differ by quarters of an hour
+_LONGEST_MS: Final = 6 * 3_600_000  # between the beginning of a call and that of its last CDR
+_NAMED: Final = re.compile(r"(.*?)<([^<>]*)>\s*\Z")
+
+
+def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
+    """The events of one record."""
+    uid = record.id("uid", "cdr_id")
+    call_id = record.id("call_id", "callid", "linkedid") or record.id("transaction_id") or uid
+    if not call_id:
+        raise Malformed("/msg/call_id: is missing; send the report as Yeastar gives it")
+    began = _began(record, call_id)
+    lasted = record.whole("call_duration", "callduration", "callduraction", "duration") * 1000
+    talked = min(record.whole("talk_duration", "talkduration", "talkduraction") * 1000, lasted)
+    status = record.text("status", "last_status", "disposition").lower()
+    row = uid or str(began)
+    target = uid or f"{call_id}-{row}"[:256]  # 30012 and 30039 tell of one CDR
+
+    def event(type_: str, at: int, leg: str) -> Event:
+        id_ = f"ys-{call_id}-{row}-{'caller' if not leg else 'target'}-{type_}"
+        return Event(type_, at, call_id, id_[:256], leg, options.tenant, node)
+
+    start = event("started", began, "")
+    _who(start, record)
+    events = [start]
+    tried = event("started", began, target)
+    tried.role, tried.callee, tried.trunk = "target", _party(record.text("call_to", "callto")), start.trunk
+    direction = start.direction
+    if direction == "outbound" and start.trunk:
+        tried.kind = "outside"
+    else:
+        tried.trunk = ""
+    events.append(tried)
+    answered = began + lasted - talked if talked or status in ("answered", "voicemail") else 0
+    if answered:
+        events += [event("answered", answered, ""), event("answered", answered, target)]
+        events[-2].reason = _REMEMBERED
+    if status == "abandoned":  # who called a queue hung up before an agent was there
+        waits = [event("queue_joined", began, ""), event("queue_left", began + lasted, "")]
+        for each in waits:
+            each.queue = tried.callee.number if isinstance(tried.callee, Party) else ""
+        waits[1].reason = "abandoned"
+        events = [start, *waits]
+    if status == "voicemail":
+        box = event("voicemail", answered or began, "")
+        box.to = tried.callee.number if isinstance(tried.callee, Party) else ""
+        events.append(box)
+        events = [each for each in events if each.leg_id != target]
+    ends = [event("ended", began + lasted, leg) for leg in ("", target)]
+    for end in ends:
+        end.q850_cause = 0 if answered else _CAUSES.get(status, 0)
+        end.reason = _REMEMBERED
+        by = record.text("reason").lower().partition(" ")[0]
+        if by in ("src", "dst"):
+            end.hung_up_by = "caller" if by == "src" else "callee"
+    events += ends if status not in ("voicemail", "abandoned") else ends[:1]
+    recording = record.text("recording", "record_file")
+    if recording:
+        recorded = event("recorded", answered or began, "")
+        recorded.recording = recording
+        events.append(recorded)
+    for each in events:
+        if each.leg_id == target:
+            each.reason = PROVISIONAL
+    if uid and uid != call_id:
+        start.linked_ids = [uid]
+    return events
+
+
+def _began(record: Record, call_id: str) -> int:
+    """When the CDR began, ms."""
+    told = record.at("timestamp") or record.at("time_start", "timestart", "start_time", "time") or _timeline(record)
+    if not told:
+        raise Malformed("/msg/time_start: is missing; send the report as Yeastar gives it")
+    since = born(call_id)
+    if since < EARLIEST_MS or -2_000 <= told - since <= _LONGEST_MS:
+        return told
+    return since + (told - since) % _QUARTER_MS  # the zone is not the PBX's
+
+
+def _timeline(record: Record) -> int:
+    """When the first event of 30039's timeline happened, ms; 0 without one."""
+    listed = record.fields.get("event_list")
+    found: list[int] = []
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, dict):
+            at = Record(item, record.zone, record.latest).at("event_ts", "timestamp", "time")
+            if at:
+                found.append(at)
+    return min(found, default=0)
+
+
+def _who(start: Event, record: Record) -> None:
+    start.role = "caller"
+    start.direction = _DIRECTIONS.get(record.text("type", "call_type").lower())
+    caller = _party(record.text("call_from", "callfrom"))
+    own = caller.number if start.direction in ("internal", "outbound") else ""
+    start.caller = Party(caller.number, caller.name, extension=own)
+    start.callee = _party(record.text("call_to", "callto"))
+    trunk = record.text("src_trunk_name", "srctrunkname", "src_trunk")
+    start.trunk = trunk or record.text("dst_trunk_name", "dsttrunkname", "dst_trunk")
+    start.did = record.text("did_number", "didnumber")
+    start.outbound_caller_id = record.text("dod_number")
+    start.user_data = record.text("pin_code")
+
+
+def _party(told: str) -> Party:
+    """`1001` or `Kristin Hale<1001>`."""
+    named: Any = _NAMED.match(told)
+    return Party(named[2].strip(), named[1].strip(' "')) if named else Party(told)

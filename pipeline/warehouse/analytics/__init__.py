@@ -1,0 +1,1 @@
+"""Aggregates over calls: dimensions, measures, calendars, queue visits."""

@@ -1,0 +1,1 @@
+"""Tokens, users, passwords and what they may do, as stored."""

@@ -1,0 +1,1 @@
+"""Erasure of a person's calls, and retention by tenant."""

@@ -1,0 +1,1 @@
+"""Questions about calls: filters to bound SQL, pages, lists, counts."""

@@ -1,0 +1,108 @@
+"""The pieces that queries about calls are made of. Every query begins with `matching`, which carries
+the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.warehouse.query import columns
+from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.expressions import Column, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table of versions, and which of its rows a surface means."""
+
+    name: str
+    table: str
+    only: str  # further condition; "1" for none
+    join: str = ""  # ARRAY JOIN that makes several rows of one
+
+
+CALLS: Final = Source("calls", "call_rows", "1")
+CLOSED_CALLS: Final = Source("closed_calls", "call_rows", "state = 'closed'")
+# Rows that say no more than that a call is open (no event was folded yet) show nothing of it.
+OPEN_CALLS: Final = Source("open_calls", "call_rows", "state = 'open' AND events > 0")
+# Targets that the call has left; an open call's present target is not history yet.
+CALL_LOGS: Final = Source("call_logs", "call_log_rows", "isNotNull(ended_at)")
+# One row a visit to a queue, as JSON in `visit`; a call that never queued has none.
+QUEUE_VISITS: Final = Source(
+    "queue_visits",
+    "call_rows",
+    "position(detail, '\"queue_visits\"') > 0",
+    "ARRAY JOIN JSONExtractArrayRaw(detail, 'queue_visits') AS visit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    column: Column
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a keyset page ended: the next one begins before it."""
+
+    started_at: int
+    id: int
+
+
+EARLIEST_MS: Final = -2_208_900_000_000  # what DateTime64 holds: the year 1900
+NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
+
+
+def matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
+    """FROM and WHERE of the live rows of a tenant that match."""
+    return (
+        f"FROM {source.table} FINAL {source.join} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f" AND {source.only} AND {condition(where, bindings)}"
+    )
+
+
+def between(first_ms: int, end_ms: int | None, bindings: Bindings) -> str:
+    """Started at or after the first and before the end, if there is one."""
+    since = f"started_at >= {moment(first_ms, bindings)}"
+    return since if end_ms is None else f"{since} AND started_at < {moment(end_ms, bindings)}"
+
+
+def past(after: Place, bindings: Bindings) -> str:
+    """Behind the place, newest first."""
+    # the stretch already ends at this time: the scalar bound that the primary key uses
+    at = moment(after.started_at, bindings)
+    return f"(started_at < {at} OR (started_at = {at} AND id < {bindings.bind(after.id, 'UInt64')}))"
+
+
+def by_keys(keys: Sequence[tuple[int, int]], bindings: Bindings) -> str:
+    """A further condition: one of the rows that started then (ms) and have that id."""
+    times = bindings.bind(sorted({at for at, _ in keys}), "Array(Int64)")
+    ids = bindings.bind([id_ for _, id_ in keys], "Array(UInt64)")
+    return f" AND id IN {ids} AND started_at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({times}), 'UTC'))"
+
+
+def moment(ms: int, bindings: Bindings) -> str:
+    """Milliseconds since the epoch as DateTime64."""
+    return f"fromUnixTimestamp64Milli({bindings.bind(ms, 'Int64')}, 'UTC')"
+
+
+def selection(selected: Sequence[Column]) -> str:
+    """Plain columns keep their names; an alias equal to a column's name would take its place in WHERE."""
+    return ", ".join(
+        column.sql if column.sql.isidentifier() else f"{column.sql} AS {column.name}" for column in selected
+    )
+
+
+def ordering(order: Sequence[Order]) -> str:
+    """ORDER BY, completed to a total order by time and id."""
+    keys = []
+    for key in order:
+        # absent counts as smallest, as in OData
+        nulls = "" if not key.column.nullable else " NULLS LAST" if key.descending else " NULLS FIRST"
+        keys.append(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}{nulls}")
+    sqls = {key.column.sql for key in order}
+    way = "ASC" if order[0].column.sql == "started_at" and not order[0].descending else "DESC"
+    keys += [f"{name} {way}" for name in ("started_at", "id") if name not in sqls]
+    return ", ".join(keys)

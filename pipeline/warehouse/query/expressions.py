@@ -1,0 +1,125 @@
+"""What may be asked of rows: a small expression tree. Surfaces parse their filter languages into it;
+`pipeline.warehouse.query.conditions` makes SQL of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+
+class BadExpression(ValueError):
+    """The expression makes no sense: the message names what was written and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Something a row has. `kind`: text, number, time or id. `words` maps the spelling outside to
+    the one stored, for enumerations; `aliases` further spellings, understood but never shown."""
+
+    name: str  # as the surface calls it, for messages
+    sql: str
+    kind: str = "text"
+    nullable: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value as it was written. `quoted` tells '101' from 101; a bare null has value None."""
+
+    text: str | None
+    quoted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of operands; see `conditions.FUNCTIONS`."""
+
+    function: str
+    arguments: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    operator: str
+    left: Operand
+    right: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    left: Operand
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every part holds; of no parts, always."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_:
+    """At least one part holds."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """Any of the columns contains `text`, whatever its case."""
+
+    columns: tuple[Column, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Involving:
+    """The extension made the call with the id `key`, or was a target of it. `first_ms` and `end_ms`: of rows that
+    started in this time only, half-open; None for any."""
+
+    key: Column
+    tenant: str
+    extension: str
+    first_ms: int | None = None
+    end_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Only to skip what cannot match: the call is of one of the months (yyyymm), and has one of the terms or one of the
+    call_ids. Of calls it may let others through, too."""
+
+    months: tuple[int, ...]
+    terms: tuple[str, ...]
+    call_ids: tuple[str, ...]
+
+
+Operand = Column | Literal | Call
+Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within
+
+
+def between_times(node: Node, first_ms: int, end_ms: int | None) -> Node:
+    """The node for rows that started in this time: what it looks up elsewhere is looked up there only."""
+    match node:
+        case All(parts=parts):
+            return All(tuple(between_times(part, first_ms, end_ms) for part in parts))
+        case Any_(parts=parts):
+            return Any_(tuple(between_times(part, first_ms, end_ms) for part in parts))
+        case Not(part=part):
+            return Not(between_times(part, first_ms, end_ms))
+        case Involving():
+            return replace(node, first_ms=first_ms, end_ms=end_ms)
+    return node
+
+
+EVERYTHING: Final = All(())
+NOTHING: Final = Any_(())

@@ -1,0 +1,331 @@
+"""The questions about calls, one set for every surface. Every query carries its tenant.
+
+Rows come as dicts of columns: times RFC 3339 text or None, ids as numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.instants import instant
+from pipeline.warehouse.query import columns
+from pipeline.warehouse.query.clauses import (
+    CALL_LOGS,
+    CALLS,
+    CLOSED_CALLS,
+    EARLIEST_MS,
+    NEWEST_FIRST,
+    Order,
+    Place,
+    Source,
+    between,
+    by_keys,
+    matching,
+    moment,
+    ordering,
+    past,
+    selection,
+)
+from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.counts import counted, place, remembered
+from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, between_times
+from pipeline.warehouse.query.paging import DAY_MS, stretches
+from pipeline.warehouse.query.reader import Reader, Row
+from pipeline.warehouse.query.span import span_of
+from pipeline.warehouse.query.terms import narrowed
+from schemas.call import Call, CallLog, snowflake_ms
+
+# Sources whose rows all have ended.
+_ENDED: Final = (CLOSED_CALLS, CALL_LOGS)
+# In a table of so many rows a page is read at once, wherever it lies.
+_FEW: Final = 10_000
+# Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
+_NARROW_MS: Final = 2 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`count` is how many rows match, on all pages."""
+
+    count: int
+    rows: list[Row]
+
+
+async def page(
+    reader: Reader,
+    tenant: str,
+    source: Source,
+    selected: Sequence[Column],
+    where: Node = EVERYTHING,
+    order: Sequence[Order] = NEWEST_FIRST,
+    *,
+    skip: int,
+    top: int,
+) -> Page:
+    """Rows `skip` to `skip + top` of those that match, and how many match.
+
+    Ordered by time, the page is read from the days it lies in, so a page deep inside costs what the
+    first one costs. Where much has to be looked through, the keys are found first, and whole rows read
+    of one page only. Raises BadExpression, and what `Reader.rows` raises.
+    """
+    order = order or NEWEST_FIRST
+    where = await narrowed(reader, tenant, source, where)
+    bindings = Bindings()
+    which = matching(tenant, source, where, bindings)
+    known = remembered(reader, which, bindings)
+    if known is not None and known.stored <= _FEW:  # most likely still few: one question asks for all of them
+        few, rows = await asyncio.gather(
+            counted(reader, source, which, bindings),
+            _rows(reader, source, selected, which, Bindings(bindings.values), order, skip, top),
+        )
+        return Page(few.total, rows)
+    question = await counted(reader, source, which, bindings)
+    if skip >= question.total or top == 0:
+        return Page(question.total, [])
+    if question.stored <= _FEW:
+        return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
+    column, descending = order[0].column.sql, order[0].descending
+    if column == "started_at":
+        lies = await place(reader, question, skip, top, ascending=not descending)
+        if lies is not None:
+            bindings = Bindings()
+            where = between_times(where, lies.first_ms, lies.end_ms)
+            which = f"{matching(tenant, source, where, bindings)} AND {between(lies.first_ms, lies.end_ms, bindings)}"
+            skip = lies.skip
+            if lies.end_ms - lies.first_ms <= _NARROW_MS:
+                return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
+    elif column == "ended_at" and descending and source in _ENDED:
+        # Nothing ends before it starts: as many as are wanted end after the day on which the last of
+        # as many starts.
+        lies = await place(reader, question, 0, skip + top, ascending=False)
+        if lies is not None:
+            which += f" AND ended_at >= {moment(lies.first_ms, bindings)}"
+    which = await _narrowed(reader, source, which, bindings, order, skip, top)
+    return Page(question.total, await _rows(reader, source, selected, which, bindings, order, 0, top))
+
+
+async def _rows(
+    reader: Reader,
+    source: Source,
+    selected: Sequence[Column],
+    which: str,
+    bindings: Bindings,
+    order: Sequence[Order],
+    skip: int,
+    top: int,
+) -> list[Row]:
+    return await reader.rows(
+        f"{source.name}_page",
+        f"SELECT {selection(selected)} {which} ORDER BY {ordering(order)}"
+        f" LIMIT {bindings.bind(top, 'UInt32')} OFFSET {bindings.bind(skip, 'UInt64')}",
+        bindings.values,
+    )
+
+
+async def _narrowed(
+    reader: Reader, source: Source, which: str, bindings: Bindings, order: Sequence[Order], skip: int, top: int
+) -> str:
+    """`which`, narrowed to the keys of the rows from `skip` to `skip + top`."""
+    page = Bindings(bindings.values)
+    keys = await reader.rows(
+        f"{source.name}_keys",
+        f"SELECT toUnixTimestamp64Milli(started_at) AS at, id {which} ORDER BY {ordering(order)}"
+        f" LIMIT {page.bind(top, 'UInt32')} OFFSET {page.bind(skip, 'UInt64')}"
+        " SETTINGS optimize_read_in_order = 0",  # in order, a rare match is looked for by one thread
+        page.values,
+    )
+    return which + by_keys([(int(key["at"]), int(key["id"])) for key in keys], bindings)
+
+
+async def older(
+    reader: Reader,
+    tenant: str,
+    source: Source,
+    selected: Sequence[Column],
+    where: Node = EVERYTHING,
+    *,
+    first_ms: int | None,
+    end_ms: int | None,
+    after: Place | None,
+    limit: int,
+) -> list[Row]:
+    """At most `limit` rows that match, newest first, started in [first_ms, end_ms), past the place
+    `after`. Rows that arrive meanwhile move no page. `selected` holds started_at and id.
+
+    Looks at the last day first, which is where most pages lie, and further back only when that is not enough.
+    """
+
+    async def stretch(begin: int, end: int | None, wanted: int) -> list[Row]:
+        bindings = Bindings()
+        bounded = between_times(where, begin, end)
+        sql = f"{matching(tenant, source, bounded, bindings)} AND {between(begin, end, bindings)}"
+        if after is not None:
+            sql += f" AND {past(after, bindings)}"
+        return await reader.rows(
+            f"{source.name}_older",
+            f"SELECT {selection(selected)} {sql} ORDER BY {ordering(NEWEST_FIRST)}"
+            f" LIMIT {bindings.bind(wanted, 'UInt32')}",
+            bindings.values,
+        )
+
+    ends = [end for end in (end_ms, None if after is None else after.started_at + 1) if end is not None]
+    end = min(ends, default=None)
+    begin = max(
+        (int(time.time() * 1000) if end is None else end) - DAY_MS, EARLIEST_MS if first_ms is None else first_ms
+    )
+    rows = await stretch(begin, end, limit)  # without an end: calls of a clock that runs ahead come first
+    if len(rows) >= limit or (first_ms is not None and begin <= first_ms):
+        return rows
+    span = await span_of(reader, tenant, source)
+    if span is None:
+        return rows
+    oldest = span[0] if first_ms is None else max(span[0], first_ms)
+    for first, last in stretches(oldest, min(begin, span[1])):
+        rows += await stretch(first, last, limit - len(rows))
+        if len(rows) >= limit:
+            break
+    return rows
+
+
+async def call(
+    reader: Reader, tenant: str, call_id: int, source: Source = CALLS, where: Node = EVERYTHING
+) -> Row | None:
+    """The whole row of one call by its id, None when the tenant has none such that matches."""
+    return await _one(reader, tenant, source, _CALL_FIELDS, call_id, where)
+
+
+async def call_log(reader: Reader, tenant: str, log_id: int, where: Node = EVERYTHING) -> Row | None:
+    """The whole row of one call log by its id, None when the tenant has none such that matches."""
+    return await _one(reader, tenant, CALL_LOGS, (*CallLog.__struct_fields__, *_DERIVED), log_id, where)
+
+
+async def logs_of(reader: Reader, tenant: str, row: Row) -> list[Row]:
+    """The call logs of the call in `row`, in their order."""
+    bindings = Bindings()
+    begin = instant(row["started_at"])
+    end = max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"]), begin)
+    return await reader.rows(
+        "call_logs_of_call",
+        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f" AND {between(begin, end + 1, bindings)} AND session_id = {bindings.bind(row['id'], 'UInt64')}"
+        " ORDER BY position, started_at, id",
+        bindings.values,
+        by_key=True,
+    )
+
+
+async def calls_of(
+    reader: Reader, tenant: str, ids: Sequence[int], source: Source = CALLS, where: Node = EVERYTHING
+) -> list[Row]:
+    """The whole rows of the calls with these ids that there are and that match."""
+    if not ids:
+        return []
+    bindings = Bindings()
+    return await reader.rows(
+        f"{source.name}_some",
+        f"SELECT {_whole_call()} {matching(tenant, source, where, bindings)} AND {_made_at(ids, bindings)}"
+        f" AND id IN {bindings.bind(list(ids), 'Array(UInt64)')}",
+        bindings.values,
+        by_key=True,
+    )
+
+
+async def logs_of_calls(reader: Reader, tenant: str, rows: Sequence[Row]) -> dict[int, list[Row]]:
+    """The call logs of many calls, by the id of the call, each in their order."""
+    found: dict[int, list[Row]] = {int(row["id"]): [] for row in rows}
+    if not rows:
+        return found
+    bindings = Bindings()
+    begin = min(instant(row["started_at"]) for row in rows)
+    end = max(max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"])) for row in rows)
+    logs = await reader.rows(
+        "call_logs_of_calls",
+        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
+        f" AND {between(begin, end + 1, bindings)} AND session_id IN {bindings.bind(list(found), 'Array(UInt64)')}"
+        " ORDER BY session_id, position, started_at, id",
+        bindings.values,
+        by_key=True,
+    )
+    for log in logs:
+        found[int(log["session_id"])].append(log)
+    return found
+
+
+_DERIVED: Final = ("seconds", "error_status")
+_CALL_FIELDS: Final = (
+    *(name for name in Call.__struct_fields__ if name not in {"legs", "reroutes", "queue_visits", "recordings",
+                                                              "quality", "logs"}),
+    "detail",
+    "seconds",
+    "error_status",
+    "reroute_reason",
+)  # fmt: skip
+
+
+_SELECT_LOGS: Final = (
+    f"SELECT {', '.join(CallLog.__struct_fields__)}, {selection([columns.CALL_LOG[name] for name in _DERIVED])}"
+    " FROM call_log_rows FINAL"
+)
+
+
+def _whole_call() -> str:
+    return selection([columns.CALL.get(name, Column(name, name)) for name in _CALL_FIELDS])
+
+
+def _made_at(ids: Sequence[int], bindings: Bindings) -> str:
+    """The primary key's part of a search by ids: an id holds the time it was made from."""
+    moments = bindings.bind(sorted({snowflake_ms(id_) for id_ in ids}), "Array(Int64)")
+    return f"started_at IN arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {moments})"
+
+
+async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str], id_: int, where: Node) -> Row | None:
+    """By the primary key: an id holds the time it was made from."""
+    bindings = Bindings()
+    table = columns.CALL if source.table == "call_rows" else columns.CALL_LOG
+    at = snowflake_ms(id_)
+    rows = await reader.rows(
+        f"{source.name}_one",
+        f"SELECT {selection([table.get(name, Column(name, name)) for name in names])}"
+        f" {matching(tenant, source, where, bindings)} AND {between(at, at + 1, bindings)}"
+        f" AND id = {bindings.bind(id_, 'UInt64')} LIMIT 1",
+        bindings.values,
+        by_key=True,
+    )
+    return rows[0] if rows else None
+
+
+async def oldest_first(
+    reader: Reader,
+    tenant: str,
+    source: Source,
+    selected: Sequence[Column],
+    where: Node = EVERYTHING,
+    *,
+    first_ms: int,
+    end_ms: int,
+    at_once: int = 20_000,
+) -> AsyncIterator[list[Row]]:
+    """All rows that match and started in [first_ms, end_ms), in the order of time, `at_once` of them at a
+    time. `selected` holds started_at and id."""
+    after: Place | None = None
+    while first_ms < end_ms:
+        bindings = Bindings()
+        sql = f"{matching(tenant, source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        if after is not None:  # the stretch already begins at this time
+            at = moment(after.started_at, bindings)
+            sql += f" AND (started_at > {at} OR (started_at = {at} AND id > {bindings.bind(after.id, 'UInt64')}))"
+        rows = await reader.rows(
+            f"{source.name}_all",
+            f"SELECT {selection(selected)} {sql} ORDER BY started_at, id LIMIT {bindings.bind(at_once, 'UInt32')}",
+            bindings.values,
+        )
+        if rows:
+            yield rows
+        if len(rows) < at_once:
+            return
+        after = Place(instant(rows[-1]["started_at"]), rows[-1]["id"])
+        first_ms = after.started_at

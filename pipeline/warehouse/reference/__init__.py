@@ -1,0 +1,1 @@
+"""What people configure beside calls: tariffs, directories, exports; and calls priced anew."""

@@ -1,0 +1,140 @@
+"""The directory in ClickHouse: one row an entry, a change is a new version, a deletion a mark.
+
+Services read it through `Directories`, at most 5 s old; commands load and save it with a client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+
+from pipeline.directory.model import KINDS, Directory, Entry, Key, build, key_of, kind_of
+from pipeline.warehouse.query.reader import Reader
+
+_CHANGED: Final = "SELECT max(version) AS version FROM directory_rows WHERE tenant = {tenant:String}"
+# One row a kind, however many entries: a reader limits rows, not their size.
+_ENTRIES: Final = (
+    "SELECT kind, groupArray(body) AS bodies, max(version) AS version FROM directory_rows FINAL"
+    " WHERE tenant = {tenant:String} AND deleted = 0 GROUP BY kind"
+)
+_DECODERS: Final = {kind: msgspec.json.Decoder(class_, strict=False) for kind, class_ in KINDS.items()}
+_encode: Final = msgspec.json.Encoder().encode
+_REMEMBERED: Final = 10_000  # tenants
+
+
+def body_of(entry: Entry) -> str:
+    """An entry as its row's JSON."""
+    return _encode(entry).decode()
+
+
+class Directories:
+    """The directories of a service's tenants, each at most `max_age_s` old.
+
+    After that time one small query asks whether anything changed; only then is it read again.
+    A tenant without entries has an empty directory, zone UTC.
+    """
+
+    def __init__(self, reader: Reader, max_age_s: float = 5.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._reader = reader
+        self._max_age_s = max_age_s
+        self._now = now
+        self._known: OrderedDict[str, tuple[float, Directory]] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Directory]] = {}
+
+    async def of(self, tenant: str) -> Directory:
+        """The tenant's directory. Raises what `Reader.rows` raises."""
+        known = self._known.get(tenant)
+        if known is not None and self._now() - known[0] < self._max_age_s:
+            return known[1]
+        task = self._loading.get(tenant)
+        if task is None:  # one question, however many ask
+            task = self._loading[tenant] = asyncio.create_task(self._load(tenant, known and known[1]))
+            task.add_done_callback(lambda _: self._loading.pop(tenant, None))
+        return await asyncio.shield(task)
+
+    def forget(self, tenant: str) -> None:
+        """Read the tenant's directory again when it is next asked for: it was changed here."""
+        self._known.pop(tenant, None)
+
+    async def _load(self, tenant: str, known: Directory | None) -> Directory:
+        asked_at = self._now()
+        rows = await self._reader.rows("directory_version", _CHANGED, {"tenant": tenant}, by_key=True)
+        version = int(rows[0]["version"])
+        if known is None or known.version != version:
+            rows = await self._reader.rows("directory", _ENTRIES, {"tenant": tenant}, by_key=True) if version else []
+            known = _built(tenant, {row["kind"]: row["bodies"] for row in rows}, version)
+        self._known[tenant] = (asked_at, known)
+        self._known.move_to_end(tenant)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+def load(client: Client, tenant: str) -> Directory:
+    """The tenant's directory as it is now."""
+    version = int(client.query(_CHANGED, parameters={"tenant": tenant}).result_rows[0][0])
+    return build(tenant, load_entries(client, tenant), version)
+
+
+def load_entries(client: Client, tenant: str) -> dict[Key, Entry]:
+    """The tenant's entries as they were saved: groups and extensions have not learned of each other."""
+    rows = client.query(_ENTRIES, parameters={"tenant": tenant}).result_rows
+    return _decoded({kind: bodies for kind, bodies, _ in rows})
+
+
+def load_all(client: Client) -> dict[str, Directory]:
+    """Every tenant's directory as it is now, by tenant."""
+    rows = client.query(
+        "SELECT tenant, kind, groupArray(body), max(version) FROM directory_rows FINAL"
+        " WHERE deleted = 0 GROUP BY tenant, kind"
+    ).result_rows
+    found: dict[str, dict[str, list[str]]] = {}
+    versions: dict[str, int] = {}
+    for tenant, kind, bodies, version in rows:
+        found.setdefault(tenant, {})[kind] = bodies
+        versions[tenant] = max(versions.get(tenant, 0), int(version))
+    return {tenant: _built(tenant, kinds, versions[tenant]) for tenant, kinds in found.items()}
+
+
+def tenants(client: Client) -> list[str]:
+    """The tenants that have a directory."""
+    rows = client.query("SELECT DISTINCT tenant FROM directory_rows FINAL WHERE deleted = 0 ORDER BY tenant")
+    return [row[0] for row in rows.result_rows]
+
+
+def save(client: Client, tenant: str, changes: Mapping[Key, Entry | None], by: str) -> int:
+    """Write entries, None for one that goes, all in one block; returns the version they bear.
+
+    A version is the clock in µs, or one more than the tenant's last where a clock stands behind.
+    """
+    if not changes:
+        return 0
+    last = int(client.query(_CHANGED, parameters={"tenant": tenant}).result_rows[0][0])
+    version = max(time.time_ns() // 1000, last + 1)
+    rows: list[list[Any]] = [
+        [tenant, kind, key, "{}" if entry is None else body_of(entry), int(entry is None), version // 1000, by, version]
+        for (kind, key), entry in sorted(changes.items(), key=lambda change: change[0])
+    ]
+    client.insert(
+        "directory_rows",
+        rows,
+        column_names=["tenant", "kind", "key", "body", "deleted", "changed_at", "changed_by", "version"],
+        settings={"async_insert": 0},
+    )
+    return version
+
+
+def _built(tenant: str, kinds: Mapping[str, list[str]], version: int) -> Directory:
+    return build(tenant, _decoded(kinds), version)
+
+
+def _decoded(kinds: Mapping[str, list[str]]) -> dict[Key, Entry]:
+    """Entries of their JSON; a kind of a newer version of this program is passed over."""
+    entries = (_DECODERS[kind].decode(body) for kind in KINDS if kind in kinds for body in kinds[kind])
+    return {(kind_of(entry), key_of(entry)): entry for entry in entries}

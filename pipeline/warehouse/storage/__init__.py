@@ -1,0 +1,1 @@
+"""Tables: the client, migrations, rows, inserts and the archive of events."""

@@ -1,0 +1,82 @@
+"""Rows that a late write left behind: of a worker that was given up by its group, or killed, while ClickHouse
+was still busy with what it had sent. Whoever took over has not seen them and did not retire them.
+
+Every write of a call writes all its logs under the version of the call. So a live row that is older than the
+newest word on its call, retirements among them and rows of a call that took its id in, belongs to nobody.
+Rows under one id that lie long apart are of different calls: an id may come back on another day.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from pipeline.calls.id_reuse import NEAR_MS
+from pipeline.warehouse.storage import rows, writer
+from pipeline.warehouse.storage.archive import CallKey, slices
+from schemas.call import RERATED_BITS
+
+# Rows of a call start at most so far from what is known of it.
+_MARGIN_MS = 86_400_000
+# Calls of one id lie at least so far apart, less what a clock may be wrong by.
+_APART_MS = NEAR_MS - 3_600_000
+_Word = tuple[int, int, int]  # when the call of a row began, when it was last heard of, ms; version
+Moments = tuple[int, int]  # ms; about when a call began and when it was last heard of
+
+
+def retire_orphans(client: Client, calls: Mapping[CallKey, Moments], token: str) -> int:
+    """Retire what belongs to nobody of these calls; returns how many rows. Each is retired under its own
+    version, so a newer write of the same key prevails, whichever comes first. `token` is new each time."""
+    stale_calls: list[list[Any]] = []
+    stale_logs: list[list[Any]] = []
+    for ids in slices(sorted(calls)):
+        first = min(calls[key][0] for key in ids) - _MARGIN_MS
+        last = max(calls[key][1] for key in ids) + _MARGIN_MS
+        parameters = {"ids": ids, "first": first, "last": last}
+        # The logs first: read the other way round, those of a write between the two would look old.
+        logs = _read(client, "call_log_rows", "session_id, toUnixTimestamp64Milli(started_at)", parameters)
+        words: dict[CallKey, list[_Word]] = defaultdict(list)
+        found = _read(client, "call_rows", "merged_call_ids, toUnixTimestamp64Milli(last_event_at)", parameters)
+        for tenant, call_id, started_at, _, merged, last_at, version, retired in found:
+            word = (started_at, max(started_at, last_at), _folded(version))
+            for other in {call_id, *(() if retired else merged)}:
+                words[tenant, other].append(word)
+        stale_calls += [
+            rows.retired_call(tenant, (started_at, id_), call_id, version)
+            for tenant, call_id, started_at, id_, _, last_at, version, retired in found
+            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, last_at)
+        ]
+        stale_logs += [
+            rows.retired_log(tenant, (started_at, id_), session_id, call_id, version)
+            for tenant, call_id, started_at, id_, session_id, _, version, retired in logs
+            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, started_at)
+        ]
+    writer.write_call_logs(client, stale_logs, f"{token}-logs")
+    writer.write_calls(client, stale_calls, f"{token}-calls")
+    return len(stale_calls) + len(stale_logs)
+
+
+def _newest(words: list[_Word], first: int, last: int) -> int:
+    """The newest of the words on the call that began at `first` and was last heard of at `last`, ms."""
+    return max(
+        (version for from_, to, version in words if from_ - last < _APART_MS and first - to < _APART_MS), default=0
+    )
+
+
+def _folded(version: int) -> int:
+    """A version without how often the call was priced again, which its logs do not tell."""
+    return version >> RERATED_BITS
+
+
+def _read(client: Client, table: str, column: str, parameters: dict[str, Any]) -> list[Any]:
+    query = (
+        f"SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, {column}, version, retired"
+        f" FROM {table} FINAL"
+        " WHERE started_at >= fromUnixTimestamp64Milli({first:Int64})"
+        " AND started_at <= fromUnixTimestamp64Milli({last:Int64})"
+        " AND (tenant, call_id) IN {ids:Array(Tuple(String, String))}"
+    )
+    return list(client.query(query, parameters=parameters, settings={"max_threads": 2}).result_rows)

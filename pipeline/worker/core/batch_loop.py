@@ -1,0 +1,393 @@
+"""The worker's loop: chunks come in, batches are read, folded and made durable.
+
+While one batch is being written, the next is read and folded; no further ahead, so memory is
+bounded by two batches and the calls that are open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+
+import structlog
+from clickhouse_connect.driver.client import Client
+
+from pipeline.calls.fold import version_of
+from pipeline.calls.id_reuse import NEAR_MS
+from pipeline.settings import Settings
+from pipeline.sources import canonical
+from pipeline.warehouse.storage import archive
+from pipeline.warehouse.storage.archive import CallKey, Stored
+from pipeline.worker import metrics
+from pipeline.worker.core import batch as batches
+from pipeline.worker.core import joining
+from pipeline.worker.core.batch import Batch, Chunk
+from pipeline.worker.core.durable_store import Store
+from pipeline.worker.core.evicted_ids import Seen
+from pipeline.worker.core.folding import fold_calls, postpone
+from pipeline.worker.core.intake_buffer import Incoming
+from pipeline.worker.core.late_writes import Fence
+from pipeline.worker.core.links import is_link
+from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
+from pipeline.worker.core.pricing import Pricing
+
+log = structlog.get_logger()
+
+SWEEP_EVERY_S = 2.0
+# How old the row of an open call may grow. What ends is written at once.
+REFRESH_EVERY_S = 1.0
+REFRESH_AT_ONCE = 2_000
+# Batches of so many come from a backlog: calls that go on are put off until something of them ends.
+BACKLOG_EVENTS = 10_000
+SILENT_EVERY_S = 30.0
+# Closed calls kept in memory at most, however short the time: what comes later is reloaded.
+CLOSED_IN_MEMORY = 20_000
+# How much later than everything that memory may have forgotten a call must start, so that nothing
+# needs to be looked up for it: room for nodes whose clocks differ.
+FRESH_MS = 5_000
+
+
+def wall_ms() -> int:
+    """Now, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Worker:
+    """Reads chunks of the events topic and keeps the warehouse equal to the fold of all events."""
+
+    def __init__(self, settings: Settings, store: Store, acknowledge: Callable[[Chunk], None]) -> None:
+        self._settings = settings
+        self._store = store
+        self._pricing = Pricing(store, settings.country)
+        self._acknowledge = acknowledge
+        self.fence = Fence(store)
+        self._states: dict[int, PartitionCalls] = {}
+        self._assigned: set[int] = set()
+        self._seen = Seen()
+        self._seen_until = 0  # ms; closed calls that were last heard of before then are in `_seen`
+        self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
+        self._incoming = Incoming(settings.batch_events, settings.batch_wait_s)
+        self._writing: asyncio.Task[None] | None = None
+        self._in_flight: Batch | None = None  # what `_writing` writes
+        self._preparing = False
+        self._abandoned = False
+        self._stopping = False
+        self._swept_at = self._silenced_at = self._refreshed_at = time.monotonic()
+        self.batches = 0
+
+    # -- called by the transport's side ---------------------------------------------------------
+
+    async def add(self, chunk: Chunk) -> None:
+        """Take a chunk; waits while enough is waiting already."""
+        await self._incoming.add(chunk)
+
+    def assigned(self, partitions: Iterable[int]) -> None:
+        """These partitions are ours from now on, and no others."""
+        self._assigned = set(partitions)
+        self._check = set(partitions)
+        for partition in set(self._states) - self._assigned:
+            del self._states[partition]
+        self._incoming.wake()
+
+    def revoked(self) -> None:
+        """A rebalance begins: what was not begun comes again, to whoever owns it then."""
+        if self._writing is not None and not self._writing.done() and self._in_flight is not None:
+            # Perhaps it began long ago, this process was held meanwhile, and others have gone on.
+            self.fence.watch(self._in_flight.all_calls())
+        self._incoming.clear()
+
+    async def settled(self) -> None:
+        """Wait until everything that was begun is durable."""
+        # Two things to wait for, in a rebalance only.
+        while self._preparing or (self._writing is not None and not self._writing.done()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def abandon(self) -> None:
+        """Give up what is not durable by now: who owns the partitions next reads it again. Written
+        after the next owner has looked, it could leave rows that nobody knows of."""
+        self._abandoned = self._preparing
+        if self._writing is not None and not self._writing.done():
+            self._writing.cancel()
+        self._states.clear()
+
+    async def settle(self) -> None:
+        """Wait until the batch in flight is durable."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    def stop(self) -> None:
+        """End the loop after the batch at hand."""
+        self._stopping = True
+        self._incoming.wake()
+
+    @property
+    def waiting_for(self) -> str:
+        """What the worker waits for, empty when all is well."""
+        return self._store.waiting_for
+
+    @property
+    def calls_in_memory(self) -> int:
+        """Calls in memory, open and closed."""
+        return sum(len(state) for state in self._states.values())
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until `stop`. An exception here is a defect: the caller ends the process."""
+        while not self._stopping:
+            chunks = await self._take()
+            self._preparing = True
+            batch = await self._prepare(chunks)
+            if batch is not None:
+                await self.settle()
+                self._raise_from_writing()
+            if self._abandoned:  # memory is ahead of what will be written: read it anew
+                self._abandoned = False
+                self._states.clear()
+                if batch is not None and batch.archived is not None:
+                    batch.archived.cancel()
+            elif batch is not None:
+                self._in_flight = batch
+                self._writing = asyncio.create_task(self._write(batch))
+            self._preparing = False
+        await self.settle()
+        self._raise_from_writing()
+
+    def _raise_from_writing(self) -> None:
+        if self._writing is not None and self._writing.done():
+            if not self._writing.cancelled():
+                self._writing.result()
+            self._writing = None
+
+    async def _take(self) -> list[Chunk]:
+        """The chunks of the next batch; none when only the sweep is due."""
+        due = self._swept_at + SWEEP_EVERY_S
+        if any(state.postponed for state in self._states.values()):
+            due = min(due, self._refreshed_at + REFRESH_EVERY_S)
+        if not await self._incoming.wait(max(0.0, due - time.monotonic())):
+            return []
+        return [chunk for chunk in self._incoming.take() if chunk.partition in self._assigned]
+
+    async def _prepare(self, chunks: list[Chunk]) -> Batch | None:
+        batch = Batch()
+        await self._own(batch, {chunk.partition: chunk for chunk in reversed(chunks)})
+        now = wall_ms()
+        unknown: list[tuple[PartitionCalls, OpenCall]] = []
+        for chunk in chunks:
+            state = self._states.get(chunk.partition)
+            if state is None:  # taken from us while another partition was loaded
+                continue
+            fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
+            for call in fresh:
+                if call.since == 0 and self._certainly_new(call, state.forgotten):
+                    call.since = state.forgotten
+                else:
+                    call.since = 0
+                    unknown.append((state, call))
+        if unknown:
+            await self._reload(batch, unknown)
+        late = any(call.rating for calls in batch.touched.values() for call in calls)
+        batch.tariffs = await self._pricing.tariffs(late=late)
+        if batch.archive:  # on its way while the calls are folded
+            batch.archived = asyncio.create_task(self._store.archive(batch))
+            await asyncio.sleep(0)  # lets it begin
+        started = time.monotonic()
+        closed = 0
+        backlog = batch.events >= min(self._settings.batch_events // 2, BACKLOG_EVENTS)
+        for partition, calls in batch.touched.items():
+            state = self._states.get(partition)
+            if state is None:
+                continue
+            distinct = {id(call): call for call in calls}
+            for call in joining.linked(distinct.values()):
+                batch.joined.append((state, call, None))
+                del distinct[id(call)]
+            due = postpone(batch, state, distinct.values(), backlog=backlog)
+            closed += fold_calls(batch, state, due, now, expired=False)
+        if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
+            self._refresh(batch, now)
+        self._watch(batch)
+        metrics.CALLS_CLOSED.labels("hangup").inc(closed)
+        if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
+            self._sweep(batch, now)
+        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
+        metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
+        if not (batch.chunks or batch.calls or batch.joined):
+            return None
+        return batch
+
+    def _watch(self, batch: Batch) -> None:
+        """Look after what the owner before may still be writing: as far as it can have read ahead."""
+        for chunk in batch.chunks:
+            state = self._states.get(chunk.partition)
+            if state is not None and state.inherited > 0:
+                state.inherited -= len(chunk.records)
+                self.fence.watch(batch.touched.get(chunk.partition, ()))
+
+    def _refresh(self, batch: Batch, now: int) -> None:
+        """Show the open calls that had news, as many as a batch may well hold."""
+        self._refreshed_at = time.monotonic()
+        room = min(self._settings.batch_events // 10, REFRESH_AT_ONCE)
+        for state in self._states.values():
+            keys = list(islice(state.postponed, room))
+            room -= len(keys)
+            calls = [state.postponed.pop(key) for key in keys]
+            alive = [call for call in calls if state.get(call.tenant, call.call_id) is call and not call.links]
+            fold_calls(batch, state, alive, now, expired=False)
+
+    def _sweep(self, batch: Batch, now: int) -> None:
+        """Close what has been silent for too long, forget what was closed long ago."""
+        self._swept_at = time.monotonic()
+        look_for_silent = self._swept_at - self._silenced_at >= min(SILENT_EVERY_S, self._settings.open_limit_s / 2)
+        if look_for_silent:
+            self._silenced_at = self._swept_at
+        for state in self._states.values():
+            if look_for_silent:
+                limit_ms = int(self._settings.open_limit_s * 1000)
+                silent = state.silent(now, limit_ms)
+                joined = joining.linked(silent)
+                batch.joined += [(state, call, state.time(now) - limit_ms) for call in joined]
+                alone = [call for call in silent if not call.links]
+                expired = fold_calls(batch, state, alone, now, expired=True)
+                batch.silent |= bool(silent)
+                metrics.CALLS_CLOSED.labels("silent").inc(expired)
+            state.cool()
+            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY, self._seen)
+
+    # -- what is in the archive ------------------------------------------------------------------
+
+    async def _own(self, batch: Batch, first: dict[int, Chunk]) -> None:
+        """Have the open calls of every partition that is ours in memory.
+
+        After a rebalance a state is kept if nobody else read on meanwhile: the first chunk then
+        begins where we had got to, or before.
+        """
+        for partition in list(self._check):
+            state = self._states.get(partition)
+            chunk = first.get(partition)
+            if state is None:
+                self._check.discard(partition)
+            elif chunk is not None:
+                self._check.discard(partition)
+                if state.next_offset is None or chunk.records[0].offset > state.next_offset:
+                    del self._states[partition]
+        missing = sorted(self._assigned - set(self._states))
+        if not missing:
+            return
+        await self.settle()
+        topic = self._settings.events_topic
+        now = wall_ms()
+        loaded = await self._store.step(
+            "reload", lambda: self._store.query(lambda client: _load_open(client, topic, missing))
+        )
+        forgotten = await self._store.step(
+            "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
+        )
+        since = max(self._seen_until, forgotten - NEAR_MS)
+        self._seen.add_hashes(
+            await self._store.step("reload", lambda: self._store.query(lambda client: archive.ids_since(client, since)))
+        )
+        self._seen_until = forgotten - NEAR_MS // 6  # what is being written by others is read at the next time
+        for partition in missing:
+            if partition in self._assigned:
+                self._states[partition] = PartitionCalls(partition)
+                self._states[partition].forgotten = forgotten
+                self._states[partition].inherited = 3 * self._settings.batch_events
+        for partition, call in loaded:
+            state = self._states.get(partition)
+            if state is not None:
+                state.calls.setdefault(call.tenant, {})[call.call_id] = call
+                state.advance(call.last_at, now)
+                if version_of(call.count, False) > call.version:
+                    # Put off in a backlog, and the worker before is gone.
+                    batch.touched.setdefault(partition, []).append(call)
+        metrics.RELOADED.labels("assigned").inc(len(loaded))
+        log.info("partitions loaded", partitions=missing, open_calls=len(loaded))
+
+    async def _reload(self, batch: Batch, unknown: list[tuple[PartitionCalls, OpenCall]]) -> None:
+        """Complete calls that memory did not know with what the archive has of them."""
+        wanted: dict[CallKey, tuple[PartitionCalls, OpenCall]] = {
+            (call.tenant, call.call_id): (state, call) for state, call in unknown
+        }
+        await self.settle()
+        keys = list(wanted)
+        stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
+        for key, found in stored.items():
+            _state, call = wanted[key]
+            _restore(call, found)
+            # Not put off: where its row says closed, a worker that takes over would not look at it again.
+            call.ended = True
+        metrics.LATE.inc(len(stored))
+        metrics.RELOADED.labels("late").inc(len(stored))
+
+    async def _join(self, batch: Batch) -> None:
+        """Fold the calls that are one with others, now that their news is archived."""
+        if not batch.joined:
+            return
+        known: dict[CallKey, Stored] = {}
+        while keys := joining.missing(batch, known):
+            found = await self._store.step("join", partial(self._store.query, partial(archive.load, calls=keys)))
+            for key in keys:
+                known[key] = found.get(key) or Stored()
+                joining.read(known[key])
+        joining.fold_joined(batch, known, wall_ms())
+        self.fence.watch(call for _, call, _ in batch.joined)
+        self.fence.watch_stored(known)
+
+    def _certainly_new(self, call: OpenCall, forgotten: int) -> bool:
+        """Whether nothing of a call that is not in memory can be in the archive: its start is here, later than all
+        that memory may have forgotten, and no call was forgotten of late that it may be the continuation of.
+        Everything else is looked up. An older use of its id is another call; it is looked up when it has news."""
+        if call.first_at <= forgotten or call.call_id in self._seen:
+            return False
+        return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
+
+    # -- durable ---------------------------------------------------------------------------------
+
+    async def _write(self, batch: Batch) -> None:
+        await self._store.write(batch, self._join)
+        for chunk in batch.chunks:
+            self._acknowledge(chunk)
+        self.batches += 1
+        metrics.BATCHES.inc()
+        metrics.BATCH_EVENTS.observe(batch.events)
+        metrics.EVENTS.inc(batch.events)
+        metrics.DUPLICATES.inc(batch.duplicates)
+        metrics.UNKNOWN_TYPES.inc(batch.unknown_types)
+        metrics.FORWARDED.inc(len(batch.forward))
+        metrics.CALLS_WRITTEN.inc(len(batch.feed))
+        if batch.dead:
+            metrics.DEAD_LETTERS.labels(self._settings.events_topic).inc(len(batch.dead))
+        if batch.newest_at:
+            metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
+
+
+def _load_open(client: Client, topic: str, partitions: list[int]) -> list[tuple[int, OpenCall]]:
+    """The open calls of these partitions, packed as they come."""
+    loaded: list[tuple[int, OpenCall]] = []
+    for (tenant, call_id), found in archive.load_open(client, topic, partitions):
+        call = OpenCall(tenant, call_id, [])
+        _restore(call, found)
+        call.pack()
+        loaded.append((found.partition, call))
+    return loaded
+
+
+def _restore(call: OpenCall, found: Stored) -> None:
+    """Add what the warehouse has of a call to what memory has."""
+    for event in canonical.decode(found.raw).events:
+        if event.linked_ids:
+            call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
+        if not is_link(event):
+            call.add(event)
+    call.stray_version = found.stray_version
+    if not found.rows:
+        call.logs = found.stray_logs if call.key is None else call.logs
+        return
+    max(found.rows, key=lambda row: row.key).logs += found.stray_logs
+    earliest, latest = call.first_at - NEAR_MS, call.last_at + NEAR_MS
+    several = len(found.rows) > 1 or not earliest < found.rows[0].key[0] < latest
+    call.lie(found.rows, several=several)

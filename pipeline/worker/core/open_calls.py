@@ -1,0 +1,232 @@
+"""The calls a worker holds in memory: a cache of the archive, partition by partition."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.calls.id_reuse import NEAR_MS
+from pipeline.warehouse.storage.archive import Row
+from pipeline.warehouse.storage.rows import Key
+from pipeline.worker.core.evicted_ids import Seen
+from schemas.event import Event
+
+# Up to here a list is searched; beyond, a set pays.
+_FEW = 24
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Event]).decode
+
+
+class OpenCall(msgspec.Struct, gc=False):
+    """One call in memory: its distinct events and what the warehouse has of it.
+
+    A call that nobody speaks of for a while is packed: its events become bytes, a quarter of the
+    size. Half a million open calls are held that way.
+    """
+
+    tenant: str
+    call_id: str
+    hot: list[Event] | None  # its events; None while packed
+    packed: bytes = b""
+    count: int = 0  # of its events
+    first_at: int = 0  # ms; oldest event
+    last_at: int = 0  # ms; newest event
+    # ms; of what is not newer the archive may have events that memory has not; -1: they must be loaded
+    since: int = 0
+    version: int = 0  # of the last fold
+    told: int = 0  # the version that this process published; 0 when it published none
+    key: Key | None = None  # where its row lies
+    under: str = ""  # call_id that its rows bear when it is not its own
+    logs: list[Key] | None = None  # where its log rows lie
+    rating: str = ""  # how it was priced
+    stray_version: int = 0  # highest of log rows whose call has no row
+    rows: list[Row] | None = None  # where all its rows lie, when the id was used for several calls
+    closed: bool = False
+    ended: bool = False  # an `ended` came since the last fold
+    ids: dict[str, int] | None = None  # event id → at, once there are many
+    links: set[str] | None = None  # other ids that turned out to be this call
+
+    @property
+    def events(self) -> list[Event]:
+        """Its distinct events, in the order in which they came. Not to be changed."""
+        return _unpack(self.packed) if self.hot is None else self.hot
+
+    @property
+    def several(self) -> bool:
+        """Whether its events may be of several calls, on different days."""
+        return self.rows is not None or self.last_at - self.first_at >= NEAR_MS
+
+    def pack(self) -> None:
+        """Turn the events into bytes."""
+        if self.hot is not None:
+            self.packed, self.hot, self.ids = _pack(self.hot), None, None
+
+    def add(self, event: Event) -> bool:
+        """Take an event; False when it is known already.
+
+        Of two reports of one fact the earlier counts (two captures of one SIP message), as in the
+        fold; the call is then told anew under the version it has.
+        """
+        hot = self.hot
+        if hot is None:
+            hot = self.hot = _unpack(self.packed)
+            self.packed = b""
+        event_id, at = event.event_id, event.at
+        if self.ids is not None:
+            known_at = self.ids.get(event_id)
+            if known_at is not None and (known := self._same(hot, event)) is not None:
+                return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
+            self.ids[event_id] = at  # type: ignore[assignment]
+        else:
+            for known in hot:
+                if known.event_id == event_id and abs(known.at - at) < NEAR_MS:  # type: ignore[operator]
+                    return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
+            if len(hot) >= _FEW:
+                self.ids = {known.event_id: known.at for known in hot}  # type: ignore[misc]
+                self.ids[event_id] = at  # type: ignore[assignment]
+        event.call_id = self.call_id  # one string instead of one an event
+        hot.append(event)
+        self.count += 1
+        if event.type == "ended":
+            self.ended = True
+        if at > self.last_at:  # type: ignore[operator]
+            self.last_at = at  # type: ignore[assignment]
+            if not self.first_at:
+                self.first_at = at  # type: ignore[assignment]
+        elif at < self.first_at:  # type: ignore[operator]
+            self.first_at = at  # type: ignore[assignment]
+        return True
+
+    @staticmethod
+    def _same(hot: list[Event], event: Event) -> Event | None:
+        """The report of the same fact. A node that numbers its events begins anew some day, as with its calls."""
+        for known in hot:
+            if known.event_id == event.event_id and abs(known.at - event.at) < NEAR_MS:  # type: ignore[operator]
+                return known
+        return None
+
+    def _replace(self, hot: list[Event], known: Event, event: Event) -> bool:
+        hot[next(place for place, each in enumerate(hot) if each is known)] = event
+        if self.ids is not None:
+            self.ids[event.event_id] = event.at  # type: ignore[assignment]
+        self.first_at = min(each.at for each in hot)  # type: ignore[assignment]
+        self.last_at = max(each.at for each in hot)  # type: ignore[assignment]
+        self.told = 0
+        for row in self.rows or ():
+            row.told = 0
+        return True
+
+    def is_new(self, event: Event) -> bool:
+        """Whether the event is not among those of the call."""
+        if self.ids is not None and event.event_id not in self.ids:
+            return True
+        return self._same(self.events, event) is None
+
+    def all_rows(self) -> list[Row]:
+        """Where its rows lie."""
+        if self.rows is not None:
+            return self.rows
+        if self.key is None:
+            return []
+        under = self.under or self.call_id
+        return [Row(self.key, under, self.logs or [], self.version, self.rating, self.told)]
+
+    def lie(self, rows: list[Row], *, several: bool) -> None:
+        """Note where its rows lie; what is said of the call is said of the newest."""
+        self.rows = rows if several else None
+        if rows:
+            newest = max(rows, key=lambda row: row.key)
+            self.key, self.logs, self.version = newest.key, newest.logs, newest.version
+            self.rating, self.told = newest.rating, newest.told
+            self.under = "" if newest.call_id == self.call_id else newest.call_id
+
+
+class PartitionCalls:
+    """The calls of one partition, its event-time clock and how far it was read."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.calls: dict[str, dict[str, OpenCall]] = {}
+        self.clock = 0  # ms; newest event time seen, never ahead of the wall clock
+        self.clock_set_at = 0  # ms; wall clock when that was
+        self.next_offset: int | None = None
+        # ms; events up to here may have been archived and be in memory no more
+        self.forgotten = 0
+        # records still to be read that the partition's owner before may have written from
+        self.inherited = 0
+        self._closed: deque[tuple[int, OpenCall]] = deque()
+        self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
+        self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep
+        self.postponed: dict[int, OpenCall] = {}  # open calls with news that no row shows yet
+
+    def get(self, tenant: str, call_id: str) -> OpenCall | None:
+        """The call, if it is in memory."""
+        of_tenant = self.calls.get(tenant)
+        return None if of_tenant is None else of_tenant.get(call_id)
+
+    def open(self, tenant: str, call_id: str) -> OpenCall:
+        """A new call in memory."""
+        call = OpenCall(tenant, call_id, [])
+        self.calls.setdefault(tenant, {})[call_id] = call
+        return call
+
+    def __len__(self) -> int:
+        return sum(len(of_tenant) for of_tenant in self.calls.values())
+
+    def __iter__(self) -> Iterator[OpenCall]:
+        for of_tenant in self.calls.values():
+            yield from of_tenant.values()
+
+    def advance(self, at: int, now: int) -> None:
+        """Move the event-time clock. A producer with a clock ahead cannot move it past `now` (ms)."""
+        at = min(at, now)
+        if at > self.clock:
+            self.clock = at
+            self.clock_set_at = now
+
+    def time(self, now: int) -> int:
+        """Event time at wall time `now`, ms: it goes on while no event comes."""
+        return self.clock + max(0, now - self.clock_set_at) if self.clock else 0
+
+    def touch(self, calls: dict[int, OpenCall]) -> None:
+        """Note that these calls, by identity, had news."""
+        self._warmer.update(calls)
+
+    def cool(self) -> None:
+        """Pack the calls that had no news for two sweeps."""
+        warmer = self._warmer
+        for key, call in self._warm.items():
+            if key not in warmer and not call.closed:  # closed ones are forgotten soon
+                call.pack()
+        self._warm, self._warmer = warmer, {}
+
+    def note_closed(self, call: OpenCall, now: int) -> None:
+        """Remember that a call was closed; it stays in memory for a while, for what comes late."""
+        self._closed.append((self.time(now), call))
+
+    def evict(self, now: int, grace_ms: int, at_most: int, seen: Seen) -> int:
+        """Forget calls closed longer than the grace time ago, and the oldest beyond `at_most`; only their ids
+        are `seen`."""
+        until = self.time(now) - grace_ms
+        forgotten = 0
+        closed = self._closed
+        while closed and (closed[0][0] <= until or len(closed) > at_most):
+            _, call = closed.popleft()
+            of_tenant = self.calls.get(call.tenant)
+            if of_tenant is not None and call.closed and of_tenant.get(call.call_id) is call:
+                del of_tenant[call.call_id]
+                if not of_tenant:
+                    del self.calls[call.tenant]
+                self.forgotten = max(self.forgotten, min(call.last_at, now))
+                seen.add(call.call_id)
+                forgotten += 1
+        return forgotten
+
+    def silent(self, now: int, limit_ms: int) -> list[OpenCall]:
+        """Open calls that have said nothing for longer than the limit, in event time."""
+        before = self.time(now) - limit_ms
+        return [call for call in self if not call.closed and call.last_at < before]

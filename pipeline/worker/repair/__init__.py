@@ -1,0 +1,1 @@
+"""Stored calls compared with the archive and corrected: verify, rebuild, rerate, dead letters."""

@@ -1,0 +1,1 @@
+"""Faust: the application, the batched transport, the agents."""

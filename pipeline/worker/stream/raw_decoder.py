@@ -1,0 +1,130 @@
+"""Decodes the raw events of one source into call events and sends those on to the events topic.
+
+Stateless: what needs several messages to be understood is understood by the fold. A batch that is
+done again after a crash gives the same event ids, so nothing counts twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import msgspec
+
+from pipeline.kafka import TENANT_HEADER
+from pipeline.settings import Settings
+from pipeline.sources.contract import RawDecoder
+from pipeline.worker import failpoints, metrics
+from pipeline.worker.core.batch import Chunk, DeadLetter, Record, dead_letter, not_taken
+from pipeline.worker.core.durable_store import Store
+from pipeline.worker.core.intake_buffer import Incoming
+from pipeline.worker.core.publisher import Publisher
+
+# Values decoded at a time; between two slices the worker does what else is due.
+_AT_ONCE = 1_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class RawSource:
+    """Chunks of one raw topic in, call events out. One chunk at a time, one more waits."""
+
+    def __init__(
+        self,
+        name: str,
+        decode: RawDecoder,
+        settings: Settings,
+        store: Store,
+        publisher: Publisher,
+        acknowledge: Callable[[Chunk], None],
+    ) -> None:
+        self.name = name
+        self._decode = decode
+        self._settings = settings
+        self._store = store
+        self._publisher = publisher
+        self._acknowledge = acknowledge
+        self._incoming = Incoming()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    async def add(self, chunk: Chunk) -> None:
+        """Take a chunk; waits while another is waiting."""
+        await self._incoming.add(chunk)
+
+    def revoked(self) -> None:
+        """What was not begun comes again, to whoever owns it then."""
+        self._incoming.clear()
+
+    async def settle(self) -> None:
+        """Wait until the chunk in flight is sent on."""
+        await self._idle.wait()
+
+    def stop(self) -> None:
+        """End the loop after the chunk at hand."""
+        self._stopping = True
+        self._incoming.wake()
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        while not self._stopping:
+            await self._incoming.wait()
+            for chunk in self._incoming.take():
+                self._idle.clear()
+                await self._send_on(chunk)
+                self._idle.set()
+
+    async def _send_on(self, chunk: Chunk) -> None:
+        events: list[tuple[bytes, bytes]] = []
+        origin: list[Record] = []  # of each event
+        dead: list[DeadLetter] = []
+        records = chunk.records
+        for start in range(0, len(records), _AT_ONCE):
+            for tenant, some in _by_tenant(records[start : start + _AT_ONCE], self._settings.tenant):
+                self._read(chunk, some, tenant, events, origin, dead)
+            await asyncio.sleep(0)
+        if events:
+            refused = await self._store.step("raw_events", lambda: self._publisher.forward(events))
+            topic = self._settings.events_topic
+            dead += [not_taken(chunk, origin[place], events[place][1], topic) for place in refused]
+            failpoints.after("raw_events")
+        if dead:
+            await self._store.step("dead_letters", lambda: self._publisher.dead_letters(dead))
+            metrics.DEAD_LETTERS.labels(chunk.topic).inc(len(dead))
+        metrics.RAW.labels(self.name).inc(len(records))
+        self._acknowledge(chunk)
+
+    def _read(
+        self,
+        chunk: Chunk,
+        records: Sequence[Record],
+        tenant: str,
+        events: list[tuple[bytes, bytes]],
+        origin: list[Record],
+        dead: list[DeadLetter],
+    ) -> None:
+        values = [record.value or b"" for record in records]
+        decoded = self._decode(values, tenant=tenant, now_ms=time.time_ns() // 1_000_000)
+        events += [(event.call_id.encode(), _encode(event)) for event in decoded.events]
+        origin += [records[place] for place in decoded.origin]
+        dead += [dead_letter(chunk, records[rejected.index], rejected.reason) for rejected in decoded.rejected]
+
+
+def _by_tenant(records: Sequence[Record], otherwise: str) -> list[tuple[str, list[Record]]]:
+    """Neighbours of one tenant together. A record names its tenant in a header, as the HTTP ingest does."""
+    if not any(record.headers for record in records):
+        return [(otherwise, list(records))]
+    return [(tenant, list(some)) for tenant, some in groupby(records, lambda record: tenant_of(record, otherwise))]
+
+
+def tenant_of(record: Record, otherwise: str) -> str:
+    """Whose event a record is."""
+    for name, value in record.headers:
+        if name == TENANT_HEADER and 0 < len(value) <= 64:
+            told = value.decode("utf-8", "replace")
+            if told.isprintable():
+                return told
+    return otherwise
