@@ -9,7 +9,7 @@ second: one C call decodes and validates.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -22,7 +22,12 @@ EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01T00:00:00Z
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
-Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)] | int
+if TYPE_CHECKING:
+    Instant = int
+else:
+    # On the wire an RFC 3339 text or integer milliseconds. `canonical.decode` makes every text an integer before
+    # anybody else has the event, so that whoever reads an event knows one type of time: ms since the epoch, UTC.
+    Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)] | int
 
 
 class Party(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -71,7 +76,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):
-    """One call event. `at` is integer milliseconds since the epoch, UTC, once decoded.
+    """One call event. `at` is milliseconds since the epoch, UTC.
 
     Fields that a type does not need stay at their defaults. Unknown fields of the JSON are not
     kept here; the archive keeps the bytes as they came.

@@ -42,10 +42,10 @@ def distinct(events: Iterable[Event]) -> list[Event]:
     facts = list(known.values())
     before = -1
     for event in facts:
-        if event.at <= before:  # type: ignore[operator]
+        if event.at <= before:
             facts.sort(key=_order)
             break
-        before = event.at  # type: ignore[assignment]
+        before = event.at
     return facts
 
 
@@ -65,4 +65,4 @@ def _precedence(event: Event) -> tuple[object, ...]:
 
 def _order(event: Event) -> tuple[int, int, int, str, str, str]:
     rank = _RANK.get(event.type, _MIDDLE)
-    return (event.at, rank, event.seq, event.leg_id, event.event_id, event.call_id)  # type: ignore[return-value]
+    return (event.at, rank, event.seq, event.leg_id, event.event_id, event.call_id)

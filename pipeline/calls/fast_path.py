@@ -65,17 +65,17 @@ def plain(facts: list[Event], version: int) -> Call | None:
     answer, end = a.get("answered"), a.get("ended")
     if end is None:
         return None
-    started: int = first.at  # type: ignore[assignment]
-    answered: int | None = None if answer is None else answer.at  # type: ignore[assignment]
-    ended: int = end.at  # type: ignore[assignment]
-    if last.at - started > LONG_MS:  # type: ignore[operator]
+    started = first.at
+    answered: int | None = None if answer is None else answer.at
+    ended = end.at
+    if last.at - started > LONG_MS:
         return None
     if answered is None:
         if not b or not _is_refused(a, b):
             return None
     elif not started <= answered < ended or (b and not _hears(b, answered, ended)):
         return None
-    return _record(a, b, answered, ended, last.at, len(facts), version)  # type: ignore[arg-type]
+    return _record(a, b, answered, ended, last.at, len(facts), version)
 
 
 def _unusual(event: Event) -> bool:
@@ -107,9 +107,9 @@ def _names_parties(event: Event) -> bool:
 def _hears(b: dict[str, Event], answered: int, ended: int) -> bool:
     """Whether the target answered just before the caller's leg did and stayed to its end."""
     answer, end = b.get("answered"), b.get("ended")
-    if answer is None or not answered - SAME_INSTANT_MS <= answer.at <= answered:  # type: ignore[operator]
+    if answer is None or not answered - SAME_INSTANT_MS <= answer.at <= answered:
         return False
-    return end is None or (end.at >= answered and ended - end.at <= SAME_INSTANT_MS)  # type: ignore[operator]
+    return end is None or (end.at >= answered and ended - end.at <= SAME_INSTANT_MS)
 
 
 def _is_refused(a: dict[str, Event], b: dict[str, Event]) -> bool:
@@ -164,7 +164,7 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     if said == "peer":
         return "callee"
     if end is not None and end.at != a["ended"].at:
-        return "callee" if end.at < a["ended"].at else "caller"  # type: ignore[operator]
+        return "callee" if end.at < a["ended"].at else "caller"
     return ""
 
 
@@ -173,8 +173,8 @@ def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int)
     found: int | None = None
     for moments in (a, b):
         event = moments.get(moment)
-        if event is not None and event.at <= until and (found is None or event.at < found):  # type: ignore[operator]
-            found = event.at  # type: ignore[assignment]
+        if event is not None and event.at <= until and (found is None or event.at < found):
+            found = event.at
     return found
 
 
@@ -208,7 +208,7 @@ def _record(
 ) -> Call | None:
     first = a["started"]
     tenant, call_id = first.tenant, first.call_id
-    started: int = first.at  # type: ignore[assignment]
+    started = first.at
     number, cause_from = _cause(a["ended"])
     its_cause = _cause(b.get("ended"))[0]
     if number < 0 or its_cause < 0:
@@ -259,11 +259,11 @@ def _record(
     id_ = call_snowflake(tenant, call_id, started)
     requested = requested or target
     moments = b or a
-    log_started: int = moments["started"].at  # type: ignore[assignment]
+    log_started = moments["started"].at
     rang, its_end = moments.get("rang"), moments.get("ended")
-    log_rang: int | None = rang.at if rang is not None else None  # type: ignore[assignment]
-    log_answered: int | None = None if answered is None else moments["answered"].at  # type: ignore[assignment]
-    log_ended: int = its_end.at if its_end is not None else ended  # type: ignore[assignment]
+    log_rang: int | None = rang.at if rang is not None else None
+    log_answered: int | None = None if answered is None else moments["answered"].at
+    log_ended: int = its_end.at if its_end is not None else ended
     log_until = log_ended if log_answered is None else log_answered
     log_kind = "outside" if outside else "extension"
     missed = (

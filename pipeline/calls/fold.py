@@ -53,7 +53,7 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
     """
     facts = distinct(events)
     count, tenant = len(facts), facts[0].tenant
-    lasted: int = facts[-1].at - facts[0].at  # type: ignore[assignment,operator]
+    lasted = facts[-1].at - facts[0].at
     straight = plain(facts, version_of(count, False))
     if straight is not None:
         return straight

@@ -57,7 +57,7 @@ def group(events: Iterable[Event]) -> list[list[Event]]:
 
 def over(calls: Sequence[Sequence[Event]]) -> list[bool]:
     """Of each call whether an id of it began another call later: it is over then, even if its hang-up never came."""
-    begun: list[int] = [min(event.at for event in call) for call in calls]  # type: ignore[misc]
+    begun: list[int] = [min(event.at for event in call) for call in calls]
     latest: dict[_Id, int] = {}
     ids = [{(event.tenant, event.call_id) for event in call} for call in calls]
     for began, of_call in zip(begun, ids, strict=True):
@@ -69,7 +69,7 @@ def over(calls: Sequence[Sequence[Event]]) -> list[bool]:
 def _add(found: list[_Use], named: dict[_Id, list[int]], key: _Id, use: list[Event], place: int) -> None:
     index = len(found)
     tenant, call_id = key
-    instants: list[int] = [event.at for event in use]  # type: ignore[misc]
+    instants = [event.at for event in use]
     found.append(_Use(use, place, min(instants), max(instants), index))
     ids = {call_id}
     for event in use:

@@ -23,8 +23,8 @@ def uses(events: Sequence[Event]) -> list[list[Event]]:
 
     A new use begins with a start (`started`, of no other leg's making) that comes long after everything else has ended.
     """
-    first: int = min(event.at for event in events)  # type: ignore[assignment]
-    last: int = max(event.at for event in events)  # type: ignore[assignment]
+    first = min(event.at for event in events)
+    last = max(event.at for event in events)
     if last - first < NEAR_MS:
         return [list(events)]
     bounds = _bounds(sorted(events, key=_order))
@@ -32,7 +32,7 @@ def uses(events: Sequence[Event]) -> list[list[Event]]:
         return [list(events)]
     found: list[list[Event]] = [[] for _ in range(len(bounds) + 1)]
     for event in events:
-        found[sum(event.at >= bound for bound in bounds)].append(event)  # type: ignore[operator]
+        found[sum(event.at >= bound for bound in bounds)].append(event)
     return found
 
 
@@ -40,9 +40,9 @@ def _bounds(ordered: Sequence[Event]) -> list[int]:
     """When each further use begins."""
     bounds: list[int] = []
     open_legs: set[str] = set()
-    before: int = ordered[0].at  # type: ignore[assignment]
+    before = ordered[0].at
     for place, event in enumerate(ordered):
-        at: int = event.at  # type: ignore[assignment]
+        at = event.at
         if at - before >= (LOST_MS if open_legs else NEAR_MS) and _begins(ordered, place, at):
             bounds.append(at)
             open_legs.clear()
@@ -57,7 +57,7 @@ def _bounds(ordered: Sequence[Event]) -> list[int]:
 def _begins(ordered: Sequence[Event], place: int, at: int) -> bool:
     """Whether a call begins here, after a silence."""
     for event in ordered[place : place + 100]:
-        if event.at > at + _BEFORE_START_MS:  # type: ignore[operator]
+        if event.at > at + _BEFORE_START_MS:
             return False
         if event.type == "started" and not event.peer_leg_id:
             return True
@@ -65,4 +65,4 @@ def _begins(ordered: Sequence[Event], place: int, at: int) -> bool:
 
 
 def _order(event: Event) -> tuple[int, bool, str]:
-    return (event.at, event.type != "started", event.event_id)  # type: ignore[return-value]
+    return (event.at, event.type != "started", event.event_id)

@@ -95,7 +95,7 @@ def _reject(decoded: Decoded, payloads: Sequence[bytes], places: list[int]) -> N
         if field:
             value = msgspec.json.encode(getattr(event, field)).decode()
             reason = f"/{field}: {value} has control characters; send printable text"
-        elif event.at < EARLIEST_MS:  # type: ignore[operator]
+        elif event.at < EARLIEST_MS:
             reason = _why(payload, None)
         else:
             reason = f"/at: {event.at} ms is in the future; set the clock of the node, or send milliseconds since 1970"

@@ -65,7 +65,7 @@ def before(seed: int, now: int, *, tenant: str = "default") -> Iterator[Event]:
     """The last 24 hours: events of calls that are over by `now`, in order."""
     midnight = now - now % DAY_MS
     calls = day(seed, midnight - DAY_MS, tenant=tenant) + day(seed, midnight, tenant=tenant)
-    past = [one for one in calls if one[-1].at < now and one[0].at >= now - DAY_MS]  # type: ignore[operator]
+    past = [one for one in calls if one[-1].at < now and one[0].at >= now - DAY_MS]
     yield from sorted((event for one in past for event in one), key=lambda event: (event.at, event.call_id, event.seq))
 
 

@@ -85,9 +85,9 @@ async def as_time_passes(simulation: Simulation, stop: asyncio.Event) -> AsyncIt
     alive: dict[str, Event] = {}
     following = next(calls, None)
     while waiting or following is not None:
-        while following is not None and (not waiting or following[0].at <= waiting[0][0]):  # type: ignore[operator]
+        while following is not None and (not waiting or following[0].at <= waiting[0][0]):
             for event in following:
-                heapq.heappush(waiting, (event.at, event.call_id, event.seq, event))  # type: ignore[misc]
+                heapq.heappush(waiting, (event.at, event.call_id, event.seq, event))
             following = next(calls, None)
         at, _, _, event = heapq.heappop(waiting)
         if (delay := (at - now_ms()) / 1000) > 0:

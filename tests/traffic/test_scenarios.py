@@ -67,7 +67,7 @@ def test_office_hours_and_lunch() -> None:
     calls = day.day(1, tuesday - tuesday % day.DAY_MS, 3000)
     by_hour = [0] * 24
     for events in calls:
-        by_hour[int(events[0].at) // 3_600_000 % 24] += 1  # type: ignore[arg-type]
+        by_hour[int(events[0].at) // 3_600_000 % 24] += 1
     assert min(by_hour[9], by_hour[10]) > by_hour[12] > by_hour[3]
     assert max(by_hour[:6]) < by_hour[9] / 10
 
@@ -81,7 +81,7 @@ def test_callers_repeat() -> None:
 def test_rate_keeps_open_calls_bounded() -> None:
     calls = []
     for events in day.series(1, START, 5.0, calls=300):
-        calls.append((int(events[0].at), int(events[-1].at)))  # type: ignore[arg-type]
+        calls.append((int(events[0].at), int(events[-1].at)))
     middle = calls[200][0]
     assert sum(begin <= middle < end for begin, end in calls) <= 4 * day.OPEN_AT_ONCE
 

@@ -71,7 +71,7 @@ def _mailboxes(course: Course) -> list[Target]:
     found: list[Target] = []
     by_leg = {target.leg.id: target for target in course.targets if target.leg is not None}
     for event in course.story.voicemail or ():
-        at: int = event.at  # type: ignore[assignment]
+        at = event.at
         own = by_leg.get(event.leg_id)
         if own is not None:
             own.kind = "voicemail"

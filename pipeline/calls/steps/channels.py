@@ -39,7 +39,7 @@ def as_legs(events: list[Event]) -> list[Event]:
     taken: dict[str, tuple[int, str]] = {}
     for event in events:
         if event.type == "data" and event.reason == TAKEN_OVER and event.peer_leg_id:
-            taken.setdefault(event.leg_id, (event.at, event.peer_leg_id))  # type: ignore[arg-type]
+            taken.setdefault(event.leg_id, (event.at, event.peer_leg_id))
     if renamed or taken:
         last = _last_names(renamed)
         events = [_moved(event, last, taken) for event in events]
@@ -94,7 +94,7 @@ def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, st
     for field in ("leg_id", "peer_leg_id", "second_leg_id", "transferee_leg_id", "target_leg_id"):
         told: str = getattr(event, field)
         leg = renamed.get(told, told)
-        if field == "leg_id" and leg in taken and event.type not in _ITS_OWN and event.at >= taken[leg][0]:  # type: ignore[operator]
+        if field == "leg_id" and leg in taken and event.type not in _ITS_OWN and event.at >= taken[leg][0]:
             leg = taken[leg][1]
             changes |= {"caller": None, "callee": None, "kind": None, "role": "", "peer_leg_id": ""}
         if leg != told:

@@ -75,9 +75,9 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
     """The story of one call. `events` are distinct and in order; those without leg id belong to the leg
     `nameless`."""
     legs: dict[str, Leg] = {}
-    story = Story(legs, events[-1].at)  # type: ignore[arg-type]
+    story = Story(legs, events[-1].at)
     for event in events:
-        at: int = event.at  # type: ignore[assignment]
+        at = event.at
         leg_id = event.leg_id or nameless
         leg = legs.get(leg_id)
         if leg is None:

@@ -53,11 +53,11 @@ def _restart(course: Course) -> None:
     instants: dict[str, list[int]] = {}
     for event in course.story.restarts or ():
         for node in {event.node, ""}:
-            instants.setdefault(node, []).append(event.at)  # type: ignore[arg-type]
+            instants.setdefault(node, []).append(event.at)
     anywhere = [event.at for event in course.story.restarts or () if not event.node]
     for leg in course.story.legs.values():
         sign = _last_sign(leg)
-        at = min(_next(instants.get(leg.node, []), sign), _next(anywhere, sign))  # type: ignore[arg-type]
+        at = min(_next(instants.get(leg.node, []), sign), _next(anywhere, sign))
         if at < _NEVER and (leg.ended is None or leg.ended >= at):
             if leg is course.caller:
                 course.flags += ["incomplete", "end_estimated"] if leg.ended is None else ["late_hangup"]

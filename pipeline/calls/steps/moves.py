@@ -57,7 +57,7 @@ def moves(story: Story, caller: Leg) -> list[Move]:
 
 
 def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
-    at: int = event.at  # type: ignore[assignment]
+    at = event.at
     kind = event.reason.lower()
     if kind.startswith("forwarding_"):
         kind = "forward_" + kind.removeprefix("forwarding_")

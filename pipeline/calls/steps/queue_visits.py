@@ -59,7 +59,7 @@ def visits(
     stays: dict[str, Visit] = {}
     seen = any(event.type == "queue_joined" and event.reason != HANGUP_RECORD for event in story.queue or ())
     for event in story.queue or ():
-        at: int = event.at  # type: ignore[assignment]
+        at = event.at
         if event.reason == HANGUP_RECORD:
             if seen:
                 continue
@@ -129,7 +129,7 @@ def offered(story: Story, found: list[Visit], targets: list[Target]) -> list[Tar
     calls: list[Target] = []
     ringing: dict[str, Target] = {}
     for event in story.queue or ():
-        at: int = event.at  # type: ignore[assignment]
+        at = event.at
         agent = event.agent
         if event.type == "queue_left":
             reason = _REASONS.get(event.reason.lower(), event.reason.lower())

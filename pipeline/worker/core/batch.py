@@ -149,7 +149,7 @@ def _read(
         if call is None:
             call = state.open(event.tenant, call_id)
             fresh.append(call)
-        elif event.at <= call.since:  # type: ignore[operator]
+        elif event.at <= call.since:
             call.since = -1
             fresh.append(call)
         elif call.count >= max_events and call.is_new(event):
@@ -169,8 +169,8 @@ def _read(
             batch.duplicates += 1
             if not call.told:  # archived by a worker that may have died before it wrote the call
                 touched[id(call)] = call
-        if event.at > newest:  # type: ignore[operator]
-            newest = event.at  # type: ignore[assignment]
+        if event.at > newest:
+            newest = event.at
     return newest
 
 

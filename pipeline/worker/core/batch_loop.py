@@ -343,7 +343,7 @@ class Worker:
         Everything else is looked up. An older use of its id is another call; it is looked up when it has news."""
         if call.first_at <= forgotten or call.call_id in self._seen:
             return False
-        return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)  # type: ignore[operator]
+        return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)
 
     # -- durable ---------------------------------------------------------------------------------
 

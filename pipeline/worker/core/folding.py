@@ -49,7 +49,7 @@ def calls_of(parts: Iterable[Sequence[Event]], *, expired: bool = False) -> list
 
 
 def _first_at(events: Sequence[Event]) -> int:
-    return min(event.at for event in events)  # type: ignore[return-value]
+    return min(event.at for event in events)
 
 
 def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], now_ms: int, *, expired: bool) -> int:
@@ -241,7 +241,7 @@ def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, 
             continue
         state.postponed[id(open_call)] = open_call
         if open_call.key is None:
-            started_at: int = min(event.at for event in open_call.events)  # type: ignore[assignment]
+            started_at = min(event.at for event in open_call.events)
             key = (started_at, call_snowflake(open_call.tenant, open_call.call_id, started_at))
             version = version_of(open_call.count, False) - 1
             batch.calls.append(rows.opened_call(open_call.tenant, key, open_call.call_id, version))

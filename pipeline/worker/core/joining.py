@@ -73,7 +73,7 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
             call.links = None
             keys = set()
         others = [event for key in keys if key in known for event in known[key].events if not is_link(event)]
-        newest: int = max(call.last_at, max((event.at for event in others), default=0))  # type: ignore[assignment]
+        newest: int = max(call.last_at, max((event.at for event in others), default=0))
         expired = silent_before is not None and newest < silent_before
         # An id that comes back on another day is another call.
         found = calls_of(group([*call.events, *others]), expired=expired)

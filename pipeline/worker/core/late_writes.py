@@ -55,7 +55,7 @@ class Fence:
         """The same for calls that were read from the archive: two owners write the rows of joined ones."""
         found = {}
         for key, stored in calls.items():
-            instants: list[int] = [event.at for event in stored.events]  # type: ignore[misc]
+            instants = [event.at for event in stored.events]
             if instants:
                 found[key] = (min(instants), max(instants))
         self._put(found)

@@ -79,42 +79,42 @@ class OpenCall(msgspec.Struct, gc=False):
         if self.ids is not None:
             known_at = self.ids.get(event_id)
             if known_at is not None and (known := self._same(hot, event)) is not None:
-                return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
-            self.ids[event_id] = at  # type: ignore[assignment]
+                return at < known.at and self._replace(hot, known, event)
+            self.ids[event_id] = at
         else:
             for known in hot:
-                if known.event_id == event_id and abs(known.at - at) < NEAR_MS:  # type: ignore[operator]
-                    return at < known.at and self._replace(hot, known, event)  # type: ignore[operator]
+                if known.event_id == event_id and abs(known.at - at) < NEAR_MS:
+                    return at < known.at and self._replace(hot, known, event)
             if len(hot) >= _FEW:
-                self.ids = {known.event_id: known.at for known in hot}  # type: ignore[misc]
-                self.ids[event_id] = at  # type: ignore[assignment]
+                self.ids = {known.event_id: known.at for known in hot}
+                self.ids[event_id] = at
         event.call_id = self.call_id  # one string instead of one an event
         hot.append(event)
         self.count += 1
         if event.type == "ended":
             self.ended = True
-        if at > self.last_at:  # type: ignore[operator]
-            self.last_at = at  # type: ignore[assignment]
+        if at > self.last_at:
+            self.last_at = at
             if not self.first_at:
-                self.first_at = at  # type: ignore[assignment]
-        elif at < self.first_at:  # type: ignore[operator]
-            self.first_at = at  # type: ignore[assignment]
+                self.first_at = at
+        elif at < self.first_at:
+            self.first_at = at
         return True
 
     @staticmethod
     def _same(hot: list[Event], event: Event) -> Event | None:
         """The report of the same fact. A node that numbers its events begins anew some day, as with its calls."""
         for known in hot:
-            if known.event_id == event.event_id and abs(known.at - event.at) < NEAR_MS:  # type: ignore[operator]
+            if known.event_id == event.event_id and abs(known.at - event.at) < NEAR_MS:
                 return known
         return None
 
     def _replace(self, hot: list[Event], known: Event, event: Event) -> bool:
         hot[next(place for place, each in enumerate(hot) if each is known)] = event
         if self.ids is not None:
-            self.ids[event.event_id] = event.at  # type: ignore[assignment]
-        self.first_at = min(each.at for each in hot)  # type: ignore[assignment]
-        self.last_at = max(each.at for each in hot)  # type: ignore[assignment]
+            self.ids[event.event_id] = event.at
+        self.first_at = min(each.at for each in hot)
+        self.last_at = max(each.at for each in hot)
         self.told = 0
         for row in self.rows or ():
             row.told = 0

@@ -149,8 +149,8 @@ def refold(client: Client, settings: Settings, tariffs: Tariffs, of: Collection[
     wanted = {(tenant, call_id) for tenant, ids in groups for call_id in ids}
     moments = [event.at for key in wanted if key in known for event in known[key].events]
     first, last = (min(moments), max(moments)) if moments else (0, 0)
-    calls = _by_call(stored_rows.calls(client, wanted, first, last))  # type: ignore[arg-type]
-    logs = _by_call(stored_rows.logs(client, wanted, first, last))  # type: ignore[arg-type]
+    calls = _by_call(stored_rows.calls(client, wanted, first, last))
+    logs = _by_call(stored_rows.logs(client, wanted, first, last))
     silent_before = time.time_ns() // 1_000_000 - int(settings.open_limit_s * 1000)
     for tenant, ids in groups:
         keys = [(tenant, call_id) for call_id in ids]
@@ -191,7 +191,7 @@ def _calls(
     parts = group_events(events)
     known = len({(event.call_id, event.event_id, event.at) for event in events})
     for part, ended in zip(parts, over(parts), strict=True):
-        instants: list[int] = [event.at for event in part]  # type: ignore[misc]
+        instants = [event.at for event in part]
         margin = NEAR_MS if len(parts) > 1 else MARGIN_MS
         group = Refolded(tenant, tuple(sorted({event.call_id for event in part})) if len(parts) > 1 else ids, None)
         group.calls, group.logs = found.take(min(instants) - margin, max(instants) + margin)
