@@ -14,7 +14,7 @@ from schemas.event import Event
 from tests.sources import scenario
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment, wait_for
-from tests.worker.test_dead_letters import cdr, listed
+from tests.worker.repair.test_dead_letters import cdr, listed
 
 DIALECTS = ("freeswitch", "asterisk")
 Message = tuple[bytes, bytes, str]

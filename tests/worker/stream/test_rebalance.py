@@ -13,8 +13,8 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.worker.core.batch import Batch, Chunk
 from pipeline.worker.core.batch_loop import Worker
+from tests.worker.core.test_folding import chunk
 from tests.worker.phone_calls import event, now_ms
-from tests.worker.test_folding import chunk
 
 
 class Store:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from pipeline.query.v1.search import spellings
+from tests.query.access.test_isolation import INJECTIONS
 from tests.query.conftest import LEAK, Warehouse
-from tests.query.test_isolation import INJECTIONS
 
 pytestmark = pytest.mark.embedded
 

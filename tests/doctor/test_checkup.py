@@ -11,7 +11,7 @@ from pipeline.doctor.checkup import unknown_variables
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import encoded, in_time, phone_calls
-from tests.worker.test_dead_letters import cdr
+from tests.worker.repair.test_dead_letters import cdr
 
 Row = dict[str, str]
 

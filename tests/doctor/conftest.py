@@ -1,0 +1,3 @@
+"""`cdr doctor` is tried on deployments of the worker."""
+
+from tests.worker.conftest import deploy as deploy
