@@ -14,7 +14,7 @@ from pipeline.calls.fast_path import plain
 from pipeline.calls.fold import fold
 from schemas.call import Call
 from schemas.event import Event, Party
-from tests.calls.test_fold_properties import soups
+from tests.calls.random_events import soups
 
 T0 = 1_773_144_000_000
 CALLER = Party(number="+441632960111", name="Grace", domain="example.net")

@@ -6,22 +6,18 @@ Each is folded in the order told, then shuffled, duplicated and in batches.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.calls.fold import distinct, fold
+from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group
-from pipeline.sources.canonical import decode
-from schemas.call import Call, document
-from schemas.event import Event
+from schemas.call import document
+from tests.calls.scenario_events import events_of, in_any_order
 
-T0 = 1_773_144_000_000  # ms
 MOMENTS = {"started": "started_at", "progress": "progress_at", "rang": "rang_at", "answered": "answered_at",
            "talk": "talk_started_at", "ended": "ended_at", "at": "at"}  # fmt: skip
 
@@ -32,25 +28,6 @@ def scenarios() -> list[Any]:
         for scenario in yaml.load(file.read_text(), yaml.BaseLoader):  # every value as it is written
             found.append(pytest.param(scenario, id=f"{file.stem}: {scenario['title']}"))
     return found
-
-
-def events_of(text: str) -> list[Event]:
-    """The events in the lines of a scenario: time, leg ("-" for none), type, fields."""
-    values = []
-    for number, line in enumerate(dict.fromkeys(text.strip().splitlines())):
-        when, leg, type_, *fields = shlex.split(line)
-        told: dict[str, Any] = dict(field.split("=", 1) for field in fields)
-        for field in ("sip_status", "q850_cause", "seq"):
-            if field in told:
-                told[field] = int(told[field])
-        if "linked_ids" in told:
-            told["linked_ids"] = told["linked_ids"].split(",")
-        at = when if "T" in when else T0 + round(float(when) * 1000)
-        event = {"type": type_, "at": at, "call_id": "c-1", "event_id": f"e-{number}", "leg_id": leg.strip("-")} | told
-        values.append(json.dumps(event).encode())
-    decoded = decode(values)
-    assert not decoded.rejected
-    return decoded.events
 
 
 def shown(value: Any, field: str, origin: int) -> Any:
@@ -107,18 +84,6 @@ def test_scenario(scenario: dict[str, Any]) -> None:
         origin: Any = min(starts) if starts else call.started_at
         assert not differences(wanted, document(call), origin)
         in_any_order(events, call, expired, chance)
-
-
-def in_any_order(events: list[Event], call: Call, expired: bool, chance: random.Random) -> None:
-    for _ in range(20):
-        again = events + [event for event in events if chance.random() < 0.5]
-        chance.shuffle(again)
-        assert fold(again, expired=expired) == call
-        batched: list[Event] = []
-        while again:
-            size = chance.randint(1, len(again))
-            batched, again = distinct([*batched, *again[:size]]), again[size:]
-        assert fold(batched, expired=expired) == call
 
 
 def test_scenarios_have_titles_of_their_own() -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from pipeline.calls.fold import fold
-from tests.calls.test_scenarios import events_of, in_any_order
+from tests.calls.scenario_events import events_of, in_any_order
 
 RINGING = """
     0.1   b1  started      callee=2001 peer_leg_id=a

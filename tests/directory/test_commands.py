@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import forks
-from tests.directory.test_files import sample, written
+from tests.directory.sample import sample, written
 from tests.servers import ClickHouseServer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,7 @@ from pipeline.directory.files import Wanted, export
 from pipeline.directory.model import Device, DialPlan, Display, Extension, Queue, Tenant, build
 from pipeline.directory.validate import dangling
 from pipeline.errors import Problem
-
-PAGE = Path(__file__).parents[2] / "docs" / "directory.md"
-
-
-def sample(name: str) -> str:
-    match = re.search(rf"cat > {re.escape(name)} <<'END'\n(.*?)^END", PAGE.read_text(encoding="utf-8"), re.S | re.M)
-    assert match
-    return match[1]
-
-
-def written(folder: Path, name: str, text: str) -> Path:
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return file
+from tests.directory.sample import sample, written
 
 
 def refusal(folder: Path, text: str, name: str = "a.yaml", tenant: str = "acme") -> str:

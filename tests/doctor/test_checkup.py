@@ -8,10 +8,10 @@ import json
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from pipeline.doctor.checkup import unknown_variables
+from tests.worker.commands import cdr
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import encoded, in_time, phone_calls
-from tests.worker.repair.test_dead_letters import cdr
 
 Row = dict[str, str]
 

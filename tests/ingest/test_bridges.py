@@ -32,7 +32,7 @@ from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.sources.registry import raw_decoder
 from tests.ingest.pbx import Asterisk, FreeSwitch, Pbx
-from tests.ingest.test_hep import ROOT, Recorder, consume_records, until
+from tests.ingest.recorder import ROOT, Recorder, consume_records, until
 from tests.servers import BrokerServer
 from tests.sources import scenario
 

@@ -8,69 +8,24 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaConnectionError
 
 from pipeline.embedded.process import free_port
 from pipeline.errors import Problem
 from pipeline.ingest.hep import Listener
 from pipeline.ingest.hep_key import key, read
-from pipeline.ingest.outbox import Batch, Outbox
+from pipeline.ingest.outbox import Outbox
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode
 from tests.forks import cdr
+from tests.ingest.recorder import ROOT, Recorder, consume_records, until
 from tests.servers import BrokerServer
 from tests.sip_wire import Talk, Wire
-
-ROOT = Path(__file__).parents[2]
-
-
-class Held:
-    """Holds what was appended, up to 16 messages."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[bytes, bytes]] = []
-
-    def append(self, *, key: bytes | None, value: bytes | None, timestamp: int | None) -> object | None:
-        if len(self.items) == 16:
-            return None
-        self.items.append((key or b"", value or b""))
-        return self
-
-    def record_count(self) -> int:
-        return len(self.items)
-
-
-class Recorder:
-    """A producer that keeps what it is given; `faults` writes fail first."""
-
-    def __init__(self, faults: int = 0) -> None:
-        self.faults = faults
-        self.written: list[tuple[int, bytes, bytes]] = []
-
-    def create_batch(self) -> Held:
-        return Held()
-
-    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> Awaitable[object]:
-        assert isinstance(batch, Held)
-        return asyncio.ensure_future(self._write(batch.items, partition))
-
-    async def send(self, topic: str, value: bytes, key: bytes, partition: int) -> Awaitable[object]:
-        return asyncio.ensure_future(self._write([(key, value)], partition))
-
-    async def _write(self, items: list[tuple[bytes, bytes]], partition: int) -> None:
-        await asyncio.sleep(0)
-        if self.faults:
-            self.faults -= 1
-            raise KafkaConnectionError("away")
-        self.written += [(partition, *item) for item in items]
 
 
 def calls(number: int) -> list[bytes]:
@@ -80,13 +35,6 @@ def calls(number: int) -> list[bytes]:
         wire.invite(0, Talk(f"call-{place}"))
         wire.reply(1, 486, Talk(f"call-{place}"))
     return wire.packets
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; the test's own limit is 20 s."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  the condition is a socket's, nothing signals it
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -215,19 +163,6 @@ async def test_a_port_in_use_says_what_to_do() -> None:
     async with listening(Outbox("sip", 1)) as (_, port):
         with pytest.raises(Problem, match="choose another with --port"):
             await Listener(Outbox("sip", 1)).listen("127.0.0.1", port)
-
-
-async def consume_records(broker: BrokerServer, topic: str, number: int) -> list[Any]:
-    """So many records of a topic."""
-    got: list[Any] = []
-    async with AIOKafkaConsumer(
-        topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-    ) as consumer:
-        async with asyncio.timeout(60):
-            while len(got) < number:
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    got += records
-    return got
 
 
 async def consume(broker: BrokerServer, topic: str, number: int) -> list[tuple[bytes, bytes]]:

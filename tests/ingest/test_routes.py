@@ -21,7 +21,7 @@ from pipeline.kafka import partition_of, raw_topics
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
-from tests.ingest.test_hep import consume_records
+from tests.ingest.recorder import consume_records
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.sources import scenario
 

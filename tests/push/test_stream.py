@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from pipeline import kafka
 from pipeline.errors import BadField
@@ -19,6 +18,7 @@ from pipeline.query.app import create_app
 from pipeline.query.v1.cdr_stream import sees
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
+from tests.push.change_feed import produce
 from tests.servers import TansuServer
 
 ACME = Caller("acme", "tests", ("cdr:read",))
@@ -42,13 +42,6 @@ async def feed(tansu: TansuServer, request: pytest.FixtureRequest) -> Settings:
     settings = Settings(kafka=tansu.bootstrap, cdrs_topic=name, partitions=2, idempotent_producer=False)
     await kafka.ensure_topics(settings)
     return settings
-
-
-async def produce(settings: Settings, *documents: dict[str, Any]) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
-        for one in documents:
-            part = len(one["call_id"]) % 2
-            await producer.send_and_wait(settings.cdrs_topic, orjson.dumps(one), partition=part)
 
 
 def seen_by(caller: Caller) -> Look:

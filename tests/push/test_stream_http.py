@@ -21,7 +21,7 @@ from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token, list_tokens, revoke_token
 from schemas.call import document as call_document
-from tests.push.test_stream import produce
+from tests.push.change_feed import produce
 from tests.query.stored_calls import NOON, stored_call
 from tests.servers import TansuServer
 

@@ -21,7 +21,7 @@ from pipeline.warehouse.reference.decks import Loader, versions
 from pipeline.warehouse.reference.rerate import rerate
 from pipeline.warehouse.storage import rows, writer
 from schemas.call import Call
-from tests.rating.test_worker import outside
+from tests.rating.outside_calls import outside
 from tests.servers import ClickHouseServer
 from tests.worker.phone_calls import encoded
 

@@ -20,10 +20,11 @@ from pipeline.warehouse.reference import decks
 from pipeline.warehouse.reference.directories import save as save_directory
 from pipeline.worker.core.pricing import MAX_AGE_S
 from tests import forks
+from tests.rating.outside_calls import outside
 from tests.servers import ClickHouseServer, TansuServer
 from tests.worker.conftest import _deploy
 from tests.worker.deployment import Deployment, wait_for
-from tests.worker.phone_calls import JsonEvent, event, now_ms
+from tests.worker.phone_calls import event, now_ms
 
 TARIFF = (
     "prefix,destination,connect_fee,interval_1,price_1,interval_n,price_n,free_seconds,grace_period,"
@@ -39,21 +40,6 @@ def deployment(tansu: TansuServer, clickhouse_endpoint: ClickHouseServer, tmp_pa
     deploy = next(made)
     yield deploy(country="GB", batch_wait_s=0.01)
     next(made, None)
-
-
-def outside(call_id: str, number: str, talk_ms: int, *, at: int | None = None) -> list[JsonEvent]:
-    """An outbound call of extension 101 over the trunk carrier-a, answered after 5 s."""
-    start = now_ms() - talk_ms - 6000 if at is None else at
-    leg = {"role": "target", "kind": "outside", "direction": "outbound", "trunk": "carrier-a"}
-    return [
-        event(call_id, "started", start, 0, leg_id="a", caller={"number": "101", "extension": "101"}, callee=number),
-        event(call_id, "started", start + 50, 1, leg_id="b", caller="101", callee=number) | leg,
-        event(call_id, "rang", start + 1000, 2, leg_id="b"),
-        event(call_id, "answered", start + 5000, 3, leg_id="b"),
-        event(call_id, "answered", start + 5000, 4, leg_id="a"),
-        event(call_id, "ended", start + 5000 + talk_ms, 5, leg_id="b", hung_up_by="caller"),
-        event(call_id, "ended", start + 5000 + talk_ms, 6, leg_id="a", hung_up_by="caller"),
-    ]
 
 
 def load(deployment: Deployment, text: str, name: str = "retail", **scope: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pipeline.worker.core.batch import Batch, Chunk, read
 from pipeline.worker.core.open_calls import PartitionCalls
 from tests.worker.conftest import Deploy, kafka_first
-from tests.worker.core.test_folding import Record
 from tests.worker.phone_calls import encoded, event, in_time, now_ms, phone_calls
+from tests.worker.records import Record
 
 NOW = now_ms()
 GOOD = event("good", "started", NOW - 1000, 0, leg_id="a")

@@ -11,7 +11,7 @@ import pytest
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import wait_for
 from tests.worker.phone_calls import event, in_time, now_ms, phone_calls
-from tests.worker.test_workers_together import produce_slowly
+from tests.worker.slow_producer import produce_slowly
 
 STEPS = ("archive", "calls", "feed", "forward", "dead_letters")
 

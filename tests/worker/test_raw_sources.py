@@ -9,33 +9,14 @@ import signal
 import pytest
 
 from pipeline import kafka
-from pipeline.sources import canonical, registry
-from schemas.event import Event
+from pipeline.sources import canonical
 from tests.sources import scenario
+from tests.worker.commands import cdr, listed
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.deployment import Deployment, wait_for
-from tests.worker.repair.test_dead_letters import cdr, listed
+from tests.worker.source_scenarios import scenarios
 
 DIALECTS = ("freeswitch", "asterisk")
-Message = tuple[bytes, bytes, str]
-
-
-def scenarios(dialect: str) -> tuple[list[Message], list[Event]]:
-    """The raw values of all scenarios that end, each a tenant of its own; and the events that they are."""
-    messages: list[Message] = []
-    events: list[Event] = []
-    for name in scenario.names(dialect):
-        told = scenario.load(dialect, name)
-        if told.get("expired"):
-            continue
-        zone = told.get("zone", "UTC")
-        values = told["values"]
-        if zone != "UTC":
-            values = [json.dumps({**json.loads(value), "zone": zone}).encode() for value in values]
-        decode = registry.raw_decoder(dialect)
-        events += decode(values, tenant=name, now_ms=None).events
-        messages += [(f"{name}-{place % 3}".encode(), value, name) for place, value in enumerate(values)]
-    return messages, events
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

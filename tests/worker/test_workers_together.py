@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 
 import pytest
 
 from tests.worker.conftest import Deploy
-from tests.worker.deployment import Deployment
-from tests.worker.phone_calls import JsonEvent, in_time, phone_calls
-
-
-def produce_slowly(deployment: Deployment, events: list[JsonEvent], seconds: float) -> threading.Thread:
-    """Produce over some seconds, in a thread."""
-
-    def run() -> None:
-        pieces = 40
-        for piece in range(pieces):
-            deployment.produce(events[len(events) * piece // pieces : len(events) * (piece + 1) // pieces])
-            time.sleep(seconds / pieces)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+from tests.worker.phone_calls import in_time, phone_calls
+from tests.worker.slow_producer import produce_slowly
 
 
 @pytest.mark.slow

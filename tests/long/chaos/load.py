@@ -21,7 +21,7 @@ from pipeline.traffic import day
 from pipeline.traffic.scenarios import SCENARIOS
 from schemas.event import Event
 from tests.worker.phone_calls import event, now_ms
-from tests.worker.test_raw_sources import scenarios
+from tests.worker.source_scenarios import scenarios
 
 CANONICAL = "canonical"
 TENANTS = ("acme", "globex")

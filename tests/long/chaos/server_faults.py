@@ -16,9 +16,9 @@ from pipeline.sources import canonical
 from tests.long.chaos.arena import SETTLE_S, Arena
 from tests.long.chaos.network import Weather
 from tests.servers import KafkaCluster, KafkaNode, KafkaServer
+from tests.worker.administration import administer
 from tests.worker.deployment import Deployment, WorkerProcess
 from tests.worker.phone_calls import encoded, event, now_ms
-from tests.worker.stream.test_kafka_trouble import administer
 
 # Codes that ClickHouse answers with: time-out, too many simultaneous queries, memory, network, too many parts,
 # unknown, no table, wrong password, keeper, read-only table, no space.

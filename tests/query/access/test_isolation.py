@@ -8,23 +8,11 @@ import httpx
 import pytest
 
 from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
+from tests.query.attack.injections import INJECTIONS
 from tests.query.conftest import LEAK, Warehouse
 
 pytestmark = pytest.mark.embedded
 
-INJECTIONS = [
-    "' OR 1=1 --",
-    "') OR tenant = 'other' --",
-    "' UNION ALL SELECT * FROM call_rows --",
-    "\\' OR 1=1 --",
-    "{p0:String}",
-    "1; DROP TABLE call_rows",
-    "%' OR '%'='",
-    "*/ OR 1=1 /*",
-    "\t\n\\N",
-    "$$ OR 1=1 $$",
-    "'||(SELECT token_hash FROM api_token_rows)||'",
-]
 
 PARAMETERS = {
     "/api/cdrs": ("filter", "search", "orderby", "skip", "top", "count"),

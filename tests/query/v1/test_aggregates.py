@@ -14,7 +14,7 @@ import pytest
 from pipeline.query.v1.aggregates import Aggregate
 from pipeline.warehouse.analytics.measures import CALL_MEASURES
 from pipeline.warehouse.identity.tokens import create_token
-from tests.query.access.test_isolation import INJECTIONS
+from tests.query.attack.injections import INJECTIONS
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import MINUTE, stored_call, write
 

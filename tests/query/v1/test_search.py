@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pipeline.query.v1.search import spellings
-from tests.query.access.test_isolation import INJECTIONS
+from tests.query.attack.injections import INJECTIONS
 from tests.query.conftest import LEAK, Warehouse
 
 pytestmark = pytest.mark.embedded

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
 
 from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse.storage import rows
-from pipeline.worker.core.batch import Batch, Chunk, read
+from pipeline.worker.core.batch import Batch, read
 from pipeline.worker.core.evicted_ids import Seen
 from pipeline.worker.core.folding import fold_calls, postpone, put
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from tests.worker.phone_calls import JsonEvent, event, now_ms
+from tests.worker.records import chunk
 
 NOW = now_ms()
-
-
-@dataclass
-class Record:
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int = 0
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-def chunk(events: list[JsonEvent], first: int = 0) -> Chunk:
-    """A chunk of events under their call_id."""
-    records = [Record(first + place, e["call_id"].encode(), orjson.dumps(e)) for place, e in enumerate(events)]
-    return Chunk("call-events", 0, records)
 
 
 def answered_call(call_id: str = "c") -> list[JsonEvent]:

@@ -27,10 +27,10 @@ from pipeline.worker.core.batch import Chunk
 from pipeline.worker.core.batch_loop import Worker
 from pipeline.worker.core.folding import call_of
 from schemas.call import Call, document
-from tests.worker.core.test_folding import Record
 from tests.worker.memory import Crash, Memory, MemoryStore
 from tests.worker.phone_calls import event, phone_call
-from tests.worker.stream.test_rebalance import no_tariffs
+from tests.worker.records import Record
+from tests.worker.tariffs import no_tariffs
 
 START = 1_750_000_000_000
 OPEN_LIMIT_S = 3600

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
 from pipeline.worker.core.batch import DeadLetter
 from pipeline.worker.core.publisher import as_record
-from tests.forks import run_cdr
+from tests.worker.commands import cdr, listed
 from tests.worker.conftest import Deploy, kafka_first
-from tests.worker.deployment import Deployment
 from tests.worker.phone_calls import event, now_ms
 
 BAD = b'{"type": "started", "call_id": "c\xff"}\n\x00end'
-
-
-def cdr(deployment: Deployment, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """The `cdr` command with this deployment's settings."""
-    return run_cdr(*arguments, env=deployment.environment)
-
-
-def listed(deployment: Deployment, *arguments: str) -> list[dict[str, object]]:
-    done = cdr(deployment, "dead-letters", "list", "--output", "ndjson", *arguments)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @kafka_first

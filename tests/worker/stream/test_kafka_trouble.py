@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import orjson
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from tests.servers import KafkaServer
+from tests.worker.administration import administer
 from tests.worker.conftest import Deploy
-from tests.worker.deployment import Deployment, wait_for
+from tests.worker.deployment import wait_for
 from tests.worker.phone_calls import event, in_time, now_ms, phone_calls
-
-
-def administer(deployment: Deployment, work: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
-    async def run() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker.bootstrap)
-        await admin.start()
-        try:
-            await work(admin)
-        finally:
-            await admin.close()
-
-    asyncio.run(run())
 
 
 def test_an_idle_worker_sees_that_kafka_is_away(deploy: Deploy, kafka: KafkaServer) -> None:

@@ -13,8 +13,9 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.worker.core.batch import Batch, Chunk
 from pipeline.worker.core.batch_loop import Worker
-from tests.worker.core.test_folding import chunk
 from tests.worker.phone_calls import event, now_ms
+from tests.worker.records import chunk
+from tests.worker.tariffs import no_tariffs
 
 
 class Store:
@@ -49,10 +50,6 @@ class EmptyWarehouse:
 
     def query_column_block_stream(self, *_: object, **__: object) -> Any:
         return contextlib.nullcontext(())
-
-
-async def no_tariffs(*, late: bool) -> None:
-    """No call has a price here."""
 
 
 def worker_of(store: Store, acknowledge: Callable[[Chunk], None]) -> Worker:
