@@ -1,9 +1,10 @@
 """Stories of calls in neutral words, told by every simulator of a PBX.
 
-A story is a list of steps: what phones, carriers, callers and the PBX's own dial plan do, and when. It names no channel,
-no event and no PBX. Parties are named by their number (`1001`, `+441632960123`); a second call that a phone begins while
-it has one is its line two (`1001/2`). A simulator plays the steps and writes what its PBX would write; the call that
-comes of it must be the one that the story expects, whichever PBX, and whichever of its interfaces, told it.
+A story is a list of steps: what phones, carriers, callers and the PBX's own dial plan do, and when. It names no
+channel, no event and no PBX. Parties are named by their number (`1001`, `+441632960123`). `1001/2` is the second line
+of a phone that has a call, `1001'` the dial plan by way of which a phone is rung (`through`). A simulator plays the
+steps and writes what its PBX would write; the call that comes of it must be the one that the story expects, whichever
+PBX, and whichever of its interfaces, told it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Verb = Literal[
     "holds",
     "resumes",
     "transfers",  # blind; how=refer or key
-    "consults",  # begins a second call to `to`; how=refer (its line two) or key (on its own leg)
+    "consults",  # begins a second call to `to`; how=refer (its line two) or key (on its own leg); app=True: no phone
     "joins",  # completes the transfer to who was consulted, answered or not
     "returns",  # ends the consultation and goes back to the caller
     "confers",  # makes it a call of three and stays
@@ -35,9 +36,12 @@ Verb = Literal[
     "picks_up",  # takes the call that rings at `to`
     # what the dial plan does for `who`
     "answer",
-    "play",  # an application that needs nobody else: greeting, echo, announcement: sound=name of the application's kind
+    "play",  # an application that needs nobody else; sound=greeting, echo, announcement, mailbox, music, time
     "menu",
-    "tries",  # dials to=(numbers), all at once; over=trunk, through=True by way of the dial plan, screened=True: press 1
+    # dials the numbers `to`, all at once; over=trunk; through=(numbers dialled by way of the dial plan), kept=True when
+    # the channels between stay; outside={number: trunk}; at=the extension that the dial plan is at by now; shows=the
+    # caller id it sets; screened=True: who answers must accept; goes_on=True: the dial plan goes on behind the callee
+    "tries",
     "gives_up",  # the attempt is over without an answer: nobody picked up in time
     "queue",  # joins queue `to`
     "offers",  # the queue rings the agents to=(numbers)
@@ -47,7 +51,7 @@ Verb = Literal[
     "conference",  # room `to`
     "accepts",  # the called party agrees to take the call (screening)
     "hangup",  # the dial plan ends the call
-    "originate",  # the PBX rings `to` first, by itself; over=trunk; through=True by way of the dial plan
+    "originate",  # the PBX rings `to` first, by itself; over=trunk, shows=caller id; through=True
 ]
 
 
@@ -102,7 +106,7 @@ class Story:
 VERBS: Final = frozenset(get_args(Verb))
 
 
-def step(at: float, who: str, does: Verb, *to: str, **given: Any) -> Step:
+def step(at: float, who: str, does: Verb, /, *to: str, **given: Any) -> Step:
     """A step, in the order in which one would say it: at 3 s, 1001 answers."""
     assert does in VERBS, does
     return Step(at, does, who, to, MappingProxyType(given))

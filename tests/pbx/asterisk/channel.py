@@ -11,7 +11,7 @@ STATES: Final = {DOWN: "Down", RING: "Ring", RINGING: "Ringing", UP: "Up"}
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """One channel. `dialled_by`: the channel whose application dialled it; `pair`: the other half of a Local channel."""
+    """One channel. `dialled_by`: whose application dialled it; `pair`: the other half of a Local channel."""
 
     name: str
     unique_id: str

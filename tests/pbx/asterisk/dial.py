@@ -47,7 +47,9 @@ class Dialler:
         if caller is not None:
             channel.exten = caller.exten if caller.exten else number
             if not own:
-                channel.number = channel.exten  # "the new channel has no preset CallerID": the extension that was dialled
+                channel.number = (
+                    channel.exten
+                )  # "the new channel has no preset CallerID": the extension that was dialled
         channel.dialled_by = caller
         pbx.runs(channel, application, "(Outgoing Line)")
         self.begins(caller, channel, f"{number}@{over}" if over else device)
@@ -56,8 +58,8 @@ class Dialler:
     def local(self, caller: Channel | None, number: str, application: str, context: str = "from-internal") -> Channel:
         """A Local channel; its far half goes through the dial plan (main/core_local.c). Returns the near half."""
         pbx = self.pbx
-        pbx._calls += 1  # noqa: SLF001 - the serial that Local channels take
-        base = f"Local/{number}@{context}-{pbx._calls:08x}"  # noqa: SLF001
+        pbx._calls += 1
+        base = f"Local/{number}@{context}-{pbx._calls:08x}"
         fields = {"exten": number, "context": context}
         near = pbx.channel("", name=base + ";1", requestor=caller, outgoing=True, **fields)
         far = pbx.channel("", name=base + ";2", requestor=near, state=RING, **fields)

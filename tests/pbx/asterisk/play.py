@@ -57,7 +57,7 @@ def _originate(scene: Scene, step: Step) -> None:
         assert far is not None
         pbx.runs(far, "Dial", dialler.string(first, over, through=False))
         pbx.parties[first] = dialler.outgoing(far, first, over, "AppDial")
-        scene.plans[first] = near
+        scene.plans[first], scene.plans[f"{first}'"] = near, far
         return
     channel = dialler.outgoing(None, first, over, "AppDial2")
     channel.number = step.given.get("shows", channel.number if not over else "")

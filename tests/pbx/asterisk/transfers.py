@@ -50,7 +50,9 @@ def consults_by_key(scene: Scene, by: Channel, to: str) -> Channel:
     return far
 
 
-def _attended(scene: Scene, by: Channel, second: Channel, extra: dict[str, Any], *, dest: str, **parties: Channel) -> None:
+def _attended(
+    scene: Scene, by: Channel, second: Channel, extra: dict[str, Any], *, dest: str, **parties: Channel
+) -> None:
     pbx = scene.pbx
     pbx.row(by, "ATTENDEDTRANSFER", extra)
     parts = [manager.snapshot(by, "OrigTransferer"), manager.snapshot(second, "SecondTransferer")]
@@ -143,7 +145,11 @@ def parks(scene: Scene, by: Channel, place: str, how: str) -> None:
         extra = {"extension": "700", "context": "from-internal", "bridge_id": bridge.id}
         extra |= {"transferee_channel_name": other.name, "transferee_channel_uniqueid": other.unique_id}
         pbx.row(by, "BLINDTRANSFER", extra)
-        parts = manager.snapshot(by, "Transferer"), manager.snapshot(other, "Transferee"), manager.bridge_snapshot(bridge)
+        parts = (
+            manager.snapshot(by, "Transferer"),
+            manager.snapshot(other, "Transferee"),
+            manager.bridge_snapshot(bridge),
+        )
         pbx.event("BlindTransfer", {"Result": "Success"}, *parts, IsExternal="Yes", Context="x", Extension="700")
     pbx.leaves(other)
     pbx.row(other, "PARK_START", {"parker_dial_string": dial, "parking_lot": "default"})
@@ -158,7 +164,9 @@ def parks(scene: Scene, by: Channel, place: str, how: str) -> None:
 
 def _parking(scene: Scene, name: str, parkee: Channel, dial: str, place: str, *parts: dict[str, str]) -> None:
     further = {"ParkerDialString": dial, "Parkinglot": "default", "ParkingSpace": place}
-    scene.pbx.event(name, manager.snapshot(parkee, "Parkee"), *parts, **further, ParkingTimeout="45", ParkingDuration="0")
+    scene.pbx.event(
+        name, manager.snapshot(parkee, "Parkee"), *parts, **further, ParkingTimeout="45", ParkingDuration="0"
+    )
 
 
 def takes_back(scene: Scene, by: Channel, place: str) -> None:
@@ -204,4 +212,3 @@ def picks_up(scene: Scene, by: Channel, target: Channel) -> None:
     target.name = name
     pbx.runs(by, "AppDial", "(Outgoing Line)")
     scene.dialler.connects(by)
-

@@ -1,0 +1,19 @@
+"""The stories, by subject."""
+
+from __future__ import annotations
+
+from tests.pbx.stories import (
+    basic,
+    forwarding,
+    groups,
+    menus,
+    originate,
+    parking,
+    queues,
+    transfers,
+    trunks,
+)
+from tests.pbx.story import Story
+
+_SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate)
+ALL: tuple[Story, ...] = tuple(story for subject in _SUBJECTS for story in subject.STORIES)

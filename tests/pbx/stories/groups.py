@@ -1,0 +1,270 @@
+"""Several phones: ring groups, hunting, follow-me, phones reached through the dial plan, screening."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.pbx.stories.parts import CARRIER, DID, INBOUND, MOBILE, OUTSIDE
+from tests.pbx.story import Step, Story, step
+
+_GROUP: Final[tuple[Step, ...]] = (
+    step(0, OUTSIDE, "calls", DID, over=CARRIER),
+    step(0.1, OUTSIDE, "tries", "1001", "1002", "1003"),
+    step(0.4, "1001", "rings"),
+    step(0.5, "1002", "rings"),
+    step(0.6, "1003", "rings"),
+)
+
+STORIES: Final = (
+    Story(
+        "ring-group",
+        "Three phones ring; 1002 answers.",
+        (*_GROUP, step(5, "1002", "answers"), step(65, OUTSIDE, "hangs_up")),
+        {
+            **INBOUND,
+            "answered_by": "1002",
+            "destination": "1002",
+            "status": "answered",
+            "talk_s": 60,
+            "missed_by": [],
+            "logs": [
+                {"number": "1001", "outcome": "answered_elsewhere"},
+                {"number": "1002", "outcome": "answered"},
+                {"number": "1003", "outcome": "answered_elsewhere"},
+            ],
+        },
+    ),
+    Story(
+        "ring-group-nobody",
+        "Three phones ring; nobody answers.",
+        (*_GROUP, step(20, OUTSIDE, "gives_up"), step(20.1, OUTSIDE, "hangup")),
+        {
+            **INBOUND,
+            "status": "no_answer",
+            "hung_up_by": "system",
+            "missed_by": ["1001", "1002", "1003"],
+            "logs": [{"number": n, "outcome": "no_answer"} for n in ("1001", "1002", "1003")],
+        },
+    ),
+    Story(
+        "ring-group-cancelled",
+        "Three phones ring; the caller gives up: all three have missed the call.",
+        (*_GROUP, step(9, OUTSIDE, "hangs_up")),
+        {
+            **INBOUND,
+            "status": "cancelled",
+            "missed_by": ["1001", "1002", "1003"],
+            "logs": [{"number": n, "outcome": "cancelled"} for n in ("1001", "1002", "1003")],
+        },
+    ),
+    Story(
+        "ring-group-one-refuses",
+        "Three phones ring; 1001 rejects, 1003 answers.",
+        (
+            *_GROUP,
+            step(3, "1001", "refuses", cause="rejected"),
+            step(7, "1003", "answers"),
+            step(67, "1003", "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1003",
+            "talk_s": 60,
+            "hung_up_by": "callee",
+            "logs": [
+                {"number": "1001", "outcome": "rejected"},
+                {"number": "1002", "outcome": "answered_elsewhere"},
+                {"number": "1003", "outcome": "answered"},
+            ],
+        },
+    ),
+    Story(
+        "hunting",
+        "1001, then 1002, then 1003, who answers.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001"),
+            step(0.4, "1001", "rings"),
+            step(10, OUTSIDE, "gives_up"),
+            step(10.1, OUTSIDE, "tries", "1002"),
+            step(10.4, "1002", "rings"),
+            step(20, OUTSIDE, "gives_up"),
+            step(20.1, OUTSIDE, "tries", "1003"),
+            step(20.4, "1003", "rings"),
+            step(25, "1003", "answers"),
+            step(85, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1003",
+            "answered": 25,
+            "talk_s": 60,
+            "missed_by": ["1001", "1002"],
+            "logs": [
+                {"number": "1001", "outcome": "no_answer"},
+                {"number": "1002", "outcome": "no_answer"},
+                {"number": "1003", "outcome": "answered"},
+            ],
+        },
+    ),
+    Story(
+        "through-the-dial-plan",
+        "A group rings 1001 and 1002 through the dial plan; 1002 answers, the Local channels optimize away.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", "1002", through=("1001", "1002")),
+            step(0.4, "1001", "rings"),
+            step(0.5, "1002", "rings"),
+            step(5, "1002", "answers"),
+            step(65, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1002",
+            "destination": "1002",
+            "status": "answered",
+            "answered": 5,
+            "talk_s": 60,
+            "hung_up_by": "caller",
+            "logs": [{"number": "1001", "outcome": "answered_elsewhere"}, {"number": "1002", "outcome": "answered"}],
+        },
+    ),
+    Story(
+        "through-the-dial-plan-kept",
+        "The same with channels that stay (/n); 1002 hangs up.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", "1002", through=("1001", "1002"), kept=True),
+            step(0.5, "1002", "rings"),
+            step(5, "1002", "answers"),
+            step(65, "1002", "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1002",
+            "status": "answered",
+            "answered": 5,
+            "talk_s": 60,
+            "ended": 65,
+            "hung_up_by": "callee",
+            "logs": [{"number": "1001", "outcome": "answered_elsewhere"}, {"number": "1002", "outcome": "answered"}],
+        },
+    ),
+    Story(
+        "through-the-dial-plan-cancelled",
+        "A phone rings through the dial plan; the caller gives up.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", through=("1002",)),
+            step(0.5, "1002", "rings"),
+            step(9, "1001", "hangs_up"),
+        ),
+        {"status": "cancelled", "hung_up_by": "caller", "logs": [{"number": "1002", "outcome": "cancelled"}]},
+    ),
+    Story(
+        "through-the-dial-plan-busy",
+        "A phone is rung through the dial plan and is busy.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", through=("1002",)),
+            step(1, "1002", "refuses", cause="busy"),
+            step(1.2, "1001", "hangup"),
+        ),
+        {"status": "busy", "logs": [{"number": "1002", "outcome": "busy"}], "missed_by": ["1002"]},
+    ),
+    Story(
+        "follow-me",
+        "1002 and the mobile phone of its user ring; the mobile phone answers.",
+        (
+            step(0, "1004", "calls", "501"),
+            step(0.1, "1004", "tries", "1002", MOBILE, through=("1002", MOBILE), outside={MOBILE: CARRIER}, kept=True),
+            step(0.4, "1002", "rings"),
+            step(2, MOBILE, "rings"),
+            step(6, MOBILE, "answers"),
+            step(66, "1004", "hangs_up"),
+        ),
+        {
+            "caller": "1004",
+            "requested": "501",
+            "direction": "outbound",
+            "trunk": CARRIER,
+            "answered_by": MOBILE,
+            "status": "answered",
+            "answered": 6,
+            "talk_s": 60,
+            "logs": [
+                {"number": "1002", "outcome": "answered_elsewhere"},
+                {"number": MOBILE, "kind": "outside", "outcome": "answered"},
+            ],
+        },
+    ),
+    Story(
+        "voicemail-of-a-member",
+        "A group rings 1001 through the dial plan; the phone does not answer, its voicemail takes the call.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", through=("1001",), kept=True),
+            step(0.4, "1001", "rings"),
+            step(20, "1001'", "gives_up"),
+            step(20.1, "1001'", "voicemail", "1001"),
+            step(40, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "status": "voicemail",
+            "destination": "voicemail:1001",
+            "answered": 20.1,
+            "talk": None,
+            "talk_s": 0,
+            "billable_s": 19.9,
+            "answered_by": None,
+            "missed_by": ["1001"],
+        },
+    ),
+    Story(
+        "screened-accepted",
+        "1002 answers, hears who calls and presses 1 four seconds later.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", screened=True),
+            step(0.4, "1002", "rings"),
+            step(4, "1002", "answers"),
+            step(8, "1002", "accepts"),
+            step(38, "1001", "hangs_up"),
+        ),
+        {"status": "answered", "answered": 8, "talk": 8, "talk_s": 30, "billable_s": 30, "answered_by": "1002"},
+    ),
+    Story(
+        "screened-refused",
+        "1002 answers, hears who calls and hangs up: the caller never had an answer.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", screened=True),
+            step(0.4, "1002", "rings"),
+            step(4, "1002", "answers"),
+            step(8, "1002", "hangs_up"),
+            step(8.1, "1001", "hangup"),
+        ),
+        {"status": "no_answer", "answered": None, "talk_s": 0, "billable_s": 0, "answered_by": None},
+    ),
+    Story(
+        "goes-on-after-the-callee",
+        "Dial option g: 1002 hangs up, 1001 hears an announcement and hangs up.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", goes_on=True),
+            step(4, "1002", "answers"),
+            step(34, "1002", "hangs_up"),
+            step(34.1, "1001", "play", sound="announcement"),
+            step(44, "1001", "hangs_up"),
+        ),
+        {
+            "status": "answered",
+            "answered_by": "1002",
+            "talk_s": 30,
+            "ended": 44,
+            "hung_up_by": "caller",
+            "billable_s": 40,
+        },
+    ),
+)
