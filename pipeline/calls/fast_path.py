@@ -16,6 +16,7 @@ from pipeline.calls.steps.ending import STATUS_OF
 from pipeline.calls.steps.legs import address_of
 from pipeline.calls.steps.outcome import BY_CAUSE, CANCEL_NAMES, NORMAL_CLEARING
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
+from pipeline.calls.withheld import shown as party_shown
 from schemas.call import Call, CallLog, call_snowflake, snowflake
 from schemas.event import Event, Party
 
@@ -157,6 +158,8 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
         return "caller"
     if said in ("callee", "system"):
         return said
+    if told == "peer" and said == "peer":
+        return "system"
     if told in ("caller", "peer"):
         return "caller"
     if told == "system":
@@ -215,7 +218,7 @@ def _record(
         return None
     if not number:
         number, cause_from = NORMAL_CLEARING, "inferred"
-    caller, callee = _party(first.caller), _party(first.callee)
+    caller, callee = party_shown(_party(first.caller)), _party(first.callee)
     requested = callee.number or callee.extension
     direction = first.direction or ""
     trunk, did, shown = first.trunk, first.did, first.outbound_caller_id
@@ -235,7 +238,7 @@ def _record(
         its_trunk = start.trunk
         inward = bool(first.trunk or first.did)
         trunk = trunk or its_trunk
-        legs.append(_leg(b, _party(start.caller), party))
+        legs.append(_leg(b, party_shown(_party(start.caller)), party))
         if not direction:
             direction = (
                 ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else "internal"

@@ -36,7 +36,7 @@ from schemas.event import Event
 __all__ = ["GENERATION", "distinct", "fold", "version_of"]
 
 # Raised when a change of these rules changes calls: rows folded by newer rules replace older ones.
-GENERATION = 0
+GENERATION = 1
 
 
 def version_of(events: int, expired: bool) -> int:

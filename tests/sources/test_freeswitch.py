@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -93,11 +94,47 @@ def test_a_document_of_before_2017_has_an_object_for_its_call_flow() -> None:
 
 def test_url_encoded_values_say_the_same() -> None:
     plain = document()
-    encoded = document(variables={key: quote(value, safe="/") for key, value in plain["variables"].items()})
-    for profile in encoded["callflow"]:
-        caller = profile["caller_profile"]
-        profile["caller_profile"] = {key: quote(value) for key, value in caller.items()}
+    encoded = document(variables={key: url_encoded(value) for key, value in plain["variables"].items()})
     assert decode([json.dumps(encoded).encode()]) == decode([json.dumps(plain).encode()])
+
+
+def url_encoded(text: str) -> str:
+    """As switch_url_encode (switch_utils.c): what looks like an escape stays as it is."""
+    made = ""
+    for place, each in enumerate(text):
+        is_escape = each == "%" and re.match("[0-9A-F]{2}", text[place + 1 :]) is not None
+        plain = " " <= each <= "~" and each not in '\r\n #%&+:;<=>?@[\\]^`{|}"'
+        made += each if plain or is_escape else "".join(f"%{octet:02X}" for octet in each.encode())
+    return made
+
+
+@pytest.mark.parametrize("write", [url_encoded, str])
+def test_what_was_never_encoded_is_not_decoded(write: Callable[[str], str]) -> None:
+    """Caller profiles of mod_json_cdr are raw, whatever `encode-values` says; %41 in an id (a Call-ID) stays."""
+    leg, name = "w%41lter%2Fx@example.net", "20%DEAL & 100%25"
+    plain = document()
+    variables = plain["variables"] | {"uuid": leg, "call_uuid": leg, "sip_from_uri": "1001@pbx.example"}
+    flow = [item | {"caller_profile": item["caller_profile"] | {"caller_id_name": name}} for item in plain["callflow"]]
+    told_ = document(variables={key: write(value) for key, value in variables.items()}, callflow=flow)
+    call = fold(decode([json.dumps(told_).encode()]).events)
+    assert (call.call_id, call.caller_name, call.requested) == (leg, name, "+441632960001")
+
+
+def test_event_socket_json_is_never_decoded() -> None:
+    """switch_event_serialize_json writes values as they are; mod_sofia has decoded what came in SIP."""
+    value = told(
+        "CHANNEL_CREATE", **{"Unique-ID": "a%41@x", "Channel-Call-UUID": "a%41@x", "Caller-Caller-ID-Name": "50%25 off"}
+    )
+    (event,) = decode([value]).events
+    assert (event.leg_id, event.call_id) == ("a%41@x", "a%41@x")
+    assert isinstance(event.caller, Party) and event.caller.name == "50%25 off"
+
+
+@pytest.mark.parametrize("number", ["+441632960177\u202c", "\u202a+441632960177", "+44\u00a01632\u200b960177"])
+def test_characters_that_nobody_sees_are_no_part_of_a_number(number: str) -> None:
+    fields = {"Caller-Destination-Number": number, "Call-Direction": "inbound"}
+    (event,) = decode([told("CHANNEL_CREATE", **fields)]).events
+    assert isinstance(event.callee, Party) and event.callee.number == "+441632960177"
 
 
 def test_a_record_and_a_document_of_one_leg_are_the_same_facts() -> None:

@@ -12,6 +12,7 @@ from pipeline.calls.steps.outcome import (
     cause,
     outcome,
 )
+from pipeline.calls.steps.talk import SAME_INSTANT_MS
 
 STATUS_OF = {
     "busy": "busy",
@@ -71,7 +72,10 @@ def _unanswered(course: Course) -> str:
 
 
 def hung_up(course: Course, call_status: str) -> tuple[str, str]:
-    """Who hung up, and the end reason; ("", "") when nobody can tell."""
+    """Who hung up, and the end reason; ("", "") when nobody can tell.
+
+    Who ended the call, not who left it earlier: a party whose leg ended well before the call has no say.
+    """
     caller = course.caller
     if course.ended is None or "end_estimated" in course.flags:
         return "", ""
@@ -79,6 +83,9 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         return "caller", "cancelled"
     last = course.talking[-1].leg if course.talking else None
     said = caller.hung_up_by if not course.handed_over else ""
+    if last is not None and last.ended is not None and last.ended < course.ended - SAME_INSTANT_MS:
+        by = "caller" if said in ("caller", "party") else "system" if said else ""
+        return by, _REASON.get(by, "")
     told = last.hung_up_by if last is not None else ""
     if course.answered is None:
         if call_status == "abandoned" and said in ("caller", "party"):
@@ -93,6 +100,8 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by = "caller"
     elif said in ("callee", "system"):
         by = said
+    elif told == "peer" and said == "peer":  # neither party did
+        by = "system"
     elif told in ("caller", "peer") and not course.handed_over:
         by = "caller"
     elif told == "system":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.calls.causes import cause_from_code
+from pipeline.calls.withheld import shown as party_shown
 from schemas.event import Event, Party
 
 NOBODY = Party()
@@ -15,6 +16,9 @@ _LONGEST_ADDRESS = 45  # of IPv6, written out
 # `data` event that says that a node began anew, so that its legs are gone.
 HANGUP_RECORD = "hangup_record"
 NODE_RESTART = "node_restart"
+# A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
+# for it spoke with the PBX alone.
+NOT_BRIDGED = "not_bridged"
 # A leg that the PBX began towards its own caller, because somebody clicked to dial.
 ORIGINATE = frozenset(("originate", "click_to_dial", "callback"))
 
@@ -50,6 +54,7 @@ class Leg(msgspec.Struct, gc=False):
     cause_from: str = ""
     hung_up_by: str = ""
     address: str = ""  # of its device
+    not_bridged: bool = False
     bridges: list[tuple[int, str, bool]] | None = None  # (at, peer leg, joined)
     holds: list[tuple[int, bool]] | None = None
     conferences: list[tuple[int, str, bool]] | None = None  # (at, room, joined)
@@ -121,7 +126,7 @@ def address_of(event: Event) -> str:
 def _read_parties(leg: Leg, event: Event) -> None:
     """Who and what the leg is; the first word stands."""
     if event.caller is not None:
-        leg.caller = _fuller(leg.caller, event.caller)
+        leg.caller = party_shown(_fuller(leg.caller, event.caller))
     if event.callee is not None:
         leg.callee = _fuller(leg.callee, event.callee)
     if event.direction is not None and not leg.direction:
@@ -204,6 +209,8 @@ def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
         story.restarts = story.restarts or []
         story.restarts.append(event)
     else:
+        if kind == "data" and event.reason == NOT_BRIDGED:
+            leg.not_bridged = True
         return False
     if event.user_data and not story.user_data:
         story.user_data = event.user_data

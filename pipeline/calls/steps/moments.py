@@ -7,10 +7,9 @@ from bisect import bisect_left
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.legs import HANGUP_RECORD, ORIGINATE, Leg
 from pipeline.calls.steps.outcome import CANCEL_NAMES, NORMAL_CLEARING, cause
+from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.steps.targets import Target
 
-# The caller's CANCEL and the callee's answer can cross on the wire within this time.
-_CROSSING_MS = 2_000
 _NEVER = 1 << 62
 
 
@@ -92,9 +91,7 @@ def find_answer(course: Course) -> None:
             course.flags.append("answer_from_hangup_record")
         _infer_answer(course, answered)
     elif targets:
-        answered = _first_answer(targets)
-        if answered is not None and _refused(caller, answered):
-            answered = None
+        answered = _first_answer([target for target in targets if _heard_caller(course, target)])
     if answered is not None:
         if answered < course.started:
             answered = course.started
@@ -124,11 +121,23 @@ def _is_click_to_dial(course: Course) -> bool:
     return bool(legs) and all(leg.first_at >= caller.answered for leg in legs)
 
 
-def _refused(caller: Leg, answered: int) -> bool:
-    """Whether the caller had given up, and the answer only crossed its CANCEL."""
-    if caller.ended is None or (caller.sip_status < 300 and caller.cause not in CANCEL_NAMES):
+def _heard_caller(course: Course, target: Target) -> bool:
+    """Whether the answer of a target shows that of the caller, which is not told.
+
+    A phone that answers and is asked first ("press 1 to accept") talks to the PBX alone: the caller is answered when
+    the two are bridged (FreeSWITCH `group_confirm_key`, switch_ivr_originate.c; FollowMe of Asterisk). A caller's leg
+    that ends refused or cancelled never was; one that goes on after the phone has gone was not bridged with it.
+    """
+    caller = course.caller
+    if caller.ended is None:
+        return True
+    if caller.sip_status >= 300 or caller.cause in CANCEL_NAMES:
         return False
-    return answered > caller.ended - _CROSSING_MS
+    leg = target.leg
+    if leg is None or leg.ended is None or leg.ended >= caller.ended - SAME_INSTANT_MS:
+        return True
+    heard = [peer for _, peer, _ in leg.bridges or ()] + [peer for _, peer, _ in caller.bridges or ()]
+    return caller.id in heard or leg.id in heard or target.via_transfer
 
 
 def _infer_answer(course: Course, own: int) -> None:

@@ -20,6 +20,7 @@ BY_CAUSE = {
     26: "answered_elsewhere",
 }
 NORMAL_CLEARING = 16
+ELSEWHERE = 26
 INTERWORKING = 127
 CANCEL_NAMES = frozenset(("ORIGINATOR_CANCEL", "CANCEL"))
 _ANSWERING = frozenset(("ivr", "park", "voicemail", "conference"))
@@ -58,6 +59,8 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
     """
     number, _ = cause(leg)
     word = BY_CAUSE.get(number)
+    if number == ELSEWHERE and not elsewhere:  # nobody has answered: the other phones of a fork were only given up
+        return "cancelled" if caller_left or cancelled_by_caller(leg) else "no_answer" if leg.ended is not None else ""
     if word is not None:
         if word == "no_answer" and elsewhere and not leg.cause and not leg.sip_status and not leg.q850_cause:
             return "answered_elsewhere"
@@ -97,7 +100,14 @@ def settle(course: Course) -> None:
             # Whoever answered while this one was tried took the call from it.
             place = bisect_left(answers, target.started)
             elsewhere = place < len(answers) and answers[place] <= target.ended + FORK_SLACK_MS
+            elsewhere = elsewhere or (not talking and _answered_unseen(course))
             gone = caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
             left = gone and (course.answered is not None or caller.answered is not None or cancelled_by_caller(caller))
             word = outcome(target.leg, elsewhere=elsewhere, caller_left=left)
             target.outcome = word or ("no_answer" if course.ended is not None else "")
+
+
+def _answered_unseen(course: Course) -> bool:
+    """Whether somebody answered the caller of whose leg nothing is told."""
+    caller = course.caller
+    return caller.answered is not None and caller.answered_by != "pbx" and not course.visits

@@ -9,6 +9,7 @@ from pipeline.calls.steps.call_logs import call_log
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.ending import final_cause, hung_up, status
 from pipeline.calls.steps.legs import Leg, Story
+from pipeline.calls.steps.outcome import cause
 from pipeline.calls.steps.talk import hold_ms, union
 from pipeline.calls.steps.targets import Target
 from schemas.call import Call, call_snowflake
@@ -71,7 +72,7 @@ def record(course: Course, tenant: str, call_ids: set[str], events: int, version
         number,
         cause_from,
         caller.did or _first(course, "did"),
-        _trunk(course),
+        _trunk(course, number),
         caller.outbound_caller_id or _first(course, "outbound_caller_id"),
         _service_number(course, moves),
         story.user_data,
@@ -160,14 +161,19 @@ def _first(course: Course, field: str) -> str:
     return ""
 
 
-def _trunk(course: Course) -> str:
-    """The caller's trunk, else the one that carried the call, else the first that was tried."""
+def _trunk(course: Course, cause_shown: int) -> str:
+    """The caller's trunk, else the one that carried the call, else, of those that were tried, the last whose cause the
+    call shows, else the last."""
     if course.caller.trunk:
         return course.caller.trunk
     for target in course.talking:
         if target.trunk:
             return target.trunk
-    return _first(course, "trunk")
+    tried = [target for target in reversed(course.targets) if target.leg is not None and target.trunk]
+    for target in tried:
+        if target.leg is not None and cause(target.leg)[0] == cause_shown:
+            return target.trunk
+    return tried[0].trunk if tried else ""
 
 
 def _service_number(course: Course, moves: list[dict[str, Any]]) -> str:

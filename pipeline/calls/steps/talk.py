@@ -53,12 +53,17 @@ def assign(
     that answered, has the call; the others have none.
     """
     reached: list[tuple[int, int, int, Target]] = []
+    joined = max((at for times in heard.values() for at, on in times if on), default=0)
     for position, target in enumerate(targets):
-        if target.answered is not None and target.kind not in NOT_HUMAN:
+        if (
+            target.answered is not None
+            and target.kind not in NOT_HUMAN
+            and _conversed(target, caller, heard, joined, answered)
+        ):
             leg = target.leg
             times = heard.get(leg.id, ()) if leg is not None else ()
             start = min(max(_talk_start(target, caller, times), answered), now)
-            end = min(max(start, _talk_end(target, caller, times, ended, now)), now)
+            end = min(max(start, _talk_end(target, caller, times, transfers, ended, now)), now)
             reached.append((start, end, position, target))
     if len(reached) > 1:
         reached.sort(key=_by_answer)
@@ -87,6 +92,26 @@ def assign(
     return talking
 
 
+def _conversed(target: Target, caller: Leg, heard: Bridges, last_joined: int, answered: int) -> bool:
+    """Whether who answered spoke with the caller, and not with the PBX alone.
+
+    A phone may be asked first whether it takes the call, and an agent hear an announcement, before the two are bridged
+    (FreeSWITCH: `group_confirm_key`, mod_callcenter's `cc_outbound_announce`; Asterisk: FollowMe, Dial option U, queue
+    announcements). A leg that was gone before the caller was answered did not converse, nor one that was told in no
+    bridge when another was bridged with the caller after it.
+    """
+    leg = target.leg
+    if leg is None or leg.ended is None or target.via_transfer or leg.conferences is not None or leg.id in heard:
+        return True
+    if leg.ended < answered - _ANSWER_JITTER_MS:
+        return False
+    if caller.answered is None or caller.answered >= (target.answered or 0) - _ANSWER_JITTER_MS:
+        return True  # the answer was passed on to the caller
+    if heard:
+        return bool(leg.bridges) or last_joined < leg.ended - _ANSWER_JITTER_MS
+    return not caller.not_bridged
+
+
 def _by_answer(item: tuple[int, int, int, Target]) -> tuple[int, int, int]:
     return item[0], item[3].answered or 0, item[2]
 
@@ -113,8 +138,16 @@ def _talk_start(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]]) 
     return max(answered, own) if own is not None else answered
 
 
-def _talk_end(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]], ended: int | None, now: int) -> int:
-    """When the caller's leg says so, if it tells both ends of the talk; else the target's leg."""
+def _talk_end(
+    target: Target,
+    caller: Leg,
+    heard: Sequence[tuple[int, bool]],
+    transfers: Sequence[int],
+    ended: int | None,
+    now: int,
+) -> int:
+    """When the caller's leg says so, if it tells both ends of the talk; else the target's leg, as where a transfer
+    ended the talk before the call."""
     own = ended if ended is not None else now
     if target.leg is None:
         return own if target.ended is None else min(own, target.ended)
@@ -129,7 +162,8 @@ def _talk_end(target: Target, caller: Leg, heard: Sequence[tuple[int, bool]], en
         and not target.via_transfer
         and (caller.answered >= (target.answered or 0) - _ANSWER_JITTER_MS or bool(heard))
     )
-    return own if tells_start and own - target.ended <= SAME_INSTANT_MS else target.ended
+    handed_over = bisect_right(transfers, target.answered or 0) < bisect_right(transfers, target.ended + 1_000)
+    return own if tells_start and not handed_over and own - target.ended <= SAME_INSTANT_MS else target.ended
 
 
 def hold_ms(legs: Iterable[Leg], ended: int) -> int:

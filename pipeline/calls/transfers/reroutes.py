@@ -6,7 +6,8 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from pipeline.calls.steps.call_state import Course
-from pipeline.calls.steps.moves import ROUTES
+from pipeline.calls.steps.moves import ROUTES, Move
+from pipeline.calls.steps.outcome import outcome
 from pipeline.calls.steps.targets import FORK_SLACK_MS, Target
 from schemas.words import REROUTE_REASON
 
@@ -20,6 +21,8 @@ _LEFT_END_REASON = {
     "park": "referred",
 }
 _PHONES = frozenset(("extension", "ring_group_member"))
+_MOST_TRIED = 100  # for one transfer: so many are looked at
+_FAILED = frozenset(("busy", "rejected", "unreachable", "failed", "no_answer"))
 
 
 ByNumber = dict[str, list[Target]]
@@ -29,10 +32,12 @@ def reroutes(course: Course) -> list[dict[str, Any]]:
     """The reroutes in order, times in ms; marks the targets that were left."""
     found: list[dict[str, Any]] = []
     if course.moves or course.visits:
-        index = _by_number(course.targets)
-        for move in course.moves:
+        index, reached = _by_number(course.targets), _Reached(course)
+        for place, move in enumerate(course.moves):
             to = move.to or (_next_number(course.targets, move.at) if move.transfer else "")
             result = _result(index.get(to, []) if to and move.kind not in ROUTES else course.targets, move.at)
+            if move.transfer:
+                result = reached.outcome(place, move, result)
             item = _item(move.at, move.kind, move.source, to, move.by, result)
             if move.event.sip_status:
                 item["sip_status"] = move.event.sip_status
@@ -84,6 +89,47 @@ def _result(targets: list[Target], at: int) -> str | None:
     """What became of the target that the call went to at `at`."""
     place = bisect_left(targets, at - FORK_SLACK_MS, key=_started)
     return targets[place].outcome or None if place < len(targets) else None
+
+
+class _Reached:
+    """What became of each transfer: of the leg that it names, else of the number that was dialled, else of those that
+    were tried for it, since the number may have been a line prefix, a ring group, or a queue."""
+
+    def __init__(self, course: Course) -> None:
+        self.caller = course.caller
+        self.targets = [target for target in course.targets if target.kind != "consultation"]
+        self.by_leg = {target.leg.id: target for target in self.targets if target.leg is not None}
+        self.until: dict[int, int] = {}  # place of a transfer → when the next one happened
+        after: int | None = None
+        for place in range(len(course.moves) - 1, -1, -1):
+            if course.moves[place].transfer:
+                if after is not None:
+                    self.until[place] = after
+                after = course.moves[place].at
+
+    def outcome(self, place: int, move: Move, by_number: str | None) -> str | None:
+        """The outcome of the transfer at `place`. `by_number`: of the target that has the number dialled."""
+        named = self.by_leg.get(move.event.target_leg_id)
+        if named is not None:
+            return named.outcome or by_number
+        if by_number is not None:
+            return by_number
+        until = self.until.get(place)
+        last = ""
+        first = bisect_left(self.targets, move.at - FORK_SLACK_MS, key=_started)
+        for target in self.targets[first : first + _MOST_TRIED]:
+            if until is not None and target.started >= until:
+                break
+            if target.kind == "queue" or (target.answered is not None and target.answered < move.at):
+                continue
+            if target.outcome == "answered":
+                return "answered"
+            last = target.outcome or last
+        if last or until is not None or self.caller.ended is None:
+            return last or None
+        # Nothing was called: a phone that is not registered, a number that does not exist.
+        word = outcome(self.caller, elsewhere=False, caller_left=True)
+        return word if word in _FAILED else None
 
 
 def _next_number(targets: list[Target], at: int) -> str:

@@ -1,13 +1,14 @@
 """Documents of mod_json_cdr → the headers that the same leg's CHANNEL_HANGUP_COMPLETE has.
 
-The module posts one document a leg when the leg is gone. Its values are URL-encoded or not (`encode-values`), its
+The module posts one document a leg when the leg is gone. Of its values only the `variables` are URL-encoded, or not
+(`encode-values`); caller profiles and the application log never are (switch_ivr.c, switch_ivr_generate_json_cdr). Its
 `callflow` is a list since 2017 and an object before; the newest profile comes first.
 """
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import unquote
+import re
+from typing import Any, Final
 
 from pipeline.sources.contract import Malformed, Options
 from pipeline.sources.freeswitch.channel import menu, voicemail
@@ -17,13 +18,20 @@ from pipeline.sources.freeswitch.loopback import halves, is_loopback
 from pipeline.sources.freeswitch.values import microseconds
 from schemas.event import EARLIEST_MS, Event
 
+# What switch_url_encode writes as %XX (switch_utils.h, SWITCH_URL_UNSAFE); it leaves text that looks like %XX as it is.
+_UNSAFE: Final = re.compile(r"[^ -~]|[ #&+:;<=>?@\[\\\]^`{|}\"]")
+_ENCODED: Final = re.compile(r"(?:%[0-9A-F]{2})+")
+
 
 def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
     """The events that a document remembers of its leg. Raises Malformed."""
     variables = raw.get("variables")
     if not isinstance(variables, dict):
         raise Malformed("/variables: is no object; send the whole document of mod_json_cdr")
-    told = {f"variable_{name}": _decoded(value) for name, value in variables.items()}
+    if any(isinstance(value, str) and _UNSAFE.search(value) for value in variables.values()):
+        told = {f"variable_{name}": value for name, value in variables.items()}
+    else:
+        told = {f"variable_{name}": _decoded(value) for name, value in variables.items()}
     told["Core-UUID"] = raw.get("core-uuid", "")
     told["FreeSWITCH-Switchname"] = raw.get("switchname", "")
     channel = raw.get("channel_data")
@@ -51,16 +59,16 @@ def _profile(told: dict[str, Any], profiles: list[dict[str, Any]]) -> None:
     last = max(profiles, key=_index)
     caller = first.get("caller_profile")
     if isinstance(caller, dict):
-        told["Caller-Caller-ID-Number"] = _decoded(caller.get("caller_id_number"))
-        told["Caller-Caller-ID-Name"] = _decoded(caller.get("caller_id_name"))
-        told["Caller-ANI"] = _decoded(caller.get("ani"))
-        told["Caller-Destination-Number"] = _decoded(caller.get("destination_number"))
-        told["Caller-Context"] = _decoded(caller.get("context"))
+        told["Caller-Caller-ID-Number"] = caller.get("caller_id_number")
+        told["Caller-Caller-ID-Name"] = caller.get("caller_id_name")
+        told["Caller-ANI"] = caller.get("ani")
+        told["Caller-Destination-Number"] = caller.get("destination_number")
+        told["Caller-Context"] = caller.get("context")
         told["Caller-Profile-Index"] = "1"
         originator = caller.get("originator")
         found = originator.get("originator_caller_profiles") if isinstance(originator, dict) else None
         if isinstance(found, list) and found and isinstance(found[0], dict) and not told.get("variable_originator"):
-            told["variable_originator"] = _decoded(found[0].get("uuid"))
+            told["variable_originator"] = found[0].get("uuid")
     times = last.get("times")
     if isinstance(times, dict):
         for name, header in _TIMES.items():
@@ -91,11 +99,22 @@ def _applications(headers: Headers, log: object) -> list[Event]:
         at = microseconds(str(item.get("app_stamp", ""))) // 1000 if name in ("ivr", "voicemail") else 0
         if not EARLIEST_MS <= at <= headers.at:
             continue
-        events += (
-            [menu(headers, at)] if name == "ivr" else voicemail(headers, name, str(_decoded(item.get("app_data"))), at)
-        )
+        events += [menu(headers, at)] if name == "ivr" else voicemail(headers, name, str(item.get("app_data")), at)
     return events
 
 
 def _decoded(value: Any) -> Any:
-    return unquote(value) if isinstance(value, str) and "%" in value else value
+    """A value before switch_url_encode: what that function does not write, such as %41, stood in the value itself."""
+    return _ENCODED.sub(_characters, value) if isinstance(value, str) and "%" in value else value
+
+
+def _characters(found: re.Match[str]) -> str:
+    text = found[0]
+    octets = bytearray()
+    for place in range(0, len(text), 3):
+        octet = int(text[place + 1 : place + 3], 16)
+        if octet == 0x25 or _UNSAFE.match(chr(octet)):
+            octets.append(octet)
+        else:
+            octets += text[place : place + 3].encode()
+    return octets.decode("utf-8", "replace")

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.sources.freeswitch.headers import Headers
 from pipeline.sources.freeswitch.parties import callee, caller, dialled
-from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean, microseconds
+from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean, microseconds, number_of
 from schemas.event import Event, Facts
 
 # Applications by which FreeSWITCH itself takes a call.
@@ -67,7 +67,7 @@ def parties(headers: Headers, event: Event) -> Event:
         event.role = "caller"
         event.caller = caller(headers)
         event.callee = callee(headers)
-        event.trunk = headers.text("variable_sip_gateway_name")[:LONGEST_TEXT]
+        event.trunk = headers.first("variable_sip_gateway_name", "variable_sip_gateway")[:LONGEST_TEXT]
         if _from_outside(headers):
             event.direction = "inbound"
             event.did = dialled(headers)
@@ -76,7 +76,7 @@ def parties(headers: Headers, event: Event) -> Event:
 
 
 def _outward(headers: Headers, event: Event) -> None:
-    gateway = headers.text("variable_sip_gateway_name")
+    gateway = headers.text("variable_sip_gateway_name") or _carrier(headers)
     event.peer_leg_id = headers.originator()
     if gateway:
         event.trunk, event.kind = gateway[:LONGEST_TEXT], "outside"
@@ -90,11 +90,21 @@ def _outward(headers: Headers, event: Event) -> None:
         event.role, event.reason, event.caller = "caller", "originate", callee(headers)
 
 
+def _carrier(headers: Headers) -> str:
+    """The host that a leg without a gateway was sent to over the profile `external` (dial string
+    `sofia/external/number@host`), "" where it is a phone that has registered there."""
+    if headers.text("variable_sofia_profile_name") != "external" or headers.text("variable_dialed_user"):
+        return ""
+    return headers.text("variable_sip_to_host")
+
+
 def _from_outside(headers: Headers) -> bool:
     """Whether the leg came over a trunk. The stock dialplan sends those to the context `public`, the stock profile for
     them is `external`; a phone has signed in."""
     if headers.first("variable_sip_auth_username", "variable_user_name"):
         return False
+    if headers.first("variable_sip_gateway_name", "variable_sip_gateway"):
+        return True
     return headers.text("Caller-Context") == "public" or headers.text("variable_sofia_profile_name") == "external"
 
 
@@ -139,7 +149,7 @@ def voicemail(headers: Headers, application: str, data: str, at: object) -> list
         return []
     event = headers.event("voicemail", at, mark="voicemail")
     event.event_id = f"fs-{headers.leg}-voicemail-{at}"
-    event.to = clean(words[-1])
+    event.to = number_of(words[-1])
     moved = headers.event("rerouted", at, mark="box")
     moved.event_id = f"fs-{headers.leg}-box-{at}"
     moved.reason, moved.from_, moved.to = "forward", event.to.partition("@")[0], f"vm:{event.to}"

@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.sources.freeswitch.hangup import transfer, transferred
 from pipeline.sources.freeswitch.headers import Headers
 from pipeline.sources.freeswitch.queue import queue_event
-from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean
+from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean, number_of
 from schemas.event import Event
 
 
@@ -49,7 +49,7 @@ def _parked(headers: Headers) -> list[Event]:
     headers.leg = headers.id_of("Unique-ID", "Caller-Unique-ID")
     if action == "hold":
         event = headers.event("rerouted")
-        event.reason, event.to = "park", clean(headers.text("Valet-Extension"))
+        event.reason, event.to = "park", number_of(headers.text("Valet-Extension"))
         return [event]
     event = headers.event("data", linked=True)
     other = headers.usable("Bridge-To-UUID")
@@ -81,7 +81,7 @@ def _mailbox(headers: Headers) -> list[Event]:
         return []
     headers.leg = headers.id_of("Unique-ID", "VM-UUID")
     event = headers.event("voicemail")
-    event.to = clean(headers.text("VM-User"))
+    event.to = number_of(headers.text("VM-User"))
     file = headers.text("VM-File-Path")
     if not file:
         return [event]

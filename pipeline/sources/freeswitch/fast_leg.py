@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Annotated, Any, Final
-from urllib.parse import unquote
 
 import msgspec
 
-from pipeline.sources.freeswitch.values import LONGEST_TEXT, items
+from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean, items, number_of
 from schemas.event import EARLIEST_MS, Event, Party
 from schemas.words import Direction, TargetKind
 
@@ -78,6 +77,7 @@ class Leg(Joined, gc=False):
     asked_host: str = _told(name="variable_sip_req_host", default="")
     profile: str = _told(name="variable_sofia_profile_name", default="")
     gateway: str = _told(name="variable_sip_gateway_name", default="")
+    gateway_in: str = _told(name="variable_sip_gateway", default="")
     phone: str = _told(name="variable_dialed_user", default="")
     phone_domain: str = _told(name="variable_dialed_domain", default="")
     to_host: str = _told(name="variable_sip_to_host", default="")
@@ -156,9 +156,9 @@ def _inward(row: Leg, origin: str) -> Who:
         row.domain or row.from_host,
         dialled,
         row.asked_host,
-        row.gateway,
+        row.gateway or row.gateway_in,
         row.account,
-        not user and (row.context == "public" or row.profile == "external"),
+        not user and bool(row.gateway or row.gateway_in or row.context == "public" or row.profile == "external"),
     )
 
 
@@ -174,15 +174,15 @@ def _who_calls(
     account: str,
     outside: bool,
 ) -> Who:
-    number, name, dialled = _clean(told), _clean(name), _clean(dialled)
+    number, name, dialled = number_of(told), clean(name), number_of(dialled)
     caller = Party(
         number, "" if name == number else name, domain[:LONGEST_TEXT], number if number and user == number else ""
     )
     callee = Party(dialled, domain=host[:LONGEST_TEXT])
     trunk, direction, did = gateway[:LONGEST_TEXT], None, ""
     if outside:
-        return Who("caller", caller, callee, "inbound", None, trunk, dialled, account=_clean(account))
-    return Who("caller", caller, callee, direction, None, trunk, did, account=_clean(account))
+        return Who("caller", caller, callee, "inbound", None, trunk, dialled, account=clean(account))
+    return Who("caller", caller, callee, direction, None, trunk, did, account=clean(account))
 
 
 def _outward(row: Leg, origin: str) -> Who:
@@ -194,7 +194,7 @@ def _outward(row: Leg, origin: str) -> Who:
         row.callee_name,
         row.phone,
         row.phone_domain or row.to_host,
-        row.gateway,
+        row.gateway or (row.to_host if row.profile == "external" and not row.phone else ""),
         row.account,
         bool(origin),
     )
@@ -213,24 +213,17 @@ def _who_is_called(
     account: str,
     called_for: bool,
 ) -> Who:
-    dialled, callee_name, account = _clean(dialled), _clean(callee_name), _clean(account)
+    dialled, callee_name, account = number_of(dialled), clean(callee_name), clean(account)
     callee = Party(
         dialled,
         "" if callee_name in _PLACEHOLDERS or callee_name == dialled else callee_name,
         domain[:LONGEST_TEXT],
-        _clean(phone),
+        number_of(phone),
     )
     if not called_for and not gateway:
         return Who("caller", callee, reason="originate", account=account)
-    number, name = _clean(told), _clean(name)
+    number, name = number_of(told), clean(name)
     caller = Party(number, "" if name == number else name)
     trunk = gateway[:LONGEST_TEXT]
     kind: TargetKind | None = "outside" if gateway else None
-    return Who("", caller, callee, None, kind, trunk, "", _clean(shown) if gateway else "", account=account)
-
-
-def _clean(value: str) -> str:
-    """As `freeswitch_values.clean`, most often of what is clean."""
-    if "%" in value:
-        value = unquote(value)
-    return value.strip()[:LONGEST_TEXT] if value not in ("_undef_", "") else ""
+    return Who("", caller, callee, None, kind, trunk, "", number_of(shown) if gateway else "", account=account)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.calls.steps.legs import NOT_BRIDGED
 from pipeline.sources.contract import Options
 from pipeline.sources.freeswitch.channel import ANSWERING, PICKUPS, at_address
 from pipeline.sources.freeswitch.fast_leg import (
@@ -24,7 +25,7 @@ from pipeline.sources.freeswitch.fast_leg import (
     others,
     parties,
 )
-from pipeline.sources.freeswitch.hangup import HANGUP_RECORD, cause_of, end_of, measured, sent_on
+from pipeline.sources.freeswitch.hangup import HANGUP_RECORD, cause_of, end_of, heard_nobody, measured, sent_on
 from schemas.event import EARLIEST_MS, Event
 
 _told = msgspec.field
@@ -63,6 +64,7 @@ class _Gone(Leg, gc=False):
     early: PerhapsMicros = _told(name="Caller-Channel-Progress-Media-Time", default=0)
     answered: PerhapsMicros = _told(name="Caller-Channel-Answered-Time", default=0)
     ended: PerhapsMicros = _told(name="Caller-Channel-Hangup-Time", default=0)
+    bridged: str = _told(name="Caller-Channel-Bridged-Time", default="")
     rang_too: PerhapsMicros = _told(name="variable_progress_uepoch", default=0)
     early_too: PerhapsMicros = _told(name="variable_progress_media_uepoch", default=0)
     answered_too: PerhapsMicros = _told(name="variable_answer_uepoch", default=0)
@@ -200,7 +202,7 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
     name = row.cause or row.cause_too
     if options.sip_ids or row.side or row.way not in _WAYS or row.holds:
         return None
-    if row.transfer == "recv_replace" or name == "BLIND_TRANSFER":
+    if row.transfer == "recv_replace" or name == "BLIND_TRANSFER" or row.status[:1] == "3":
         return None
     if _VOICEMAIL in (row.application, row.last_application):
         return None
@@ -230,6 +232,8 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
         if outward:
             answer.answered_by = "party"
         events.append(answer)
+        if not outward and heard_nobody(row.bridged, row.heard, row.heard_last):
+            events.append(Event("data", ended, call_id, stem + "data", leg, tenant, node, reason=NOT_BRIDGED))
     if row.mos:
         quality = measured(row.mos, row.percent, row.jitter)
         if quality:

@@ -12,10 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.calls.steps.legs import NOT_BRIDGED
 from pipeline.sources.freeswitch.channel import device, holds, parties, voicemail
 from pipeline.sources.freeswitch.headers import Headers
+from pipeline.sources.freeswitch.parties import callee
 from pipeline.sources.freeswitch.queue import queue_record
-from pipeline.sources.freeswitch.values import LONGEST_TEXT, clean, items
+from pipeline.sources.freeswitch.values import LONGEST_TEXT, items, number_of
+from pipeline.sources.sip.fields import user_domain
+from pipeline.sources.visible import visible
 from schemas.event import EARLIEST_MS, Event
 
 HANGUP_RECORD: Final = "hangup_record"
@@ -35,7 +39,7 @@ def hung_up(headers: Headers) -> list[Event]:
     """CHANNEL_HANGUP: the leg begins to end."""
     at = _end(headers)
     end = ended(headers, parties(headers, headers.event("ended", at, linked=True)))
-    return [end, *transferred(headers, at)]
+    return [end, *transferred(headers, at), *redirected(headers, at)]
 
 
 def hung_up_completely(headers: Headers) -> list[Event]:
@@ -107,7 +111,7 @@ def transferred(headers: Headers, at: int) -> list[Event]:
         peer = headers.peer()
     elif to.startswith("blind:") and (asked or cause == "BLIND_TRANSFER"):
         peer, second = to.removeprefix("blind:"), ""
-        number = clean(headers.variable("transfer_destination").removeprefix("blind:")).partition("@")[0]
+        number = number_of(headers.variable("transfer_destination").removeprefix("blind:")).partition("@")[0]
     elif cause == "BLIND_TRANSFER":
         peer, second = headers.peer(), ""
     else:
@@ -129,6 +133,22 @@ def transfer(
     return event
 
 
+def redirected(headers: Headers, at: int) -> list[Event]:
+    """The phone of a leg that FreeSWITCH called answered with 3xx: it sends the call on, to the first contact that it
+    names (mod_sofia, sofia.c, `sip_redirected_to`)."""
+    origin = headers.originator()
+    if not origin or headers.variable("sip_term_status")[:1] != "3":
+        return []
+    to = number_of(headers.variable("sip_redirect_contact_user_0"))
+    to = to or visible(user_domain(headers.variable("sip_redirected_to"))[0])
+    source = callee(headers).number
+    if not to or to == source:
+        return []
+    event = headers.remembered("rerouted", at, linked=True)
+    event.leg_id, event.reason, event.from_, event.to, event.by = origin, "redirect", source, to, source
+    return [event]
+
+
 def sent_on(history: Any, answered: int) -> list[tuple[int, str]]:
     """When the leg was sent to another number after its answer (ms, whole seconds), and to which.
 
@@ -140,7 +160,7 @@ def sent_on(history: Any, answered: int) -> list[tuple[int, str]]:
         if len(words) == 4 and words[2] == "bl_xfer" and words[0].isascii() and words[0].isdigit():
             at = int(words[0][:12]) * 1000
             if at + 999 >= answered:
-                found.append((at, clean(words[3].partition("/")[0])))
+                found.append((at, number_of(words[3].partition("/")[0])))
     return found
 
 
@@ -186,11 +206,26 @@ def record(headers: Headers, at: int) -> list[Event]:
     if headers.text("variable_cc_side") == "member":
         events += queue_record(headers)
     events += transferred(headers, at)
+    if headers.outward:
+        events += redirected(headers, at)
+    elif answered and heard_nobody(
+        headers.text("Caller-Channel-Bridged-Time"),
+        headers.text("variable_bridge_uuid"),
+        headers.text("variable_last_bridge_to"),
+    ):
+        events.append(headers.remembered("data", at))
+        events[-1].reason = NOT_BRIDGED
     quality = _quality(headers, at)
     if quality is not None:
         events.append(quality)
     events.append(ended(headers, end))
     return events
+
+
+def heard_nobody(bridged: str, *peers: str) -> bool:
+    """Whether the record of a caller's leg shows that no other leg was ever bridged with it: the time of its last
+    bridge, and the peers that switch_ivr_bridge.c notes."""
+    return bridged == "0" and not any(peers)
 
 
 def _left_in_box(headers: Headers, answered: int) -> list[Event]:

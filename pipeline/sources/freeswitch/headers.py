@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pipeline.sources.contract import Malformed, Options
 from pipeline.sources.freeswitch.links import others
-from pipeline.sources.freeswitch.values import as_text, clean, microseconds
+from pipeline.sources.freeswitch.values import as_text, microseconds, number_of
 from schemas.event import EARLIEST_MS, Event
 
 LONGEST_ID: Final = 256
@@ -187,7 +187,7 @@ class Headers:
     def number(self, *names: str) -> str:
         """The first of these headers as a number."""
         value = self.first(*names)
-        return clean(value)
+        return number_of(value)
 
     # Events
 

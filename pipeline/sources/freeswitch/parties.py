@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.sources.freeswitch.headers import Headers
-from pipeline.sources.freeswitch.values import LONGEST_TEXT, agent, clean
+from pipeline.sources.freeswitch.values import LONGEST_TEXT, agent, clean, number_of
 from schemas.event import Party
 
 _PLACEHOLDERS: Final = frozenset(("Outbound Call", "Inbound Call", "_undef_"))
@@ -48,7 +48,7 @@ def callee(headers: Headers) -> Party:
         number=agent_number(headers) or number,
         name="" if name in _PLACEHOLDERS or name == number else name,
         domain=headers.first("variable_dialed_domain", "variable_sip_to_host")[:LONGEST_TEXT],
-        extension=clean(user),
+        extension=number_of(user),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import unquote
+
+from pipeline.sources.visible import visible
 
 LONGEST_TEXT: Final = 1024
 
@@ -15,16 +16,20 @@ def microseconds(told: str) -> int:
 
 
 def clean(value: str) -> str:
-    """A name or number as people read it, bounded."""
-    if "%" in value:
-        value = unquote(value)
+    """A name as people read it, bounded. Nothing is decoded: event-socket JSON is never URL-encoded
+    (switch_event_serialize_json), and mod_sofia decodes what came in SIP (check_decode)."""
     return value.strip()[:LONGEST_TEXT] if value not in ("_undef_", "") else ""
+
+
+def number_of(value: str) -> str:
+    """A number as people dial it, bounded."""
+    return visible(clean(value))
 
 
 def agent(name: str) -> str:
     """The number of an agent `1003@pbx.example`, "" where agents are named otherwise."""
     user = name.partition("@")[0]
-    return clean(user) if user.lstrip("+*#").isdigit() else ""
+    return number_of(user) if user.lstrip("+*#").isdigit() else ""
 
 
 def items(value: Any) -> Iterable[str]:
