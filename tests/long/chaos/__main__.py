@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.long.chaos.arena import Arena
 from tests.long.chaos.audit import Audit
-from tests.long.chaos.faults import FAULTS, NEEDS, possible
+from tests.long.chaos.rounds.table import FAULTS, NEEDS, possible
 from tests.long.chaos.load import Load
 from tests.long.chaos.network import Line
 from tests.servers import ClickHouseServer, KafkaServer
@@ -88,8 +88,8 @@ def run(name: str, arena: Arena) -> tuple[int, Audit]:
         return strikes, arena.finish()
     except Exception as error:
         arena.close()
-        found = Audit(lost=1)
-        found.say("came to no rest", f"{type(error).__name__}: {error}"[:1500])
+        found = Audit()
+        found.found("lost", "came to no rest", f"{type(error).__name__}: {error}"[:1500])
         return strikes, found
     except KeyboardInterrupt:
         arena.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from tests.long.chaos.audit import Audit, audit
 from tests.long.chaos.feeder import Feeder
 from tests.long.chaos.load import Load
 from tests.long.chaos.network import Line
+from tests.long.chaos.observed import Observed, Truth, observe, save
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.deployment import PATIENCE_S, Deployment, WorkerProcess, wait_for
 
@@ -37,7 +39,12 @@ class Arena:
     clickhouse_line: Line
     kills: int = 0  # how many are wanted; 0: as many as fit
     patient: bool = False  # there are hours: what takes minutes may take them
+    evidence: Path | None = None  # where a round that fails leaves what was sent and what was found
     broken: list[str] = field(default_factory=list)  # what a fault found that must not be
+    reports: list[str] = field(default_factory=list)  # ids of reports that were asked for
+    repeats: int = 0  # posts of webhooks that kills may have repeated
+    observers: list[Callable[[Observed], None]] = field(default_factory=list)  # add what tables do not say
+    observed: Observed = field(default_factory=Observed)  # at the last audit
     closing: ExitStack = field(default_factory=ExitStack)  # parts of this round alone
     until: float = field(init=False)  # monotonic
     deployment: Deployment = field(init=False)
@@ -102,22 +109,41 @@ class Arena:
         running = [worker for worker in self.deployment.workers if worker.running]
         self.rss_mb = max((worker.rss_mb for worker in running), default=0.0)
         deadline = time.monotonic() + 25  # what two owners wrote at once is set right after seconds
-        while not (found := audit(self.deployment, self.load)).clean and time.monotonic() < deadline:
+        while not (found := self._audit()).clean and time.monotonic() < deadline:
             time.sleep(2)  # rows of open calls may be a moment old
         for broken in self.broken:
-            found.wrong += 1
-            found.say("promise broken", broken)
+            found.found("wrong", "promise broken", broken)
         self._verified(found)
+        if not found.clean:
+            self.keep_evidence()
         self.close()
         return found
+
+    @property
+    def truth(self) -> Truth:
+        """What was sent so far."""
+        return Truth(self.load.events, sorted(self.load.poison), self.reports, self.repeats)
+
+    def _audit(self) -> Audit:
+        self.observed = observe(self.deployment)
+        for add in self.observers:
+            add(self.observed)
+        return audit(self.truth, self.observed)
+
+    def keep_evidence(self) -> None:
+        """What was sent and what was found, to be judged again with `--replay`, and the logs of the workers."""
+        if self.evidence is None:
+            return
+        save(self.evidence, self.truth, self.observed)
+        for log in self.folder.glob("*.log"):
+            shutil.copy(log, self.evidence)
 
     def _verified(self, found: Audit) -> None:
         """`cdr verify` finds nothing either."""
         period = ("--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}")
         verify = run_cdr("verify", *period, "--output", "ndjson", env=self.deployment.environment)
         if verify.returncode != 0:
-            found.wrong += 1
-            found.say("cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
+            found.found("wrong", "cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
 
     def close(self) -> None:
         """End what belongs to this round."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.long.chaos import server_faults as servers
-from tests.long.chaos import worker_faults as workers
 from tests.long.chaos.arena import Fault
-from tests.long.chaos.floods import floods
+from tests.long.chaos.rounds import servers, workers
+from tests.long.chaos.rounds.floods import floods
 
 FAULTS: dict[str, Fault] = {
     "calm": workers.calm,

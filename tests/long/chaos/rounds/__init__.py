@@ -1,0 +1,1 @@
+"""The rounds: what breaks, and how often."""
