@@ -75,15 +75,17 @@ def filled(client: Any) -> Stored:
         messages += more
     values = [each.value for each in messages if each.value not in told.poison]
     random.Random(1).shuffle(values)
-    archive = [
-        {
-            "tenant": event.tenant, "call_id": event.call_id, "event_id": event.event_id, "at": event.at,
-            "type": event.type, "node": event.node, "topic": "events", "partition": 0, "offset": place,
-            "raw": value.decode(),
-        }
+    body = b"\n".join(
+        orjson.dumps(
+            {
+                "tenant": event.tenant, "call_id": event.call_id, "event_id": event.event_id,
+                "at": int(event.at) / 1000,  # type: ignore[arg-type]
+                "type": event.type, "node": event.node, "topic": "events", "partition": 0, "offset": place,
+                "raw": value.decode(),
+            }
+        )
         for place, (event, value) in enumerate(zip(canonical.decode(values).events, values, strict=True))
-    ]  # fmt: skip
-    body = b"\n".join(orjson.dumps(row | {"at": row["at"] / 1000}) for row in archive)
+    )  # fmt: skip
     writer.insert(client, "event_rows", rows.EVENT_COLUMNS, body, "JSONEachRow")
     together = group(told.events)
     calls = [fold(events) for events in together]
@@ -157,11 +159,22 @@ def event_changed(stored: Stored) -> None:
     stored.client.command(f"INSERT INTO event_rows SELECT * REPLACE ({change}) FROM event_rows WHERE {which} LIMIT 1")
 
 
-def event_twice(stored: Stored) -> None:
+def event_invented(stored: Stored) -> None:
     event = stored.truth.events[0]
     which = f"tenant = '{event.tenant}' AND event_id = '{event.event_id}'"
     stored.client.command(
-        f"INSERT INTO event_rows SELECT * REPLACE (at + INTERVAL 1 SECOND AS at) FROM event_rows WHERE {which} LIMIT 1"
+        "INSERT INTO event_rows SELECT * REPLACE (event_id || '-x' AS event_id)"
+        f" FROM (SELECT * FROM event_rows WHERE {which} LIMIT 1)"
+    )
+
+
+def event_twice(stored: Stored) -> None:
+    """In another partition of the table, where merges and FINAL do not meet it."""
+    event = stored.truth.events[0]
+    which = f"tenant = '{event.tenant}' AND event_id = '{event.event_id}'"
+    stored.client.command(
+        "INSERT INTO event_rows SELECT * REPLACE (at + INTERVAL 40 DAY AS at)"
+        f" FROM (SELECT * FROM event_rows WHERE {which} LIMIT 1)"
     )
 
 
@@ -277,6 +290,7 @@ def report_mailed_twice(stored: Stored) -> None:
 PLANTED: tuple[tuple[Callable[[Stored], None], str, str], ...] = (
     (event_dropped, "lost", "event not archived"),
     (event_changed, "wrong", "archived event"),
+    (event_invented, "strange", "archived event that nobody sent"),
     (event_twice, "doubled", "event archived more than once"),
     (call_dropped, "lost", "call:"),
     (row_doubled, "doubled", "call:"),

@@ -1,99 +1,189 @@
-"""The fault suite: `python -m tests.long.chaos` (minutes), `--hours 2` (hours). Exit status 1 when anything is lost,
-doubled, wrong or strange."""
+"""The fault suite; without `--full` every round briefly. Exit status 1 when anything is lost, doubled, wrong or strange.
+
+python -m tests.long.chaos --round freezes --seed 7 --seconds 60
+python -m tests.long.chaos --full --load 8       all rounds, three seeds; goes on where it was interrupted
+python -m tests.long.chaos --table               what was finished, as rows of docs/durability.md
+python -m tests.long.chaos --replay FOLDER       the audit of a failed round once more
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import random
+import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from tests.long.chaos import observed, results
 from tests.long.chaos.arena import Arena
-from tests.long.chaos.audit import Audit
-from tests.long.chaos.rounds.table import FAULTS, NEEDS, possible
+from tests.long.chaos.audit import Audit, audit
+from tests.long.chaos.busy import busy
 from tests.long.chaos.load import Load
 from tests.long.chaos.network import Line
+from tests.long.chaos.results import Result
+from tests.long.chaos.rounds.table import ROUNDS
 from tests.servers import ClickHouseServer, KafkaServer
 
-COLUMNS = ("fault", "seed", "strikes", "calls", "events", "lost", "doubled", "wrong", "strange", "seconds")
+COLUMNS = ("round", "seed", "load", *results.FIGURES, "seconds")
+LINE = "{:20} {:>5} {:>4} {:>7} {:>8} {:>8} {:>6} {:>7} {:>6} {:>7} {:>7}"
+SEEDS = (1, 2, 3)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.long.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same calls and choices")
-    parser.add_argument("--seconds", type=float, default=25, help="how long each fault strikes")
-    parser.add_argument("--hours", type=float, default=0, help="all faults again and again, for so long")
-    parser.add_argument("--fault", choices=[*FAULTS], action="append", help="only this one (may be repeated)")
-    parser.add_argument(
-        "--kills", type=int, default=0, help="of `kills` and `kills-among-three`: how many, however long it takes"
-    )
-    given = parser.parse_args()
+    given = arguments()
+    if given.replay:
+        found = audit(*observed.load(given.replay))
+        print(found)
+        return 0 if found.clean else 1
+    program, file = results.program(), given.results
+    if given.table:
+        known = (
+            results.finished(results.read(file), program)
+            if not given.any_program
+            else {each.key: each for each in results.read(file) if each.full}
+        )
+        print(results.markdown(known.values()))
+        return 0 if known and all(each.clean for each in known.values()) else 1
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
-    chosen = given.fault or [name for name in FAULTS if possible(name)]
-    begun, number, total, struck, calls = time.monotonic(), 0, Audit(), 0, 0
+    known = results.finished(results.read(file), program) if given.full else {}
+    done: list[Result] = []
+    print(LINE.format(*COLUMNS), flush=True)
+    with busy(given.load), servers() as parts:
+        for name in given.round or ROUNDS:
+            if missing := ROUNDS[name].missing():
+                print(f"{name:20} left out: it needs {missing}", flush=True)
+                continue
+            for seed in given.seed or (SEEDS if given.full else (1,)):
+                result = known.get((name, seed, given.load))
+                if result is None or (given.again and not result.clean):
+                    result = one(name, seed, given, parts, program)
+                    results.add(file, result)
+                    show(result)
+                else:
+                    show(result, " (before)")
+                done.append(result)
+    figures = ", ".join(f"{name} {sum(getattr(each, name) for each in done)}" for name in results.FIGURES)
+    print(f"all: {figures}")
+    return 0 if all(each.clean for each in done) else 1
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.long.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--round", choices=[*ROUNDS], action="append", help="only this one (may be repeated)")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="the same seed: the same calls and choices (repeatable)"
+    )
+    parser.add_argument("--seconds", type=float, default=25, help="how long each fault strikes, without --full")
+    parser.add_argument("--strikes", type=int, default=0, help="kills, freezes: how many, however long it takes")
+    parser.add_argument("--full", action="store_true", help=f"the lengths of the table; seeds {SEEDS} unless given")
+    parser.add_argument("--load", type=int, default=0, metavar="N", help="N busy processes beside it")
+    parser.add_argument("--again", action="store_true", help="with --full: run again what failed")
+    parser.add_argument("--table", action="store_true", help="print the finished rounds of this program as Markdown")
+    parser.add_argument("--any-program", action="store_true", help="with --table: of earlier programs, too")
+    parser.add_argument("--replay", type=Path, metavar="FOLDER", help="judge the evidence of a round once more")
+    parser.add_argument("--results", type=Path, default=results.FOLDER / "results.ndjson", help="where lines are kept")
+    return parser.parse_args()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all rounds share: servers, and the lines that lead to them."""
+
+    folder: Path
+    broker: KafkaServer
+    clickhouse: ClickHouseServer
+    kafka_line: Line
+    clickhouse_line: Line
+
+
+@contextmanager
+def servers() -> Iterator[Parts]:
+    """Apache Kafka and the ClickHouse endpoint until the block ends; their folder goes with them."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     kafka_line, clickhouse_line = Line(0), Line(0)
     broker, clickhouse = KafkaServer(folder / "kafka", kafka_line.port), ClickHouseServer(folder / "clickhouse")
     kafka_line.target, clickhouse_line.target = broker.far, clickhouse.port
-    columns = "{:20} {:>6} {:>7} {:>8} {:>6} {:>8} {:>6} {:>8} {:>6} {:>7}"
-    print(columns.format(*COLUMNS), flush=True)
     try:
-        while number == 0 or time.monotonic() - begun < given.hours * 3600:
-            for name in chosen:
-                seed = given.seed + number
-                started = time.monotonic()
-                arena = Arena(
-                    broker,
-                    clickhouse,
-                    folder / f"{name}-{number}",
-                    random.Random(seed),
-                    Load(seed),
-                    given.seconds,
-                    kafka_line,
-                    clickhouse_line,
-                    given.kills,
-                    given.hours > 0,
-                )
-                strikes, found = run(name, arena)
-                total, struck, calls = total + found, struck + strikes, calls + arena.load.calls
-                figures = (found.lost, found.doubled, found.wrong, found.strange)
-                took = f"{time.monotonic() - started:.0f}"
-                told = (name, seed, strikes, arena.load.calls, len(arena.load.events))
-                print(columns.format(*told, *figures, took), flush=True)
-                for example in found.examples:
-                    print(f"    {example}", flush=True)
-                number += 1
+        yield Parts(folder, broker, clickhouse, kafka_line, clickhouse_line)
     finally:
         for line in (kafka_line, clickhouse_line):
             line.close()
         broker.stop()
         clickhouse.stop()
-    print(
-        f"faults survived {struck}, calls {calls}: lost {total.lost}, doubled {total.doubled},"
-        f" wrong {total.wrong}, strange {total.strange}; logs in {folder}"
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def one(name: str, seed: int, given: argparse.Namespace, parts: Parts, program: str) -> Result:
+    """Run a round with a seed."""
+    round_ = ROUNDS[name]
+    started = time.monotonic()
+    evidence = results.FOLDER / "evidence" / f"{name}-{seed}-load{given.load}-{datetime.now():%m%dT%H%M%S}"
+    arena = Arena(
+        parts.broker,
+        parts.clickhouse,
+        parts.folder / f"{name}-{seed}-{time.monotonic_ns()}",
+        random.Random(seed),
+        Load(seed),
+        round_.seconds if given.full else given.seconds,
+        parts.kafka_line,
+        parts.clickhouse_line,
+        round_.strikes if given.full else given.strikes,
+        evidence,
     )
-    for name in sorted(set(FAULTS) - set(chosen)) if not given.fault else ():
-        print(f"left out: {name}, {NEEDS[name]}")
-    return 0 if total.clean else 1
+    strikes, found = run(name, arena)
+    shutil.rmtree(arena.folder, ignore_errors=True)
+    for example in found.examples:
+        print(f"    {example}"[:1500], flush=True)
+    if not found.clean:
+        print(f"    evidence: {evidence}", flush=True)
+    return Result(
+        name,
+        seed,
+        given.load,
+        given.full,
+        program,
+        strikes,
+        arena.load.calls,
+        len(arena.load.events),
+        found.lost,
+        found.doubled,
+        found.wrong,
+        found.strange,
+        round(time.monotonic() - started),
+        round(arena.rss_mb),
+        "" if found.clean else str(evidence),
+    )
 
 
 def run(name: str, arena: Arena) -> tuple[int, Audit]:
     """One round: how often the fault struck, and what the audit says. A round that comes to no rest is a loss."""
     strikes = 0
     try:
-        strikes = FAULTS[name](arena)
+        strikes = ROUNDS[name].strike(arena)
         return strikes, arena.finish()
     except Exception as error:
-        arena.close()
         found = Audit()
-        found.found("lost", "came to no rest", f"{type(error).__name__}: {error}"[:1500])
+        found.found("lost", "came to no rest", f"{type(error).__name__}: {error}")
+        arena.give_up()
         return strikes, found
     except KeyboardInterrupt:
         arena.close()
         raise
+
+
+def show(result: Result, note: str = "") -> None:
+    """Print a line."""
+    figures = (getattr(result, name) for name in results.FIGURES)
+    print(LINE.format(result.round, result.seed, result.load, *figures, result.seconds) + note, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,8 +37,7 @@ class Arena:
     seconds: float
     kafka_line: Line  # lead to the parts, and can be made worse
     clickhouse_line: Line
-    kills: int = 0  # how many are wanted; 0: as many as fit
-    patient: bool = False  # there are hours: what takes minutes may take them
+    strikes: int = 0  # how many are wanted; 0: as many as fit
     evidence: Path | None = None  # where a round that fails leaves what was sent and what was found
     broken: list[str] = field(default_factory=list)  # what a fault found that must not be
     reports: list[str] = field(default_factory=list)  # ids of reports that were asked for
@@ -71,9 +70,9 @@ class Arena:
     def over(self) -> bool:
         return time.monotonic() > self.until
 
-    def done(self, kills: int) -> bool:
-        """Whether there were enough kills: as many as wanted, or as many as fit."""
-        return kills >= self.kills if self.kills else self.over
+    def done(self, strikes: int) -> bool:
+        """Whether there were enough strikes: as many as wanted, or as many as fit."""
+        return strikes >= self.strikes if self.strikes else self.over
 
     def worker(self, **env: Any) -> WorkerProcess:
         """A worker that may still be starting."""
@@ -144,6 +143,17 @@ class Arena:
         verify = run_cdr("verify", *period, "--output", "ndjson", env=self.deployment.environment)
         if verify.returncode != 0:
             found.found("wrong", "cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
+
+    def give_up(self) -> None:
+        """End a round that came to no rest; what there is, is kept."""
+        if not hasattr(self, "feeder"):
+            self.close()
+            return
+        self.feeder.give_up()
+        with suppress(Exception):  # a server may be away: what was seen before is better than nothing
+            self.observed = observe(self.deployment)
+        self.keep_evidence()
+        self.close()
 
     def close(self) -> None:
         """End what belongs to this round."""

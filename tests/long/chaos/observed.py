@@ -85,7 +85,10 @@ def observe_tables(client: Any, tables: Any, *, feed: list[bytes], dead_letters:
             for row in tables.stored("call_rows", rows.CALL_COLUMNS)
         ],
         logs=tables.stored("call_log_rows", rows.LOG_COLUMNS),
-        archive=[Archived(*row[:3], raw=row[3].encode(errors="surrogateescape")) for row in archived],
+        archive=[
+            Archived(tenant, call_id, event_id, raw.encode(errors="surrogateescape"))
+            for tenant, call_id, event_id, raw in archived
+        ],
         feed=feed,
         dead_letters=dead_letters,
     )

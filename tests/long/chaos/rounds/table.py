@@ -1,39 +1,52 @@
-"""The faults. Each acts on an arena until its time is over and says how many times it struck."""
+"""All rounds: what each needs of the machine, and how long it takes at its full length."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.long.chaos.arena import Fault
 from tests.long.chaos.rounds import servers, workers
 from tests.long.chaos.rounds.floods import floods
 
-FAULTS: dict[str, Fault] = {
-    "calm": workers.calm,
-    "kills": workers.kills,
-    "kills-among-three": workers.kills_among_three,
-    "freezes": workers.freezes,
-    "come-and-go": workers.come_and_go,
-    "clickhouse-answers": servers.clickhouse_answers,
-    "clickhouse-dies": servers.clickhouse_dies,
-    "broker-dies": servers.broker_dies,
-    "clocks": workers.clocks,
-    "network": servers.network,
-    "leader-dies": servers.leader_dies,
-    "disk-full": servers.disk_full,
-    "topics-lose": servers.topics_lose,
-    "clickhouse-away": servers.clickhouse_away,
-    "rebuilds": workers.rebuilds,
-    "floods": floods,
+FULL_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A fault and its full length: so many seconds, or so many strikes with each seed."""
+
+    strike: Fault
+    seconds: float = FULL_S
+    strikes: int = 0
+    missing: Callable[[], str] = lambda: ""  # what this machine lacks, "" when nothing
+
+
+def _faketime() -> str:
+    return "" if Path(workers.FAKETIME).exists() else f"{workers.FAKETIME} (Debian: libfaketime)"
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else "root, to mount a small disk"
+
+
+ROUNDS: dict[str, Round] = {
+    "calm": Round(workers.calm),
+    "kills": Round(workers.kills, strikes=334),
+    "kills-among-three": Round(workers.kills_among_three, strikes=100),
+    "freezes": Round(workers.freezes, strikes=34),
+    "come-and-go": Round(workers.come_and_go),
+    "clickhouse-answers": Round(servers.clickhouse_answers),
+    "clickhouse-dies": Round(servers.clickhouse_dies),
+    "clickhouse-away": Round(servers.clickhouse_away, seconds=600),
+    "broker-dies": Round(servers.broker_dies),
+    "leader-dies": Round(servers.leader_dies),
+    "network": Round(servers.network),
+    "disk-full": Round(servers.disk_full, missing=_root),
+    "topics-lose": Round(servers.topics_lose),
+    "clocks": Round(workers.clocks, missing=_faketime),
+    "rebuilds": Round(workers.rebuilds),
+    "floods": Round(floods),
 }
-
-# What a round needs that not every machine has.
-NEEDS = {"clocks": f"which needs {workers.FAKETIME}", "disk-full": "which needs root, to mount a small disk"}
-
-
-def possible(name: str) -> bool:
-    """Whether this machine has what the round needs."""
-    if name == "clocks":
-        return Path(workers.FAKETIME).exists()
-    return name != "disk-full" or os.geteuid() == 0

@@ -77,7 +77,7 @@ def freezes(arena: Arena) -> int:
     arena.begin()
     workers = [arena.worker() for _ in range(2)]
     done = 0
-    while not arena.over:
+    while not arena.done(done):
         worker = arena.chance.choice(workers)
         arena.working(worker)
         arena.pause(0.2, 2)
