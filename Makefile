@@ -16,7 +16,7 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest test-long setup kafka-parts test-parts lock bench chaos chaos-long audit clean
+.PHONY: help run test check lint types pytest test-long setup kafka-parts test-parts lock bench chaos chaos-brief chaos-table chaos-parts soak audit clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,12 +47,18 @@ test-long: ## the tests that take a minute each, and the long fuzz of every dial
 bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
 	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)
 
-chaos: setup kafka-parts ## everything breaks while the worker works: nothing lost, nothing doubled (ARGS=options)
+LOAD ?= 0
+chaos: setup chaos-parts ## everything breaks while the worker works: the whole table, hours; goes on where it was (LOAD=8, ARGS=options)
+	$(BIN)/python -m tests.long.chaos --full --load $(LOAD) $(ARGS)
+
+chaos-brief: setup chaos-parts ## each of these rounds for 25 s: half an hour (ARGS=options)
 	$(BIN)/python -m tests.long.chaos $(ARGS)
 
-HOURS ?= 2
-chaos-long: setup kafka-parts ## the same for hours (HOURS=2)
-	$(BIN)/python -m tests.long.chaos --seconds 240 --hours $(HOURS) $(ARGS)
+chaos-table: setup ## the finished rounds as rows of docs/durability.md (ARGS=--any-program)
+	@$(BIN)/python -m tests.long.chaos --table $(ARGS)
+
+chaos-parts: kafka-parts
+	@.ci/debian-parts nsenter:util-linux ip:iproute2 '/usr/lib/*/faketime/libfaketime.so.1:libfaketime'
 
 # What the worker is compared with wants other versions of its packages: an environment of its own.
 .cache/bench/.installed: bench/requirements.txt

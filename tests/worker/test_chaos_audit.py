@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from pipeline.calls.fold import fold
+from pipeline.calls.grouping import group
 from pipeline.push.events import Place, Told, message, news
 from pipeline.sources import canonical
-from pipeline.calls.grouping import group
 from pipeline.warehouse.storage import rows, writer
 from pipeline.worker.core.folding import published
 from pipeline.worker.core.joining import absorbed

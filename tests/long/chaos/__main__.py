@@ -1,4 +1,4 @@
-"""The fault suite; without `--full` every round briefly. Exit status 1 when anything is lost, doubled, wrong or strange.
+"""The fault suite; without `--full` every round briefly. Exit status 1 when anything is lost, doubled or wrong.
 
 python -m tests.long.chaos --round freezes --seed 7 --seconds 60
 python -m tests.long.chaos --full --load 8       all rounds, three seeds; goes on where it was interrupted

@@ -11,8 +11,8 @@ import msgspec
 import orjson
 
 from pipeline.calls.fold import fold
-from pipeline.sources import canonical
 from pipeline.calls.grouping import group
+from pipeline.sources import canonical
 from pipeline.worker.core.folding import published
 from schemas.call import Call
 from schemas.event import Event

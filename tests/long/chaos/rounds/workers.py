@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 from tests.forks import Forked, run_cdr
 from tests.long.chaos.arena import Arena
@@ -14,7 +15,7 @@ from tests.worker.deployment import WorkerProcess
 
 # Between every two steps of a batch.
 STEPS = ("archive", "announce", "call_logs", "calls", "feed", "forward", "dead_letters", "raw_events")
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+FAKETIME = next((str(file) for file in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
 
 
 def calm(arena: Arena) -> int:
