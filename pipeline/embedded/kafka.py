@@ -71,8 +71,11 @@ def fetch_kafka() -> Path:
 
 
 def cluster_id() -> str:
-    """A name for a new cluster."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """An id for a new cluster: a random UUID in base64. None that begins with a hyphen, as Kafka's own generator
+    (org.apache.kafka.common.Uuid.randomUuid), since the storage tool would take it for an option."""
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
 
 
 def format_kafka(

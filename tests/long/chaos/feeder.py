@@ -41,7 +41,11 @@ class Feeder:
 
     async def _run(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=20_000
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=20_000,
+            metadata_max_age_ms=2_000,  # new partitions are used soon
         )
         while True:
             try:

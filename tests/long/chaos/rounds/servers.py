@@ -15,7 +15,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from pipeline.sources import canonical
 from tests.long.chaos.arena import SETTLE_S, Arena
 from tests.long.chaos.network import Weather
-from tests.servers import KafkaCluster, KafkaNode, KafkaServer
+from tests.servers import ClickHouseServer, KafkaCluster, KafkaNode, KafkaServer
 from tests.worker.administration import administer
 from tests.worker.deployment import Deployment, WorkerProcess
 from tests.worker.phone_calls import encoded, event, now_ms
@@ -176,6 +176,37 @@ def disk_full(arena: Arena) -> int:
         if not worker.running:
             worker = arena.worker()
         arena.pause(4, 8)
+    return done
+
+
+def full_disk_of_clickhouse(arena: Arena) -> int:
+    """The disk of ClickHouse is full: inserts fail, merges too; there is room again. Now and then it is killed while it
+    is full."""
+    disk = arena.folder / "clickhouse"
+    disk.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(disk)], check=True)
+    arena.closing.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
+    arena.clickhouse = ClickHouseServer(disk / "data")
+    arena.closing.callback(arena.clickhouse.kill)
+    arena.begin()
+    worker = arena.worker()
+    done = 0
+    while not arena.over:
+        arena.working(worker)
+        arena.pause(1, 3)
+        ballast = disk / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 16))
+        done += 1
+        arena.pause(3, 8)
+        if arena.chance.random() < 0.3:
+            arena.clickhouse.kill()
+        ballast.unlink()
+        arena.clickhouse.start()
+        if not worker.running:
+            worker = arena.worker()
+        arena.pause(3, 6)
     return done
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.long.chaos.arena import Fault
 from tests.long.chaos.rounds import servers, workers
 from tests.long.chaos.rounds.floods import floods
+from tests.long.chaos.rounds.partitions import partitions_grow
 
 FULL_S = 180.0
 
@@ -46,6 +47,8 @@ ROUNDS: dict[str, Round] = {
     "disk-full": Round(servers.disk_full, missing=_root),
     "topics-lose": Round(servers.topics_lose),
     "clocks": Round(workers.clocks, missing=_faketime),
+    "full-disk-of-clickhouse": Round(servers.full_disk_of_clickhouse, missing=_root),
+    "partitions-grow": Round(partitions_grow),
     "rebuilds": Round(workers.rebuilds),
     "floods": Round(floods),
 }
