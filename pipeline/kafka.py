@@ -64,7 +64,13 @@ def topic_names(settings: Settings) -> dict[str, str]:
 def topics(settings: Settings) -> list[Topic]:
     """The topics of the pipeline. Events are kept for a week: long enough to mend a worker over a
     weekend; the archive keeps them from then on."""
-    week = {"retention.ms": str(7 * DAY_MS), "min.insync.replicas": "2" if settings.replication > 2 else "1"}
+    week = {
+        "retention.ms": str(7 * DAY_MS),
+        "min.insync.replicas": "2" if settings.replication > 2 else "1",
+        # When the broker took a record. With the producer's clock, which is the default, a clock that is an hour ahead
+        # has every record refused (message.timestamp.after.max.ms), and one that is behind has them deleted early.
+        "message.timestamp.type": "LogAppendTime",
+    }
     # What we write ourselves may be larger than what came in: headers on a dead letter, all legs of a call.
     large = {**week, "max.message.bytes": str(LARGEST_MESSAGE)}
     return [

@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +58,38 @@ def wait_for(condition: Callable[[], bool], what: str | Callable[[], str], secon
         pause = min(pause * 1.3, 0.5)  # asking costs CPU that what is waited for needs
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A worker that is another program than today's, or runs elsewhere: its command, and where it runs."""
+
+    command: tuple[str, ...] = (sys.executable, "-m", "pipeline.cli", "worker")
+    folder: Path | None = None
+    network: Executor | None = None  # threads in its network namespace, by which it is asked
+
+
 class WorkerProcess:
     """`cdr worker` in a process of its own."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, program: Program | None = None) -> None:
         self.port = free_port()
         self.log = log
         environment = dict(os.environ) | environment | {"CDR_METRICS_PORT": str(self.port)}
+        if program is None and "LD_PRELOAD" in environment:  # is read when a program is loaded, not when it forks
+            program = Program()
+        self._network = program.network if program else None
         self._popen: Forked | subprocess.Popen[bytes]
         with log.open("ab") as out:
-            if "LD_PRELOAD" in environment:  # is read when a program is loaded, not when it forks
-                command = [sys.executable, "-m", "pipeline.cli", "worker"]
-                self._popen = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
-                )
-            else:
+            if program is None:
                 self._popen = Forked(["worker"], stdout=out, stderr=out, env=environment)
+            else:
+                self._popen = subprocess.Popen(
+                    program.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=environment,
+                    cwd=program.folder,
+                )
 
     @property
     def running(self) -> bool:
@@ -84,6 +102,9 @@ class WorkerProcess:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of its HTTP address; (0, "") when nobody answers."""
+        return self._network.submit(self._get, path).result() if self._network else self._get(path)
+
+    def _get(self, path: str) -> tuple[int, str]:
         try:
             with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
@@ -108,8 +129,12 @@ class WorkerProcess:
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def rss_mb(self) -> float:
-        status = Path(f"/proc/{self._popen.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def wait_ready(self) -> None:
@@ -184,10 +209,17 @@ class Deployment:
 
     # -- workers -------------------------------------------------------------------------------
 
-    def worker(self, *, ready: bool = True, process: dict[str, str] | None = None, **env: object) -> WorkerProcess:
+    def worker(
+        self,
+        *,
+        ready: bool = True,
+        process: dict[str, str] | None = None,
+        program: Program | None = None,
+        **env: object,
+    ) -> WorkerProcess:
         """Start a worker; settings by name without their prefix, `process` is environment as it is."""
         more = {f"CDR_{key.upper()}": str(value) for key, value in env.items()} | (process or {})
-        worker = WorkerProcess(self.env | more, self.folder / f"worker{len(self.workers)}.log")
+        worker = WorkerProcess(self.env | more, self.folder / f"worker{len(self.workers)}.log", program)
         self.workers.append(worker)
         if ready:
             worker.wait_ready()

@@ -90,6 +90,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="print the finished rounds of this program as Markdown")
     parser.add_argument("--any-program", action="store_true", help="with --table: of earlier programs, too")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help="judge the evidence of a round once more")
+    parser.add_argument("--older", default="", metavar="COMMIT", help="of `upgrade`: the version before")
     parser.add_argument("--results", type=Path, default=results.FOLDER / "results.ndjson", help="where lines are kept")
     return parser.parse_args()
 
@@ -138,6 +139,7 @@ def one(name: str, seed: int, given: argparse.Namespace, parts: Parts, program: 
         parts.clickhouse_line,
         round_.strikes if given.full else given.strikes,
         evidence,
+        older=given.older,
     )
     strikes, found = run(name, arena)
     shutil.rmtree(arena.folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -41,6 +42,8 @@ class Arena:
     evidence: Path | None = None  # where a round that fails leaves what was sent and what was found
     broken: list[str] = field(default_factory=list)  # what a fault found that must not be
     reports: list[str] = field(default_factory=list)  # ids of reports that were asked for
+    cdr: Callable[..., subprocess.CompletedProcess[bytes]] = run_cdr  # how a command is run
+    older: str = ""  # a commit of this repository: the version before, of `upgrade`
     repeats: int = 0  # posts of webhooks that kills may have repeated
     observers: list[Callable[[Observed], None]] = field(default_factory=list)  # add what tables do not say
     observed: Observed = field(default_factory=Observed)  # at the last audit
@@ -65,6 +68,11 @@ class Arena:
         """Settings of a worker that comes to Kafka and ClickHouse by the two lines."""
         url = self.clickhouse.url.replace(f":{self.clickhouse.port}", f":{self.clickhouse_line.port}")
         return {"kafka": f"{HOST}:{self.kafka_line.port}", "clickhouse": url}
+
+    @property
+    def period(self) -> tuple[str, ...]:
+        """Options of a command that looks at all calls."""
+        return "--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}"
 
     @property
     def over(self) -> bool:
@@ -139,8 +147,7 @@ class Arena:
 
     def _verified(self, found: Audit) -> None:
         """`cdr verify` finds nothing either."""
-        period = ("--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}")
-        verify = run_cdr("verify", *period, "--output", "ndjson", env=self.deployment.environment)
+        verify = self.cdr("verify", *self.period, "--output", "ndjson", env=self.deployment.environment)
         if verify.returncode != 0:
             found.found("wrong", "cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
 

@@ -78,9 +78,13 @@ def _by_call(rows: Iterable[dict[str, Any]]) -> dict[CallKey, list[dict[str, Any
     return found
 
 
-def _differences(have: dict[str, Any], want: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Field → (as found, as it must be)."""
-    return {name: (have.get(name), value) for name, value in want.items() if have.get(name) != value}
+def _differences(have: dict[str, Any], want: dict[str, Any]) -> dict[str, str]:
+    """Field → as found, and as it must be; long values in short."""
+    return {
+        name: f"{repr(have.get(name))[:70]} for {repr(value)[:70]}"
+        for name, value in want.items()
+        if have.get(name) != value
+    }
 
 
 def _calls(found: Audit, rows: list[dict[str, Any]], calls: dict[CallKey, Call]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ class Weather:
 
 
 class Line:
-    """Listens on `port` and relays to `target`, which may change."""
+    """Listens on `port`, or on a socket that is given, and relays to `target`, which may change."""
 
-    def __init__(self, target: int) -> None:
-        self.port = free_port()
+    def __init__(self, target: int, listening: socket.socket | None = None) -> None:
+        self._listening = listening
+        self.port: int = listening.getsockname()[1] if listening else free_port()
         self.target = target
         self.weather = Weather()
         self._loop = asyncio.new_event_loop()
@@ -52,7 +54,8 @@ class Line:
 
     def _run(self, begun: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._relay, HOST, self.port))
+        here = {"sock": self._listening} if self._listening else {"host": HOST, "port": self.port}
+        server = self._loop.run_until_complete(asyncio.start_server(self._relay, **here))  # type: ignore[arg-type]
         begun.set()
         self._loop.run_forever()
         server.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from pipeline import kafka
 from tests.servers import KafkaServer
 from tests.worker.administration import administer
 from tests.worker.conftest import Deploy
@@ -119,3 +122,23 @@ def test_an_event_that_the_topic_takes_no_more_is_a_dead_letter(deploy: Deploy) 
     assert dict(letter.headers)["value_bytes"] == str(len(orjson.dumps(large))).encode()
     values = [value for value in deployment.values if value not in (orjson.dumps(large), b"no event")]
     deployment.verify(values)
+
+
+def test_a_record_of_a_wrong_clock_is_taken(deploy: Deploy) -> None:
+    """Kafka refuses records of more than an hour ahead (InvalidTimestampError), and deletes old ones early, where it
+    goes by the clock of who sends them."""
+    deployment = deploy(partitions=1)
+    names = [topic.name for topic in kafka.topics(deployment.settings)]
+    wrong = (now_ms() + 20 * 3_600_000, now_ms() - 30 * 86_400_000)
+
+    async def send() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=deployment.broker.bootstrap) as producer:
+            for name in names:
+                for at in wrong:
+                    await producer.send_and_wait(name, b"{}", timestamp_ms=at)
+
+    asyncio.run(send())
+    for name in names:
+        records = deployment.records(name)
+        assert len(records) == len(wrong), name
+        assert not {record.timestamp for record in records} & set(wrong), name

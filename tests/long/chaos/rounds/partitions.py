@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.long.chaos.arena import Arena
+from tests.worker.administration import administer
 from tests.worker.deployment import Deployment
-from tests.worker.test_kafka_trouble import administer
 
 MOST = 16
 

@@ -10,6 +10,7 @@ from tests.long.chaos.arena import Fault
 from tests.long.chaos.rounds import servers, workers
 from tests.long.chaos.rounds.floods import floods
 from tests.long.chaos.rounds.partitions import partitions_grow
+from tests.long.chaos.rounds.upgrade import upgrade
 
 FULL_S = 180.0
 
@@ -49,6 +50,7 @@ ROUNDS: dict[str, Round] = {
     "clocks": Round(workers.clocks, missing=_faketime),
     "full-disk-of-clickhouse": Round(servers.full_disk_of_clickhouse, missing=_root),
     "partitions-grow": Round(partitions_grow),
+    "upgrade": Round(upgrade),
     "rebuilds": Round(workers.rebuilds),
     "floods": Round(floods),
 }

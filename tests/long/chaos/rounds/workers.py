@@ -6,7 +6,6 @@ import random
 import signal
 import threading
 import time
-from datetime import date, timedelta
 from pathlib import Path
 
 from tests.forks import Forked, run_cdr
@@ -116,15 +115,14 @@ def rebuilds(arena: Arena) -> int:
     """`cdr rebuild` of all there is while the worker works, killed again and again; it goes on where it was."""
     deployment = arena.begin()
     arena.working(arena.worker())
-    period = ("--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}")
     done = 0
     while not arena.over:
-        rebuild = Forked(["rebuild", *period], env=deployment.environment)
+        rebuild = Forked(["rebuild", *arena.period], env=deployment.environment)
         arena.pause(0.5, 4)
         done += rebuild.poll() is None
         rebuild.kill()
         rebuild.wait()
-    whole = run_cdr("rebuild", *period, env=deployment.environment)
+    whole = run_cdr("rebuild", *arena.period, env=deployment.environment)
     if whole.returncode != 0:
         arena.broken.append(f"cdr rebuild: {whole.stderr[-500:]!r}")
     return done
