@@ -198,13 +198,15 @@ class TansuServer(BrokerServer):
 
 
 class KafkaServer(BrokerServer):
-    """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line`, where somebody relays."""
+    """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line` (of `line_host`), where
+    somebody relays."""
 
     name = "kafka"
     durable = True
 
     def __init__(self, folder: Path, line: int = 0) -> None:
         self.line, self.far, self.controller_port = line, free_port(), free_port()
+        self.line_host = HOST
         super().__init__(folder)
 
     def _start(self) -> Child:
@@ -217,7 +219,7 @@ class KafkaServer(BrokerServer):
         near = f"PLAINTEXT://{HOST}:{self.port}"
         return {
             "listeners": f"{near},CONTROLLER://{HOST}:{self.controller_port},FAR://{HOST}:{self.far}",
-            "advertised.listeners": f"{near},FAR://{HOST}:{self.line}",
+            "advertised.listeners": f"{near},FAR://{self.line_host}:{self.line}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
         }

@@ -72,7 +72,7 @@ class Arena:
     @property
     def period(self) -> tuple[str, ...]:
         """Options of a command that looks at all calls."""
-        return "--from", f"{date.today() - timedelta(days=2)}", "--to", f"{date.today() + timedelta(days=2)}"
+        return "--from", "2020-01-01", "--to", f"{date.today() + timedelta(days=2)}"
 
     @property
     def over(self) -> bool:

@@ -55,7 +55,7 @@ class Line:
     def _run(self, begun: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         here = {"sock": self._listening} if self._listening else {"host": HOST, "port": self.port}
-        server = self._loop.run_until_complete(asyncio.start_server(self._relay, **here))  # type: ignore[arg-type]
+        server = self._loop.run_until_complete(asyncio.start_server(self._relay, **here))
         begun.set()
         self._loop.run_forever()
         server.close()
@@ -79,6 +79,8 @@ class Line:
         self._writers |= both
         try:
             await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
+        except asyncio.CancelledError:
+            pass  # the line is closed; whoever began this task does not want to hear of it
         finally:
             for each in both:
                 each.transport.abort()

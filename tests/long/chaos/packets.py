@@ -1,7 +1,7 @@
 """A path of IP packets between two network namespaces, which loses, delays, repeats and reorders them.
 
-The kernels' own TCP at both ends does what it does on a bad line: retransmits, waits, closes its window. Two TUN devices
-(Linux, Documentation/networking/tuntap.rst), one in each namespace; this process reads packets from each and writes
+The kernel's own TCP at both ends does what it does on a bad line: retransmits, waits, closes its window. There is a TUN
+device (Linux, Documentation/networking/tuntap.rst) in each namespace; this process reads packets from one and writes
 them to the other, since a kernel need not have netem. Nothing of the machine's own network is touched: both namespaces
 are made here and go with the block.
 """
@@ -45,6 +45,14 @@ class Loss:
     repeated: float = 0.0
     late: float = 0.0  # so many come after packets that were sent later
     delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the namespace reaches a server."""
+
+    host: str
+    port: int
 
 
 def missing() -> str:
@@ -132,9 +140,9 @@ def _write(target: int, packet: bytes) -> None:
 
 
 @contextmanager
-def bad_path(seed: int, *targets: int) -> Iterator[tuple[Packets, Namespace, list[str]]]:
-    """A namespace from which these ports of this machine are reached by a bad path: the path, the namespace, and the
-    addresses (host:port) by which it reaches them."""
+def bad_path(seed: int, *targets: int) -> Iterator[tuple[Packets, Namespace, list[Door]]]:
+    """A namespace from which these ports of this machine are reached by a bad path: the path, the namespace, and where
+    it reaches each of them."""
     mark = os.getpid() % 100_000
     with ExitStack() as closing:
         near = Namespace(f"chaos{mark}n", _NEAR, _FAR)
@@ -143,12 +151,12 @@ def bad_path(seed: int, *targets: int) -> Iterator[tuple[Packets, Namespace, lis
         closing.callback(far.close)
         packets = Packets(near, far, seed)
         closing.callback(packets.close)
-        doors = []
+        doors: list[Door] = []
         for target in targets:
             listening = far.threads.submit(socket.create_server, (far.address, 0)).result()
             line = Line(target, listening)
             closing.callback(line.close)
-            doors.append(f"{far.address}:{line.port}")
+            doors.append(Door(far.address, line.port))
         yield packets, near, doors
 
 

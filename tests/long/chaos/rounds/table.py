@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.long.chaos.arena import Fault
+from tests.long.chaos.packets import missing as missing_namespaces
 from tests.long.chaos.rounds import servers, workers
 from tests.long.chaos.rounds.floods import floods
+from tests.long.chaos.rounds.packets import packets
 from tests.long.chaos.rounds.partitions import partitions_grow
 from tests.long.chaos.rounds.upgrade import upgrade
 
@@ -45,6 +47,7 @@ ROUNDS: dict[str, Round] = {
     "broker-dies": Round(servers.broker_dies),
     "leader-dies": Round(servers.leader_dies),
     "network": Round(servers.network),
+    "packets": Round(packets, missing=missing_namespaces),
     "disk-full": Round(servers.disk_full, missing=_root),
     "topics-lose": Round(servers.topics_lose),
     "clocks": Round(workers.clocks, missing=_faketime),
