@@ -79,7 +79,7 @@ def filled(client: Any) -> Stored:
         orjson.dumps(
             {
                 "tenant": event.tenant, "call_id": event.call_id, "event_id": event.event_id,
-                "at": int(event.at) / 1000,  # type: ignore[arg-type]
+                "at": event.at / 1000,
                 "type": event.type, "node": event.node, "topic": "events", "partition": 0, "offset": place,
                 "raw": value.decode(),
             }

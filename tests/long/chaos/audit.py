@@ -123,7 +123,7 @@ def _archive(found: Audit, observed: Observed, events: list[Event]) -> None:
     """Each event once, as it was sent. Two reports of one fact (the same event_id) with two moments are two."""
     sent: dict[tuple[str, str, str, int], list[Event]] = defaultdict(list)
     for event in events:
-        sent[event.tenant, event.call_id, event.event_id, _at(event)].append(event)
+        sent[event.tenant, event.call_id, event.event_id, event.at].append(event)
     seen: set[tuple[str, str, str, int]] = set()
     decoded = canonical.decode([row.raw for row in observed.archive])
     for rejected in decoded.rejected:
@@ -132,7 +132,7 @@ def _archive(found: Audit, observed: Observed, events: list[Event]) -> None:
         row = observed.archive[place]
         # The tenant may have come with a header, and an id be made of the bytes: neither stands in them.
         event = msgspec.structs.replace(event, tenant=row.tenant, event_id=row.event_id)
-        key = (row.tenant, row.call_id, row.event_id, _at(event))
+        key = (row.tenant, row.call_id, row.event_id, event.at)
         if key not in sent:
             found.found("strange", "archived event that nobody sent", (key, row.raw[:300]))
         elif key in seen:
@@ -142,12 +142,6 @@ def _archive(found: Audit, observed: Observed, events: list[Event]) -> None:
         seen.add(key)
     for key in sent.keys() - seen:
         found.found("lost", "event not archived", key)
-
-
-def _at(event: Event) -> int:
-    """ms; decoded events have no other form."""
-    assert isinstance(event.at, int)
-    return event.at
 
 
 def _dead_letters(found: Audit, values: list[bytes], poison: list[bytes]) -> None:

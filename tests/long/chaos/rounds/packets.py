@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 from tests.long.chaos.arena import Arena
+from tests.long.chaos.packets import Loss, bad_path
 from tests.servers import KafkaServer
+from tests.worker.deployment import Program, WorkerProcess
 
 
 def packets(arena: Arena) -> int:
