@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from typing import Final
+from zoneinfo import ZoneInfo
 
 _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|z|[+-]\d\d:\d\d))?", re.ASCII
@@ -40,3 +41,42 @@ def instant(text: str) -> int:
     leap = 1 if second == "60" else 0
     whole = (moment - _EPOCH) // dt.timedelta(seconds=1) + leap
     return whole * 1000 + int(((fraction or "") + "000")[:3])
+
+
+_DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_DAY: Final = dt.timedelta(days=1)
+
+
+def day_of(text: str, zone: ZoneInfo) -> tuple[int, int] | None:
+    """The day that a date alone names in `zone`, as [first, end) in ms since the epoch; None for what is no date
+    alone. A day is as long as the zone's clock makes it.
+
+    Raises ValueError for a date that is not in the calendar.
+    """
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    instant(text)  # of the calendar, and within what the warehouse holds
+    day = dt.date(int(match[1]), int(match[2]), int(match[3]))
+    return first_of_day(day, zone), first_of_day(day + _DAY, zone)
+
+
+def first_of_day(day: dt.date, zone: ZoneInfo) -> int:
+    """The first instant of a day in `zone`, ms since the epoch. Where the clock skips midnight, the instant at which
+    it has skipped (PEP 495: the reading of a skipped time with fold=0)."""
+    midnight = dt.datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(dt.UTC)
+    return (midnight - _EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def first_instant(text: str, zone: ZoneInfo) -> int:
+    """A begin, ms since the epoch: RFC 3339, or a date alone for the first instant of that day in `zone`. Raises
+    ValueError."""
+    day = day_of(text, zone)
+    return instant(text) if day is None else day[0]
+
+
+def end_instant(text: str, zone: ZoneInfo) -> int:
+    """An excluded end, ms since the epoch: RFC 3339, or a date alone for the end of that day in `zone`. Raises
+    ValueError."""
+    day = day_of(text, zone)
+    return instant(text) if day is None else day[1]

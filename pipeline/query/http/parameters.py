@@ -26,9 +26,11 @@ def parse(
     repeatable: Collection[str] = (),
     dollar: bool = False,
     ignore_others: bool = False,
+    filled: Collection[str] = (),
 ) -> Parameters:
     """The parameters of a raw query string. With `dollar`, `$top` is another spelling of `top`. Names that are not
-    `known` are refused, or left out with `ignore_others`."""
+    `known` are refused, or left out with `ignore_others`. `filled`: names that may be left out, but not be empty: an
+    empty value that was taken for none would show more than was meant."""
     found: dict[str, list[str]] = {}
     parts = [part for part in query.split(b"&") if part]
     if len(parts) > _MOST_PARAMETERS:
@@ -44,6 +46,8 @@ def parse(
             raise invalid(name[:80] or "query string", None, f"is no parameter here; {there_are}")
         values = found.setdefault(name, [])
         values.append(_text(raw_value, name))
+        if not values[-1] and name in filled:
+            raise invalid(name, None, "is empty; write a value, or leave the parameter out")
         if len(values) > 1 and name not in repeatable:
             raise invalid(name, None, "is given more than once; give it once")
     return Parameters(found)

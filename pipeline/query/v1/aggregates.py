@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import APIRouter, Request
@@ -20,11 +21,11 @@ from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1 import call_logs, calls
-from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of, refusals
+from pipeline.query.v1.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field as Shown
 from pipeline.query.v1.fields import Look, harmless, parameters_of, value_sql
 from pipeline.query.v1.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
-from pipeline.query.v1.lists import Table, moment_of
+from pipeline.query.v1.lists import TIME, Table, window_of, zone_asked
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
 from pipeline.warehouse.analytics.calendar import STEPS, local_text, offsets, zone_of
 from pipeline.warehouse.analytics.measures import measure, names
@@ -54,8 +55,11 @@ class Aggregate(BaseModel):
     """Groups of rows and their measures; ratios in per cent, durations in ms, money as decimal text."""
 
     data: list[dict[str, Any]] = Field(
-        description="A group a row: `bucket` and `bucket_end` with the zone's offset, dimensions, measures.",
-        examples=[[{"bucket": "2026-03-29T00:00:00+00:00", "trunk": "carrier-a", "calls": 12, "asr": 75.0}]],
+        description="A group a row: `bucket` and `bucket_end` with the zone's offset, `partial` (from or to cut it"
+        " off), dimensions, measures.",
+        examples=[
+            [{"bucket": "2026-03-29T00:00:00+00:00", "partial": False, "trunk": "carrier-a", "calls": 12, "asr": 75.0}]
+        ],
     )
     total: dict[str, Any] | None = Field(
         description="The same measures over all rows; null unless asked for.", examples=[{"calls": 12, "asr": 75.0}]
@@ -105,8 +109,8 @@ _PARAMETERS: Final = [
         "bucket", {"type": "string", "enum": list(STEPS)}, "Calendar stretches; empty ones are there, too.", "day"
     ),
     parameter("zone", {"type": "string"}, "IANA zone of the buckets; the tenant's when left out.", "Europe/London"),
-    parameter("from", {"type": "string", "format": "date-time"}, "Started at or after.", "2026-03-01T00:00:00Z"),
-    parameter("to", {"type": "string", "format": "date-time"}, "Started before.", "2026-04-01T00:00:00Z"),
+    parameter("from", TIME, "Started at or after; a date alone: that day or later.", "2026-03-01T00:00:00Z"),
+    parameter("to", TIME, "Started before; a date alone: that day or earlier.", "2026-04-01T00:00:00Z"),
     parameter(
         "order", {"type": "string"}, "Names of measures, dimensions or bucket; - in front: descending.", "-calls"
     ),
@@ -138,18 +142,19 @@ _PARAMETERS: Final = [
 async def get_aggregate(request: Request, caller: Authenticated) -> Response:
     """Any measures over any dimensions, in calendar buckets of a zone. Finished calls unless `open=true`."""
     look = await look_of(request, caller)
-    options = parse(request.scope["query_string"], _Known(), repeatable=_Filters())
+    options = parse(request.scope["query_string"], _Known(), repeatable=_Filters(), filled=_OPTIONS)
     table = _table(options.text("of") or "calls")
     members: dict[str, Any] = {name: options.text(name) for name in _OPTIONS if options.has(name)}
     members["limit"] = options.whole("limit", 1000, 1, _MOST_ROWS)
     members["offset"] = options.whole("offset", 0, 0, 10**9)
     members["total"], members["open"] = options.truth("total", True), options.truth("open", False)
-    language = table.language(look)
+    zone = await zone_asked(request, caller, members.get("zone"))
+    language = table.language(look, zone)
     for name, _ in options.all():
         if name not in _OPTIONS and name not in language:
             raise invalid(name[:80], None, f"is no parameter of {table.name}; there are {', '.join(language)}")
     form = format_of(request, options, _FORMS)
-    question = await _question(request, caller, table, members, language.of_parameters(options), form)
+    question = _question(table, members, language.of_parameters(options), form, zone)
     return await _answered(request, caller, question, look)
 
 
@@ -199,17 +204,18 @@ async def post_aggregate(request: Request, caller: Authenticated) -> Response:
         *((each, bool, "true or false") for each in ("total", "open")),
         *((each, int, "whole number") for each in ("limit", "offset")),
     ):
-        if body.get(name) is not None and type(body[name]) is not kind:
-            raise invalid(name, None, f"is no {what}")
+        if body.get(name) is not None and (type(body[name]) is not kind or body[name] == ""):
+            raise invalid(name, None, f"is empty or no {what}; write one, or leave it out")
     table = _table(body.get("of") or "calls")
     members = {"limit": 1000, "offset": 0, "total": True} | {
         name: each for name, each in body.items() if each is not None
     }
     if not 1 <= members["limit"] <= _MOST_ROWS or not 0 <= members["offset"] <= 10**9:
         raise invalid("limit", None, f"is not from 1 to {_MOST_ROWS}, or offset below 0")
-    where = table.language(look).of_json(body.get("filter") or {})
-    form = named_format(body.get("format") or None, request, _FORMS)
-    return await _answered(request, caller, await _question(request, caller, table, members, where, form), look)
+    zone = await zone_asked(request, caller, body.get("zone"))
+    where = table.language(look, zone).of_json({} if body.get("filter") is None else body["filter"])
+    form = named_format(body.get("format"), request, _FORMS)
+    return await _answered(request, caller, _question(table, members, where, form, zone), look)
 
 
 class _Filters:
@@ -243,25 +249,16 @@ def _table(name: str) -> Table:
     return _TABLES[name]
 
 
-async def _question(
-    request: Request, caller: Caller, table: Table, members: Mapping[str, Any], where: Node, form: Format
-) -> _Question:
-    first, end = (moment_of(name, members.get(name)) for name in ("from", "to"))
-    if first is not None and end is not None and first > end:
-        raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
+def _question(table: Table, members: Mapping[str, Any], where: Node, form: Format, zone: ZoneInfo) -> _Question:
+    first, end = window_of(members, zone)
     source = table.source
     if source is CALLS and not members.get("open"):
         source = CLOSED_CALLS
-    wanted = _texts("measures", members.get("measures") or _DEFAULT_MEASURES, _MOST_MEASURES)
+    wanted = _texts("measures", members.get("measures", _DEFAULT_MEASURES), _MOST_MEASURES)
     try:
         measures = tuple(measure(name, source) for name in dict.fromkeys(wanted))
     except BadExpression as error:
         raise RequestProblem(400, "invalid", str(error), field="measures") from None
-    zone = members.get("zone") or (await directory_of(request, caller)).tenant.zone
-    try:
-        zone_of(zone)
-    except BadExpression as error:
-        raise RequestProblem(400, "invalid", str(error), field="zone") from None
     step = members.get("bucket")
     if step and step not in STEPS:
         raise invalid("bucket", step, f"is none of {', '.join(STEPS)}")
@@ -272,7 +269,7 @@ async def _question(
         if name.removeprefix("-") not in known:
             raise invalid("order", name, f"is none of {', '.join(known)}")
     return _Question(
-        table, source, measures, by, Bucket(step, zone) if step else None, zone, first, end, order,
+        table, source, measures, by, Bucket(step, zone.key) if step else None, zone.key, first, end, order,
         members.get("limit") or 1000, members.get("offset") or 0, bool(members.get("total")), where, form,
     )  # fmt: skip
 
@@ -282,7 +279,10 @@ def _texts(name: str, value: Any, most: int) -> list[str]:
     found = value.split(",") if isinstance(value, str) else [] if value is None else value
     if not isinstance(found, list) or len(found) > most or not all(isinstance(each, str) for each in found):
         raise invalid(name, None, f"is no list of at most {most} names")
-    return [each.strip() for each in found if each.strip()]
+    names = [each.strip() for each in found]
+    if value is not None and not (names and all(names)):
+        raise invalid(name, None, "has an empty name in it, or none at all; separate names by single commas")
+    return names
 
 
 def _dimension(name: str, question: _Question, look: Look) -> Column:
@@ -347,6 +347,7 @@ async def _answered(request: Request, caller: Caller, question: _Question, look:
 def _shown(question: _Question, groups: Groups) -> list[dict[str, Any]]:
     zone = zone_of(question.zone)
     ends = {stretch.first_ms: stretch.end_ms for stretch in groups.stretches}
+    first, end = question.first_ms, question.end_ms
     found = []
     for row in groups.rows:
         about = {}
@@ -354,6 +355,8 @@ def _shown(question: _Question, groups: Groups) -> list[dict[str, Any]]:
             about = {
                 "bucket": local_text(row["bucket"], zone),
                 "bucket_end": local_text(ends[row["bucket"]], zone),
+                "partial": (first is not None and row["bucket"] < first)
+                or (end is not None and ends[row["bucket"]] > end),
             }
         found.append(about | {name: row[name] for name in question.by} | _told(row, question.measures))
     return found
@@ -369,10 +372,20 @@ def _told(row: Mapping[str, Any], measures: Sequence[Measure]) -> dict[str, Any]
 
 
 def _csv(question: _Question, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    head = [*(("bucket", "bucket_end") if question.bucket else ()), *question.by, *(m.name for m in question.measures)]
+    head = [
+        *(("bucket", "bucket_end", "partial") if question.bucket else ()),
+        *question.by,
+        *(m.name for m in question.measures),
+    ]
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow([name.replace(".", "_") for name in head])
     for row in rows:
-        writer.writerow([harmless(row[name]) if isinstance(row[name], str) else row[name] for name in head])
+        writer.writerow([_cell(row[name]) for name in head])
     return written.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return harmless(value) if isinstance(value, str) else value

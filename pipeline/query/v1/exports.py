@@ -23,7 +23,7 @@ from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, r
 from pipeline.query.v1.export_runs import ExportRuns, file_of, now_ms
 from pipeline.query.v1.fields import Look
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.v1.lists import Table, listing_of, question_of
+from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked
 from pipeline.settings import Settings
 from pipeline.warehouse.query.listing import Listing
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
@@ -31,7 +31,7 @@ from schemas.call import rfc3339
 from schemas.call_model import Time
 
 _TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (calls.TABLE, call_logs.TABLE)}
-_MEMBERS: Final = ("of", "filter", "from", "to", "fields", "sort", "format")
+_MEMBERS: Final = ("of", "filter", "from", "to", "zone", "fields", "sort", "format")
 _FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
 _MOST_UNDER_WAY: Final = 20
 _PIECE: Final = 1 << 18
@@ -95,8 +95,9 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
                             "of": {"type": "string", "enum": list(_TABLES)},
                             "format": {"type": "string", "enum": list(_FORMS)},
                             "filter": {"type": "object"},
-                            "from": {"type": "string", "format": "date-time"},
-                            "to": {"type": "string", "format": "date-time"},
+                            "from": TIME,
+                            "to": TIME,
+                            "zone": {"type": "string"},
                             "fields": {"type": "array", "items": {"type": "string"}},
                             "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
                         },
@@ -296,7 +297,8 @@ async def _listing(
     look = await look_of(request, caller)
     look = look if masked is None else Look(masked, look.named)
     members = {key: value for key, value in body.items() if key not in ("of", "format")}
-    question = question_of(_TABLES[name], members, look, form)
+    zone = await zone_asked(request, caller, members.get("zone"))
+    question = question_of(_TABLES[name], members, look, form, zone)
     return form, listing_of(caller, _TABLES[name], question, look)
 
 

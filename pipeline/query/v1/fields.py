@@ -33,12 +33,21 @@ class Field:
     shown: bool = True
 
     @property
+    def absent(self) -> str:
+        """How it is stored where it is unknown or never was: text (empty), zero, null; "" when it is always there."""
+        if self.kind in ("text", "word"):
+            return "" if self.path in _ALWAYS else "text"
+        if self.kind == "number" and self.nullable:
+            return "zero"
+        return "null" if self.column.nullable else ""
+
+    @property
     def flat(self) -> str:
         """Its name as a column."""
         return self.path.replace(".", "_")
 
 
-_LISTED: Final = ("flags", "missed_by", "merged_call_ids")
+_ALWAYS: Final = frozenset(("call_id", "tenant", "state", "direction", "kind"))
 
 
 def _text(path: str, sql: str = "", *, nullable: bool = True, number: bool = False, named_by: str = "") -> Field:
@@ -51,11 +60,16 @@ def _word(path: str, words: object, *, nullable: bool = True) -> Field:
 
 
 def _time(path: str) -> Field:
-    return Field(path, "time", Column(path, path, "time", nullable=True), path)
+    return Field(path, "time", Column(path, path, "time", nullable=path != "started_at"), path)
+
+
+# Lengths that are 0, not NULL, where nothing was measured.
+_COUNTED: Final = frozenset(("talk_ms", "hold_ms", "billable_ms"))
 
 
 def _number(path: str, *, zero_is_null: bool = False) -> Field:
-    return Field(path, "number", Column(path, path, "number", nullable=True), path, zero_is_null)
+    nullable = not zero_is_null and path not in _COUNTED
+    return Field(path, "number", Column(path, path, "number", nullable), path, zero_is_null)
 
 
 def _id(path: str) -> Field:
@@ -115,7 +129,7 @@ CALL_FIELDS: Final = _table(
     _decimal("cost"),
     _text("currency"),
     _text("billed_account"),
-    _text("rate"),
+    _decimal("rate"),
     _hidden(_text("service_number")),
     _hidden(_text("reroute_reason", CALL["reroute_reason"].sql)),
     _list("missed_by", shown=False, number=True),

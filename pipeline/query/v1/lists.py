@@ -6,27 +6,31 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import Request
 from starlette.responses import Response
 
-from pipeline.instants import instant
+from pipeline.instants import end_instant, first_instant
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import Turns
 from pipeline.query.http.parameters import no_options, parse
-from pipeline.query.http.problems import invalid
+from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1.cursor import cursor_of, place_of
-from pipeline.query.v1.endpoint import body_of, look_of, reader_of
+from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of
 from pipeline.query.v1.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
-from pipeline.query.v1.filters import OPERATORS, Language
+from pipeline.query.v1.filters import OPERATORS, UTC, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
+from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
-from pipeline.warehouse.query.expressions import All, Column, Node
+from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 
-MEMBERS: Final = ("filter", "from", "to", "fields", "sort", "limit", "cursor", "format", "count")
+MEMBERS: Final = ("filter", "from", "to", "zone", "fields", "sort", "limit", "cursor", "format", "count")
+# An empty cursor is the first page's.
+_FILLED: Final = tuple(name for name in MEMBERS if name != "cursor")
 _DEFAULT_LIMIT: Final = 100
 _MOST_A_PAGE: Final = 1000
 _MOST_ROWS: Final = 100_000_000
@@ -43,10 +47,10 @@ class Table:
     visible: Callable[[Caller], Node]
     sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
 
-    def language(self, look: Look) -> Language:
-        """The filters of this table. Names are compared as they are shown."""
+    def language(self, look: Look, zone: ZoneInfo = UTC) -> Language:
+        """The filters of this table. Names are compared as they are shown; dates alone are days of `zone`."""
         fields = {path: field for path, field in self.fields.items() if path != "tenant"}
-        return Language(fields, self.groups, lambda field: _compared(field, look))
+        return Language(fields, self.groups, lambda field: _compared(field, look), zone)
 
     @property
     def orders(self) -> list[str]:
@@ -88,7 +92,9 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
     """What the query string asks."""
     look = await look_of(request, caller)
     language = table.language(look)
-    options = parse(request.scope["query_string"], _Known(language), repeatable=language)
+    options = parse(request.scope["query_string"], _Known(language), repeatable=language, filled=_FILLED)
+    zone = await zone_asked(request, caller, options.text("zone"))
+    language = table.language(look, zone)
     members = {name: options.text(name) for name in MEMBERS if name not in ("filter", "limit", "count")}
     if options.has("fields"):
         members["fields"] = options.text("fields") or ""
@@ -96,7 +102,8 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
     limit = None
     if options.has("limit") or form is JSON:
         limit = options.whole("limit", _DEFAULT_LIMIT, 1, _most(form))
-    return _question(table, members, language.of_parameters(options), form, limit, options.truth("count", False))
+    counted = options.truth("count", False)
+    return _question(table, members, language.of_parameters(options), form, limit, counted, zone)
 
 
 async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
@@ -105,15 +112,29 @@ async def asked_in_body(request: Request, caller: Caller, table: Table) -> Quest
     body = await body_of(request, MEMBERS)
     if body.get("format") is not None and not isinstance(body["format"], str):
         raise invalid("format", None, "is no text")
-    form = named_format(body.get("format") or None, request)
-    return question_of(table, body, await look_of(request, caller), form)
+    form = named_format(body.get("format"), request)
+    zone = await zone_asked(request, caller, body.get("zone"))
+    return question_of(table, body, await look_of(request, caller), form, zone)
 
 
-def question_of(table: Table, body: Mapping[str, Any], look: Look, form: Format) -> Question:
+async def zone_asked(request: Request, caller: Caller, text: Any) -> ZoneInfo:
+    """Whose days dates alone are: the zone of this name, else the tenant's."""
+    if text is None:
+        text = (await directory_of(request, caller)).tenant.zone
+    if not isinstance(text, str):
+        raise invalid("zone", None, "is no text")
+    try:
+        return zone_of(text)
+    except BadExpression as error:
+        raise RequestProblem(400, "invalid", str(error), field="zone") from None
+
+
+def question_of(table: Table, body: Mapping[str, Any], look: Look, form: Format, zone: ZoneInfo) -> Question:
     """What the members of a JSON object ask."""
     for name in ("from", "to", "sort", "cursor"):
-        if body.get(name) is not None and not isinstance(body[name], str):
-            raise invalid(name, None, "is no text")
+        value = body.get(name)
+        if value is not None and (not isinstance(value, str) or (not value and name != "cursor")):
+            raise invalid(name, None, "is empty or no text; write a value, or leave it out")
     limit = body.get("limit")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _most(form)):
         raise invalid("limit", str(limit)[:40], f"is no whole number from 1 to {_most(form)}")
@@ -121,8 +142,8 @@ def question_of(table: Table, body: Mapping[str, Any], look: Look, form: Format)
         limit = _DEFAULT_LIMIT
     if not isinstance(body.get("count", False), bool):
         raise invalid("count", None, "is neither true nor false")
-    where = table.language(look).of_json({} if body.get("filter") is None else body["filter"])
-    return _question(table, body, where, form, limit, body.get("count", False))
+    where = table.language(look, zone).of_json({} if body.get("filter") is None else body["filter"])
+    return _question(table, body, where, form, limit, body.get("count", False), zone)
 
 
 def _most(form: Format) -> int:
@@ -146,11 +167,15 @@ class _Known:
 
 
 def _question(
-    table: Table, members: Mapping[str, Any], where: Node, form: Format, limit: int | None, counted: bool
+    table: Table,
+    members: Mapping[str, Any],
+    where: Node,
+    form: Format,
+    limit: int | None,
+    counted: bool,
+    zone: ZoneInfo,
 ) -> Question:
-    begin, end = (moment_of(name, members.get(name)) for name in ("from", "to"))
-    if begin is not None and end is not None and begin > end:
-        raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
+    begin, end = window_of(members, zone)
     sort = members.get("sort") or "-started_at"
     if sort not in table.orders:
         raise invalid("sort", sort, f"is none of {', '.join(table.orders)}")
@@ -164,14 +189,20 @@ def _question(
     return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted, by)
 
 
-def moment_of(name: str, text: str | None) -> int | None:
-    """An RFC 3339 time as ms since the epoch; None for none."""
-    if not text:
-        return None
-    try:
-        return instant(text)
-    except ValueError as error:
-        raise invalid(name, text, str(error)) from None
+def window_of(members: Mapping[str, Any], zone: ZoneInfo) -> tuple[int | None, int | None]:
+    """`from` and `to` as ms since the epoch, the end excluded: RFC 3339, or dates alone, which are whole days of the
+    zone: `to` a date means the end of that day. None where there is none."""
+    found: list[int | None] = []
+    for name, read in (("from", first_instant), ("to", end_instant)):
+        text = members.get(name)
+        try:
+            found.append(None if text is None else read(text, zone))
+        except ValueError as error:
+            raise invalid(name, text, str(error)) from None
+    first, end = found
+    if first is not None and end is not None and (first > end or (first == end and members["from"] > members["to"])):
+        raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
+    return first, end
 
 
 def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
@@ -240,7 +271,7 @@ def _next_url(request: Request, cursor: str) -> str:
     return f"{request.url.path}?{'&'.join([*kept, 'cursor=' + cursor])}"
 
 
-_TIME: Final = {"type": "string", "format": "date-time"}
+TIME: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
 
 
 def documented(table: Table) -> list[dict[str, Any]]:
@@ -263,8 +294,11 @@ def documented(table: Table) -> list[dict[str, Any]]:
         for name, paths in table.groups.items()
     ]
     return [
-        parameter("from", _TIME, "Started at or after this time.", "2026-03-10T00:00:00Z"),
-        parameter("to", _TIME, "Started before this time.", "2026-03-11T00:00:00Z"),
+        parameter("from", TIME, "Started at or after this time, or on this day or later.", "2026-03-10T00:00:00Z"),
+        parameter("to", TIME, "Started before this time, or on this day or earlier.", "2026-03-11T00:00:00Z"),
+        parameter(
+            "zone", {"type": "string"}, "Whose days dates alone are; the tenant's when left out.", "Europe/London"
+        ),
         parameter(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS, "default": _DEFAULT_LIMIT},
@@ -303,8 +337,9 @@ def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
                     "additionalProperties": False,
                     "properties": {
                         "filter": {"type": "object", "description": "Conditions by field, and, or, not."},
-                        "from": _TIME,
-                        "to": _TIME,
+                        "from": TIME,
+                        "to": TIME,
+                        "zone": {"type": "string"},
                         "fields": {"type": "array", "items": {"type": "string", "enum": list(table.fields)}},
                         "sort": {"type": "string", "enum": table.orders},
                         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS},

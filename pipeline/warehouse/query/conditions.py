@@ -1,14 +1,18 @@
 """SQL conditions of expressions, with every value bound.
 
 Names reach SQL only as the `sql` of a `Column`, which comes from a table in the program; values reach
-it only through `Bindings`. Comparisons with something absent are neither true nor false, so `not` of
-them finds nothing either (as OData has it).
+it only through `Bindings`.
+
+What is absent (NULL in ClickHouse) compares as OData 4.01 part 2, 5.1.1.1 has it: it equals null and nothing else, so
+`ne` of any value holds; it is neither greater nor less than anything, so `gt`, `ge`, `lt`, `le` and `in` do not hold
+and their `not` does. Every condition is true or false, never NULL. Surfaces that ask for something else (`/v1`: absent
+equals nothing and differs from nothing) say so in the tree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.instants import instant
@@ -32,6 +36,7 @@ from pipeline.warehouse.query.expressions import (
 from schemas.call import RERATED_BITS, SNOWFLAKE_EPOCH_MS, snowflake
 
 _INT64: Final = 2**63
+_MOST_BYTES: Final = 100_000  # of one bound array
 _WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,18}\.\d{1,18}", re.ASCII)
 _OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -48,6 +53,20 @@ class Bindings:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{type_}}}"
+
+    def bind_list(self, values: Sequence[Any], item_type: str) -> str:
+        """The placeholders of a list of any length, as one array of `item_type`. A long one is bound in pieces:
+        ClickHouse takes at most 128 KiB a form field (http_max_field_value_size)."""
+        pieces: list[str] = []
+        begin = size = 0
+        for place, value in enumerate(values):
+            width = 3 * len(str(value)) + 4  # escaped, in quotes
+            if size + width > _MOST_BYTES:
+                pieces.append(self.bind(list(values[begin:place]), f"Array({item_type})"))
+                begin, size = place, 0
+            size += width
+        pieces.append(self.bind(list(values[begin:]), f"Array({item_type})"))
+        return pieces[0] if len(pieces) == 1 else f"arrayConcat({', '.join(pieces)})"
 
 
 _Render = Callable[..., str]
@@ -85,7 +104,8 @@ def condition(node: Node, bindings: Bindings) -> str:
         case Any_(parts=parts):
             return "(" + " OR ".join(condition(part, bindings) for part in parts) + ")"
         case Not(part=part):
-            return f"(NOT {condition(part, bindings)})"
+            held = condition(part, bindings)
+            return f"(NOT ifNull({held}, 0))" if _may_be_null(part) else f"(NOT {held})"
         case Contains(columns=columns, text=text):
             return "(" + " OR ".join(part_of(_text(column), text, bindings) for column in columns) + ")"
         case Call():
@@ -101,6 +121,28 @@ def condition(node: Node, bindings: Bindings) -> str:
             return _within(node, bindings)
         case Compare():
             return _compare(node, bindings)
+
+
+def _may_be_null(node: Node) -> bool:
+    """Whether SQL may leave the condition undecided: it compares something that may be absent."""
+    match node:
+        case All(parts=parts) | Any_(parts=parts):
+            return any(_may_be_null(part) for part in parts)
+        case Compare(left=left, right=right):
+            return _is_nullable(left) or _is_nullable(right)
+        case In(left=left):
+            return _is_nullable(left)
+        case Call():
+            return _is_nullable(node)
+        case Contains(columns=columns):
+            return any(column.nullable for column in columns)
+    return False
+
+
+def _is_nullable(operand: Operand) -> bool:
+    if isinstance(operand, Call):
+        return any(_is_nullable(argument) for argument in operand.arguments)
+    return isinstance(operand, Column) and operand.nullable
 
 
 def part_of(sql: str, text: str, bindings: Bindings) -> str:
@@ -143,10 +185,14 @@ def _compare(node: Compare, bindings: Bindings) -> str:
             return f"({sql} {sign} {_truth(right, _named(left))})"
         if _is_absent(right, kind):
             return _absence(sql, kind, operator)
-        return f"({sql} {sign} {_bound(right, kind, _named(left), bindings)})"
+        compared = f"{sql} {sign} {_bound(right, kind, _named(left), bindings)}"
+        return f"(isNull({sql}) OR {compared})" if operator == "ne" and _is_nullable(left) else f"({compared})"
     other, other_kind = _operand(right, bindings)
     if kind != other_kind:
         raise BadExpression(f"{_named(left)} is a {kind}, {_named(right)} a {other_kind}; compare like with like")
+    if operator in ("eq", "ne") and (_is_nullable(left) or _is_nullable(right)):  # null equals null
+        same = f"((isNull({sql}) AND isNull({other})) OR ifNull({sql} = {other}, 0))"
+        return same if operator == "eq" else f"(NOT {same})"
     return f"({sql} {sign} {other})"
 
 
@@ -198,11 +244,29 @@ def _one_of(node: In, bindings: Bindings) -> str:
         raise BadExpression(f"{_shown(left)} in (…) asks for no property; name one before in")
     if isinstance(left, Column) and left.words:
         stored = [_stored(left, value) for value in node.values]
-        return f"({left.sql} IN {bindings.bind(stored, 'Array(String)')})"
+        return f"({left.sql} IN {bindings.bind_list(stored, 'String')})"
     sql, kind = _operand(left, bindings)
     if kind == "text":
-        return f"({sql} IN {bindings.bind([value.text or '' for value in node.values], 'Array(String)')})"
-    return "(" + " OR ".join(_compare(Compare("eq", left, value), bindings) for value in node.values) + ")"
+        return f"({sql} IN {bindings.bind_list([value.text or '' for value in node.values], 'String')})"
+    if kind == "truth":
+        return "(" + " OR ".join(_compare(Compare("eq", left, value), bindings) for value in node.values) + ")"
+    found = [value for value in node.values if not _is_absent(value, kind)]
+    parts = [_among(sql, kind, _named(left), found, bindings)] if found else []
+    if len(found) < len(node.values):
+        parts.append(_absence(sql, kind, "eq"))
+    return f"({' OR '.join(parts)})"
+
+
+def _among(sql: str, kind: str, name: str, values: Sequence[Literal], bindings: Bindings) -> str:
+    """Whether the number, id or time `sql` is one of the values: as an array, of any length."""
+    if kind == "time":
+        moments = bindings.bind_list([_instant(value, name) for value in values], "Int64")
+        return f"{sql} IN arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {moments})"
+    numbers = [_number(value, kind, name) for value in values]
+    if any(type_.startswith("Decimal") for _, type_ in numbers):
+        exact = bindings.bind_list([str(number) for number, _ in numbers], "String")
+        return f"accurateCastOrNull({sql}, 'Decimal(38, 18)') IN arrayMap(x -> toDecimal128(x, 18), {exact})"
+    return f"{sql} IN {bindings.bind_list([number for number, _ in numbers], numbers[0][1])}"
 
 
 def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
@@ -265,11 +329,15 @@ def _bound(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
     if kind == "text":
         return bindings.bind(text, "String")
     if kind == "time":
-        try:
-            return f"fromUnixTimestamp64Milli({bindings.bind(instant(text), 'Int64')}, 'UTC')"
-        except ValueError as error:
-            raise BadExpression(f"{name}: {_shown(literal)} {error}") from None
-    return _number(literal, kind, name, bindings)
+        return f"fromUnixTimestamp64Milli({bindings.bind(_instant(literal, name), 'Int64')}, 'UTC')"
+    return bindings.bind(*_number(literal, kind, name))
+
+
+def _instant(literal: Literal, name: str) -> int:
+    try:
+        return instant(literal.text or "")
+    except ValueError as error:
+        raise BadExpression(f"{name}: {_shown(literal)} {error}") from None
 
 
 def _truth(literal: Literal, name: str) -> str:
@@ -278,14 +346,15 @@ def _truth(literal: Literal, name: str) -> str:
     return "1" if literal.text == "true" else "0"
 
 
-def _number(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
+def _number(literal: Literal, kind: str, name: str) -> tuple[int | str, str]:
+    """The number and its type in ClickHouse."""
     text = literal.text or ""
     if kind == "id" and _WHOLE.fullmatch(text) and 0 <= int(text) < 2 * _INT64:
-        return bindings.bind(int(text), "UInt64")
+        return int(text), "UInt64"
     if kind != "id" and _WHOLE.fullmatch(text) and abs(int(text)) < _INT64:
-        return bindings.bind(int(text), "Int64")
+        return int(text), "Int64"
     if kind == "number" and _DECIMAL.fullmatch(text):
-        return bindings.bind(text, "Decimal(38, 18)")
+        return text, "Decimal(38, 18)"
     what = "an id" if kind == "id" else "a number"
     raise BadExpression(f"{name}: {_shown(literal)} is not {what} within 64 bits; write digits")
 

@@ -40,8 +40,9 @@ _STREAM_WAIT_S: Final = 120.0
 
 _INSERTING: Final = {"async_insert": 0, "date_time_input_format": "best_effort"}
 
-# TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
-_COSTLY: Final = frozenset({158, 159, 160, 241, 307, 396})
+# TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, TOO_DEEP_AST, TOO_BIG_AST, MEMORY_LIMIT_EXCEEDED, TOO_DEEP_RECURSION,
+# TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
+_COSTLY: Final = frozenset({158, 159, 160, 167, 168, 241, 306, 307, 396})
 # Tables or database not there yet, read-only or starting, overloaded, refused, network.
 _AWAY: Final = frozenset({60, 81, 164, 192, 193, 194, 202, 203, 209, 210, 242, 279, 394, 516, 735, 999})
 

@@ -130,7 +130,7 @@ FILTERS = [
     ("answered_at eq ''", {"busy", "cancelled"}),
     ("rang_at eq null", {"cancelled"}),
     ("rang_at ne null and answered_at eq null", {"busy"}),
-    ("not (answered_at gt 2000-01-01)", set()),  # absent is neither true nor false
+    ("not (answered_at gt 2000-01-01)", {"busy", "cancelled"}),  # OData: gt with null is false
     ("not caller eq '101'", {"in"}),
     ("call_id eq 'in' or caller eq '101' and status_code eq 486", {"in", "busy"}),
     ("(call_id eq 'in' or caller eq '101') and status_code eq 486", {"busy"}),
