@@ -7,6 +7,8 @@ import re
 from typing import Final
 from zoneinfo import ZoneInfo
 
+DAY_MS: Final = 86_400_000
+
 _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|z|[+-]\d\d:\d\d))?", re.ASCII
 )

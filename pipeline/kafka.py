@@ -16,12 +16,12 @@ from aiokafka.partitioner import murmur2
 
 from pipeline import kafka_security
 from pipeline.errors import DEPENDENCY, Problem
+from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 
 # What it logs where nothing is set up to log, errors say too.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
-DAY_MS = 86_400_000
 LARGEST_MESSAGE = 4 << 20
 # A header of records in raw topics: whose events they are. Without it they are CDR_TENANT's.
 TENANT_HEADER = "tenant"

@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline import kafka
 from pipeline.errors import DEPENDENCY, Problem
+from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 from tests.servers import BrokerServer, KafkaServer
 
@@ -33,7 +34,7 @@ async def test_topics_are_created_once_and_keep_their_partitions(broker: BrokerS
 
 
 async def test_topics_have_their_settings(kafka: KafkaServer) -> None:
-    from pipeline.kafka import DAY_MS, LARGEST_MESSAGE, ensure_topics
+    from pipeline.kafka import LARGEST_MESSAGE, ensure_topics
 
     await ensure_topics(settings_for(kafka.bootstrap, "set"))
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; parts of one line do not know each other. What has no folder of its own stands where it is used first.
 LAYERS = (
     ("schemas",),
-    ("pipeline.errors", "pipeline.settings", "pipeline.instants"),
+    ("pipeline.errors", "pipeline.settings", "pipeline.instants", "pipeline.clock"),
     ("pipeline.kafka_security",),
     ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
     ("pipeline.jobs",),
@@ -29,12 +30,28 @@ LAYERS = (
     ("pipeline.embedded",),
     ("pipeline.cli",),
 )
+# Within a part the same holds for its folders, and for the modules that stand beside them.
+ROOMS = {
+    "sources": (
+        ("contract", "instants", "cloud_events", "complaint"),
+        ("canonical", "json_record", "registry", "sip"),
+        ("asterisk", "freeswitch", "kamailio", "portsip", "yeastar"),
+    ),
+    "calls": (
+        ("causes", "column_limits", "event_set", "id_reuse", "sip"),
+        ("grouping", "steps"),
+        ("fast_path", "transfers"),
+        ("fold",),
+    ),
+    "warehouse": (("storage",), ("query",), ("analytics", "identity", "privacy", "reference")),
+    "worker": (("failpoints", "metrics"), ("core",), ("repair", "stream")),
+}
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 # What is computed here depends on arguments only: no Kafka, no ClickHouse, no HTTP; and what each may know of ours.
 PURE = {
     "schemas": {"schemas"},
-    "pipeline.calls": {"schemas"},
-    "pipeline.sources": {"schemas", "pipeline.errors", "pipeline.calls"},
+    "pipeline.calls": {"schemas", "pipeline.instants"},
+    "pipeline.sources": {"schemas", "pipeline.errors", "pipeline.instants", "pipeline.calls"},
     "pipeline.directory": {"schemas", "pipeline.errors", "pipeline.instants"},
     "pipeline.rating": {"schemas", "pipeline.errors", "pipeline.instants", "pipeline.directory"},
 }
@@ -54,7 +71,9 @@ def imports(file: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"pipeline.{name.name}" for name in node.names] if node.module == "pipeline" else [node.module]
+            module = node.module
+            inner = (ROOT / module.replace(".", "/")).is_dir()  # what is imported from a folder is a module of it
+            names = [f"{module}.{name.name}" if inner else module for name in node.names]
         else:
             continue
         for name in names:
@@ -89,6 +108,35 @@ def test_imports_run_downwards(part: str) -> None:
             if is_ours(name) and other != part and LAYER[other] >= LAYER[part]:
                 wrong.append(f"{file.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
+
+
+def room_of(module: str) -> str:
+    """The folder, or the module beside folders, that a module of a part belongs to."""
+    return [*module.split("."), "", ""][2]
+
+
+@pytest.mark.parametrize("part", sorted(ROOMS))
+def test_imports_within_a_part_run_downwards(part: str) -> None:
+    level = {room: number for number, rooms in enumerate(ROOMS[part]) for room in rooms}
+    wrong = []
+    for file in FILES:
+        room = room_of(module_of(file))
+        if part_of(module_of(file)) != f"pipeline.{part}" or room == "__init__":
+            continue
+        if room not in level:
+            wrong.append(f"{file.relative_to(ROOT)} has no place in ROOMS")
+            continue
+        for line, name in imports(file):
+            other = room_of(name)
+            if part_of(name) == f"pipeline.{part}" and other and other != room and level.get(other, -1) >= level[room]:
+                wrong.append(f"{file.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_folder_is_too_full() -> None:
+    """About 15 files a folder, `__init__` not counted: whoever opens one reads its list at a glance."""
+    counts = Counter(file.parent for file in FILES if file.name != "__init__.py")
+    assert {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > 17} == {}
 
 
 @pytest.mark.parametrize("part", [*PURE, "pipeline.warehouse"])

@@ -1,9 +1,8 @@
 """SIP statuses, Q.850 causes and the names PBXs give them.
 
-The tables are data (`data/*.csv`). SIP to Q.850 follows RFC 3398, section 7.2.4.1, with the widely used
-values where it is silent; Q.850 to SIP follows section 8.2.6.1 and RFC 4497. Names are those of
-FreeSWITCH and Asterisk; numbers above 127 are FreeSWITCH's own. The SIP status itself is never
-replaced by a mapped one: mapping loses information.
+The tables are data (`data/*.csv`). SIP to Q.850 follows RFC 3398, section 7.2.4.1, with the widely used values where it
+is silent. Names are those of FreeSWITCH and Asterisk; numbers above 127 are FreeSWITCH's own. The SIP status itself is
+never replaced by a mapped one: mapping loses information.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ def _token(name: str) -> str:
 
 
 _Q850: Final = {int(row["cause"]): row for row in _rows("q850.csv")}
-_TO_SIP: Final = {int(row["cause"]): int(row["sip_status"]) for row in _rows("q850_to_sip.csv")}
 
 
 def _by_status() -> tuple[dict[int, int], dict[int, int]]:
@@ -67,16 +65,6 @@ def q850_from_sip(status: int, rang: bool) -> int:
     answered elsewhere shows in what came with it.
     """
     return (_RANG if rang else _SILENT).get(status, 0)
-
-
-def sip_from_q850(cause: int) -> int:
-    """The SIP status a gateway answers for `cause`: 0 for 16, which ends a call without one.
-
-    500 where RFC 3398 names none.
-    """
-    if cause in (0, 16):
-        return 0
-    return _TO_SIP.get(cause, 500)
 
 
 def cause_from_code(code: int) -> int:

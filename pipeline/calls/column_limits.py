@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.instants import DAY_MS
 from schemas.call import Call
 
 _LONGEST_MS = 4_294_967_295  # 49 days: durations are unsigned 32-bit columns
-LONG_MS = _LONGEST_MS - 86_400_000  # only calls with events further apart than this can exceed it
+LONG_MS = _LONGEST_MS - DAY_MS  # only calls with events further apart than this can exceed it
 
 
 def fit(call: Call) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline import clock
 from pipeline.cli import trial
 from pipeline.cli.deck_options import (
     Bands,
@@ -181,13 +182,12 @@ def rerate(
 def _instant(option: str, text: str, tenant: str, *, end: bool) -> int:
     """A bound as ms. A date is a day in the tenant's zone, UTC for all tenants."""
     import datetime as dt
-    import time
 
     from pipeline.instants import instant
     from pipeline.warehouse.reference.directories import load
 
     if not text:
-        return time.time_ns() // 1_000_000
+        return clock.now_ms()
     try:
         if len(text) == len("2025-07-01"):
             day = dt.date.fromisoformat(text) + dt.timedelta(days=end)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.options import OutputOption
 from pipeline.output import Output
-
-if TYPE_CHECKING:
-    pass
 
 Data = Annotated[Path | None, typer.Option(help="Data directory; CDR_DATA, or ./data, when left out.")]
 

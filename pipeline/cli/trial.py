@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline import clock
 from pipeline.cli.deck_options import (
     Bands,
     Currency,
@@ -124,12 +125,11 @@ def _of_files(
 def _instant(text: str, zone: Any) -> int:
     """--at as ms: RFC 3339, or a wall-clock time of the tenant's zone."""
     import datetime as dt
-    import time
 
     from pipeline.instants import instant
 
     if not text:
-        return time.time_ns() // 1_000_000
+        return clock.now_ms()
     try:
         local = dt.datetime.fromisoformat(text)
         if local.tzinfo is None:

@@ -12,10 +12,11 @@ from aiokafka.errors import KafkaError
 from pipeline import kafka
 from pipeline.doctor import events as doctor_events
 from pipeline.doctor.finding import FAIL, OK, WARN, Check
+from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 
 LAG_WORTH_A_WORD = 100_000
-SHORT_RETENTION_MS = kafka.DAY_MS
+SHORT_RETENTION_MS = DAY_MS
 
 
 async def examine(settings: Settings) -> list[Check]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge
 
+from pipeline import clock
 from pipeline.ingest.open_legs import OpenLegs
 from pipeline.ingest.outbox import Outbox
 from pipeline.ingest.session import Lost, Refused, Session, Standing
@@ -154,4 +154,4 @@ def _restarted(before: Standing, now: Standing) -> bool:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

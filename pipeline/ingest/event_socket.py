@@ -15,6 +15,7 @@ from typing import Final
 
 import orjson
 
+from pipeline import clock
 from pipeline.ingest.nodes import Node
 from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
 from pipeline.sources.freeswitch.custom import SUBCLASSES
@@ -68,7 +69,7 @@ class EventSocket(Reader[Message]):
             raise Lost(f"the subscription is refused: {reply[:200]}")
         core = (await self._api("global_getvar core_uuid")).strip()
         uptime = (await self._api("uptime ms")).strip()
-        since = time.time_ns() // 1_000_000 - int(uptime) if uptime.isascii() and uptime.isdigit() else 0
+        since = clock.now_ms() - int(uptime) if uptime.isascii() and uptime.isdigit() else 0
         self.standing = Standing(core if re.fullmatch(r"[\w-]{8,64}", core) else "", since, await self._legs())
 
     async def _legs(self) -> frozenset[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from pipeline import clock
 from pipeline.ingest.bodies import Value
 from pipeline.kafka import TENANT_HEADER
 from pipeline.sources import canonical
@@ -64,7 +64,7 @@ class Intake:
 def events(values: Sequence[Value], tenant: str) -> Intake:
     """Call events, each made one of `tenant`, whatever it says; without an id, it gets one made of its content."""
     intake = Intake()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     kept: list[tuple[int, bytes]] = []
     refused: dict[int, list[Wrong]] = {}
     for line, value in values:
@@ -111,7 +111,7 @@ def raw(values: Sequence[Value], tenant: str, decode: RawDecoder, otherwise: str
     `otherwise`: the worker puts it among the dead letters, so that it can be mended and sent again."""
     intake = Intake()
     bodies = [value for _, value in values]
-    decoded = decode(bodies, tenant=tenant, now_ms=time.time_ns() // 1_000_000)
+    decoded = decode(bodies, tenant=tenant, now_ms=clock.now_ms())
     calls: dict[int, str] = {}
     for place, event in zip(decoded.origin, decoded.events, strict=True):
         calls.setdefault(place, event.call_id)

@@ -14,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from pipeline import clock
 from pipeline.ingest.nodes import Node
 from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
 from pipeline.sources.instants import instant
@@ -177,7 +178,7 @@ class Manager(Reader[Message]):
         if message.get("event") == "FullyBooted":
             uptime = message.get("uptime", "")
             if uptime.isascii() and uptime.isdigit():
-                self._since = time.time_ns() // 1_000_000 - int(uptime) * 1000
+                self._since = clock.now_ms() - int(uptime) * 1000
         elif "event" in message:
             self._early.append(message)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline import clock
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.bodies import Unreadable, Value, values
 from pipeline.sources.complaint import wrong
@@ -33,7 +33,7 @@ def validate(name: str, file: str, found: Validation, options: Options = DEFAULT
     """A row {line, pointer, problem, hint} for each thing that is wrong with the values of dialect `name` in `file`
     ("-": standard input); `found` counts along. Of a capture, `line` is the number of the packet. Raises Problem."""
     decode = source(name, options)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     numbered = iter(_packets(file) if name == "sip" else _values(file))
     while batch := list(islice(numbered, _BATCH)):
         decoded = decode([value for _, value in batch], now_ms=now_ms)

@@ -18,9 +18,10 @@ from typing import Final
 import aiohttp
 import structlog
 
+from pipeline import clock
 from pipeline.push import metrics, signing
 from pipeline.push.addresses import PublicResolver, Refused, check_url
-from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook, now_ms
+from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import QueryFailed, TooCostly, Unavailable
 
@@ -66,7 +67,7 @@ class Sender:
         if not idle:
             return
         due = await self._store.due(list(idle))
-        metrics.OVERDUE_SECONDS.set(max(0, now_ms() - min(due.values())) / 1000 if due else 0)
+        metrics.OVERDUE_SECONDS.set(max(0, clock.now_ms() - min(due.values())) / 1000 if due else 0)
         for id_ in due:
             self._tasks[id_] = asyncio.create_task(self._drain(idle[id_]))
 
@@ -139,7 +140,7 @@ class Sender:
             return replace(now, state=DEAD)
         metrics.ATTEMPTS.labels("retried").inc()
         wait_s = self._waits[attempts - 1] * random.uniform(1.0, 1.1)
-        return replace(now, next_at=now_ms() + int(wait_s * 1000))
+        return replace(now, next_at=clock.now_ms() + int(wait_s * 1000))
 
     async def post(self, webhook: Webhook, id_: str, body: bytes) -> tuple[int, str]:
         """Status (0: no answer) and what went wrong; "" for 2xx. What the receiver says is not read: it might be

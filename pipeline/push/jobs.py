@@ -18,10 +18,12 @@ import orjson
 import structlog
 from aiokafka.errors import KafkaError
 
+from pipeline import clock
+from pipeline.instants import DAY_MS
 from pipeline.jobs import AWAY_S, Beside, Found, Group
 from pipeline.push.delivery import Sender
 from pipeline.push.events import REPORT_READY, Message, Place, Told, message, message_id, news
-from pipeline.push.store import PushStore, Webhook, now_ms
+from pipeline.push.store import PushStore, Webhook
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from schemas.call import rfc3339
@@ -29,7 +31,7 @@ from schemas.call import rfc3339
 log = structlog.get_logger("cdr.push")
 
 _MOST_RECORDS: Final = 1_000
-_REPORTS_MS: Final = 7 * 86_400_000
+_REPORTS_MS: Final = 7 * DAY_MS
 
 
 def push_reader(settings: Settings) -> Reader:
@@ -124,7 +126,7 @@ class Jobs(Group):
         for webhook in mine:
             if REPORT_READY not in webhook.events:
                 continue
-            for row in await self._store.reports(webhook, max(webhook.created_at, now_ms() - _REPORTS_MS)):
+            for row in await self._store.reports(webhook, max(webhook.created_at, clock.now_ms() - _REPORTS_MS)):
                 data = {**row, "id": str(row["id"]), "report_id": str(row["report_id"]), "tenant": webhook.tenant}
                 body = {"type": REPORT_READY, "timestamp": row["completed_at"], "data": data}
                 id_ = message_id(webhook.tenant, data["id"], REPORT_READY)

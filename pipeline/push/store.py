@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline import clock
 from pipeline.instants import instant
 from pipeline.push.events import Message, Told
 from pipeline.warehouse.query.reader import Reader, Row
@@ -57,11 +58,6 @@ class Delivery:
     next_at: int = 0
     status: int = 0
     error: str = ""
-
-
-def now_ms() -> int:
-    """The wall clock, ms."""
-    return time.time_ns() // 1_000_000
 
 
 def new_id() -> str:
@@ -144,7 +140,7 @@ class PushStore:
         """Keep what was told. Only after the deliveries are kept."""
         if not told:
             return
-        at, version = rfc3339(now_ms()), time.time_ns()
+        at, version = rfc3339(clock.now_ms()), time.time_ns()
         await self._reader.insert(
             "webhook_call_rows",
             [
@@ -170,7 +166,7 @@ class PushStore:
         """Keep messages and to whom they go. Again the same changes nothing."""
         if not messages:
             return
-        now, seq = now_ms(), time.time_ns()
+        now, seq = clock.now_ms(), time.time_ns()
         for start in range(0, len(messages), _PAGE):  # bodies may be large
             await self._reader.insert(
                 "webhook_message_rows",
@@ -205,7 +201,7 @@ class PushStore:
             "SELECT webhook_id, toUnixTimestamp64Milli(min(next_at)) AS since FROM webhook_delivery_rows FINAL"
             " WHERE webhook_id IN {ids:Array(String)} AND state = 'waiting'"
             " AND next_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC') GROUP BY webhook_id",
-            {"ids": list(ids), "now": now_ms()},
+            {"ids": list(ids), "now": clock.now_ms()},
         )
         return {row["webhook_id"]: int(row["since"]) for row in rows}
 
@@ -216,7 +212,7 @@ class PushStore:
             "SELECT * FROM webhook_delivery_rows FINAL WHERE tenant = {tenant:String} AND webhook_id = {id:String}"
             " AND state = 'waiting' AND next_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')"
             f" ORDER BY seq LIMIT {_PAGE}",
-            {"tenant": webhook.tenant, "id": webhook.id, "now": now_ms()},
+            {"tenant": webhook.tenant, "id": webhook.id, "now": clock.now_ms()},
         )
         if not rows:
             return []
@@ -253,7 +249,7 @@ class PushStore:
 
     async def replay(self, delivery: Delivery) -> None:
         """Have a dead delivery sent again, from the first attempt on."""
-        await self.record([replace(delivery, state=WAITING, attempts=0, next_at=now_ms(), error="")])
+        await self.record([replace(delivery, state=WAITING, attempts=0, next_at=clock.now_ms(), error="")])
 
     async def reports(self, webhook: Webhook, first_ms: int) -> list[Row]:
         """Reports of the tenant that were completed since, and that this webhook was not told of."""
@@ -288,5 +284,5 @@ def _delivery(row: Row) -> Delivery:
 
 def _row(delivery: Delivery, version: int) -> dict[str, Any]:
     row = {name: getattr(delivery, name) for name in Delivery.__dataclass_fields__}
-    times = {"created_at": delivery.created_at, "next_at": delivery.next_at, "updated_at": now_ms()}
+    times = {"created_at": delivery.created_at, "next_at": delivery.next_at, "updated_at": clock.now_ms()}
     return row | {name: rfc3339(value) for name, value in times.items()} | {"version": version}

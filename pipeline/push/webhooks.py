@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
+from pipeline import clock
 from pipeline.errors import BadField
 from pipeline.push import signing
 from pipeline.push.addresses import check_url
 from pipeline.push.events import TEST, TYPES, Message, message_id
-from pipeline.push.store import PushStore, Webhook, new_id, now_ms
+from pipeline.push.store import PushStore, Webhook, new_id
 from pipeline.settings import Settings
 from schemas.call import rfc3339
 
@@ -30,7 +31,7 @@ async def made(settings: Settings, store: PushStore, tenant: str, url: Any, even
             raise BadField("secret", None, str(error)) from None
     if len(await store.listed(tenant)) >= MOST:
         raise BadField("url", url, f"is one too many: a tenant has {MOST} webhooks at most; delete one")
-    webhook = Webhook(tenant, new_id(), url, secret or signing.new_secret(), chosen, created_at=now_ms())
+    webhook = Webhook(tenant, new_id(), url, secret or signing.new_secret(), chosen, created_at=clock.now_ms())
     await store.save(webhook)
     return webhook
 
@@ -74,7 +75,7 @@ def checked_events(events: Any) -> tuple[str, ...]:
 
 def trial(webhook: Webhook) -> Message:
     """A message that only shows that it arrives."""
-    now = now_ms()
+    now = clock.now_ms()
     body = {"type": TEST, "timestamp": rfc3339(now), "data": {"tenant": webhook.tenant, "webhook": webhook.id}}
     id_ = message_id(webhook.tenant, webhook.id, TEST, str(now))
     return Message(webhook.tenant, id_, TEST, "", orjson.dumps(body))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
@@ -15,6 +14,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from pipeline import clock
 from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Away, Full, Sender
@@ -146,7 +146,7 @@ def router(settings: Settings) -> APIRouter:
         def read() -> Intake:
             if source == CANONICAL:
                 return intake.events(values, caller.tenant)
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = clock.now_ms()
             timed = [(line, stamped(source, value, now_ms)) for line, value in values]
             return intake.raw(timed, caller.tenant, decoders[source], f"ingest-{caller.tenant}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 
-import structlog
 import uvicorn
 
+from pipeline import logs
 from pipeline.errors import USAGE, Problem
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
@@ -18,15 +18,7 @@ _LONGEST_HEAD = 512 * 1024
 
 def serve(settings: Settings) -> None:
     """Serve until a signal ends it; requests under way finish within 5 s."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure(settings.log_level)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
@@ -40,6 +32,7 @@ def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=5,
             log_level=settings.log_level,
+            log_config=None,  # through the same door as every other process
         )
     )
     # uvicorn repeats the signal that ended it, when all is done: ending as told is success

@@ -15,11 +15,11 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from pipeline import kafka
+from pipeline import clock, kafka
 from pipeline.files import files_of
 from pipeline.instants import instant
 from pipeline.jobs import AWAY_S, Beside, Found, Group
-from pipeline.reports.runs import Runner, now_ms
+from pipeline.reports.runs import Runner
 from pipeline.reports.schedule import due
 from pipeline.reports.store import as_definition
 from pipeline.settings import Settings
@@ -117,7 +117,7 @@ class Jobs(Group):
 
     async def _look(self, producer: AIOKafkaProducer) -> None:
         """Produce a job for everything that is due, and for mails that are to be tried again."""
-        now = now_ms()
+        now = clock.now_ms()
         store = self._runner.store
         jobs: list[tuple[str, int, int]] = []
         for row in await store.scheduled():

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from pipeline import clock
 from pipeline.directory.model import Directory
 from pipeline.errors import DEPENDENCY, FAILED, USAGE, BadField, Problem
 from pipeline.instants import instant
@@ -16,7 +17,6 @@ from pipeline.reports.catalogue import ALL
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.ranges import CUSTOM, RANGES, Span, custom_end, span_of
 from pipeline.reports.render import render
-from pipeline.reports.runs import now_ms
 from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings
 from pipeline.warehouse.query.paging import Asked
@@ -57,7 +57,7 @@ def span_asked(range_: str, start: str, end: str, zone: str) -> Span:
         if moments[1] <= moments[0]:
             raise BadField("to", end, "is not after from; give a later time")
         custom = (moments[0], custom_end(moments[1]))
-    return span_of(range_, now_ms(), zone, custom)
+    return span_of(range_, clock.now_ms(), zone, custom)
 
 
 async def pieces(reader: Reader, directory: Directory, wish: Wish, span: Span) -> AsyncIterator[bytes]:
@@ -70,7 +70,7 @@ async def pieces(reader: Reader, directory: Directory, wish: Wish, span: Span) -
     if isinstance(given, dict):
         given |= wish.more
     report = await kind.build(Question(reader, directory, wish.type, span, kind.filter(given)))
-    async for piece in render(report, wish.form, name=wish.name, made_ms=now_ms()):
+    async for piece in render(report, wish.form, name=wish.name, made_ms=clock.now_ms()):
         yield piece
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pipeline.instants import DAY_MS
 from pipeline.reports.build import Question, in_order
 from pipeline.reports.queues import breach, count, report_of, stays
 from pipeline.reports.table import Column, Line, Report, label
@@ -17,7 +18,7 @@ from pipeline.warehouse.analytics.visits import RING_S
 from pipeline.warehouse.query.clauses import moment
 from pipeline.warehouse.query.conditions import Bindings
 
-_CALLBACK_MS: Final = 86_400_000
+_CALLBACK_MS: Final = DAY_MS
 _KEYS: Final = ("started_ms", "session", "at")
 # The last nine digits: the same number with and without country code or trunk prefix.
 SAME_NUMBER: Final = "right(replaceRegexpAll({}, '[^0-9]', ''), 9)"

@@ -12,14 +12,15 @@ import asyncio
 import hashlib
 import re
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from pipeline.clock import now_ms
 from pipeline.files import Files
+from pipeline.instants import DAY_MS
 from pipeline.reports import mail
 from pipeline.reports.blobs import blob_token
 from pipeline.reports.build import Question
@@ -49,11 +50,6 @@ log = structlog.get_logger("cdr.reports")
 
 # A report that ended so many workers is not begun again.
 MOST_ATTEMPTS: Final = 5
-
-
-def now_ms() -> int:
-    """The wall clock, ms."""
-    return time.time_ns() // 1_000_000
 
 
 class Runner:
@@ -185,7 +181,7 @@ class Runner:
         """Delete what is older than its retention; returns how many."""
         if not self._settings.report_retention_days:
             return 0
-        expired = await self.store.expired(self._clock() - self._settings.report_retention_days * 86_400_000)
+        expired = await self.store.expired(self._clock() - self._settings.report_retention_days * DAY_MS)
         for run in expired:
             await destroy(self.store, self._files, run)
         return len(expired)

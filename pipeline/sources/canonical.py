@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.instants import DAY_MS
 from pipeline.sources.cloud_events import unwrapped
 from pipeline.sources.contract import DEFAULTS, Decoded, Options, Rejected, latest
 from schemas.event import EARLIEST_MS, Event
@@ -49,7 +50,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
         at = event.at
         if at.__class__ is not int:
             since: dt.timedelta = at - _EPOCH  # type: ignore[assignment,operator]
-            event.at = at = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+            event.at = at = since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
         if not EARLIEST_MS <= at <= until or (b"\\" in payload and _unprintable(event)):
             late.append(place)
         elif not event.event_id:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from pipeline.instants import DAY_MS
 from schemas.event import Event
 
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later than any call, whatever a clock says
-FUTURE_MS: Final = 86_400_000  # how far the clock of a node may run ahead
+FUTURE_MS: Final = DAY_MS  # how far the clock of a node may run ahead
 
 
 class Malformed(ValueError):

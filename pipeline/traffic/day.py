@@ -14,13 +14,13 @@ from typing import Final
 import msgspec
 
 from pipeline.errors import USAGE, Problem
+from pipeline.instants import DAY_MS
 from pipeline.traffic.company import Outside
 from pipeline.traffic.scenarios import SCENARIOS, WEIGHTS
 from pipeline.traffic.scene import Scene
 from schemas.event import Event
 
 DAY: Final = "day"
-DAY_MS: Final = 86_400_000
 CALLS_A_DAY: Final = 600
 
 # Share of the day's calls in each hour, UTC: office hours with a dip at lunch.

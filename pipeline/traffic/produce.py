@@ -7,7 +7,6 @@ import contextlib
 import heapq
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline import kafka
+from pipeline import clock, kafka
 from pipeline.errors import FAILED, USAGE, Problem
+from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 from pipeline.traffic import day
 from schemas.contract import explain
@@ -49,20 +49,15 @@ def record(event: Event) -> Record:
     return event.call_id, msgspec.json.encode(event)
 
 
-def now_ms() -> int:
-    """The wall clock, ms."""
-    return time.time_ns() // 1_000_000
-
-
 def simulated(simulation: Simulation) -> Iterator[Record]:
     """All events of a simulation that does not wait: calls that began in the past and end by now."""
     assert simulation.calls is not None
     calls = simulation.calls
     if simulation.scenario == day.DAY:
-        midnight = now_ms() // day.DAY_MS * day.DAY_MS - day.DAY_MS
+        midnight = clock.now_ms() // DAY_MS * DAY_MS - DAY_MS
         everything = iter(day.day(simulation.seed, midnight, calls, tenant=simulation.tenant))
     else:
-        start = now_ms() - int(calls / simulation.rate * 1000) - 3_600_000
+        start = clock.now_ms() - int(calls / simulation.rate * 1000) - 3_600_000
         rate, scenario = simulation.rate, simulation.scenario
         everything = day.series(simulation.seed, start, rate, scenario, calls, tenant=simulation.tenant)
     for events in everything:
@@ -74,7 +69,7 @@ async def as_time_passes(simulation: Simulation, stop: asyncio.Event) -> AsyncIt
 
     When `stop` is set, the simulated PBX shuts down: it hangs up every leg, so that no call stays open.
     """
-    begun = now_ms()
+    begun = clock.now_ms()
     if simulation.scenario == day.DAY and simulation.calls is None:
         for event in day.before(simulation.seed, begun, tenant=simulation.tenant):
             yield record(event)
@@ -90,11 +85,11 @@ async def as_time_passes(simulation: Simulation, stop: asyncio.Event) -> AsyncIt
                 heapq.heappush(waiting, (event.at, event.call_id, event.seq, event))
             following = next(calls, None)
         at, _, _, event = heapq.heappop(waiting)
-        if (delay := (at - now_ms()) / 1000) > 0:
+        if (delay := (at - clock.now_ms()) / 1000) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
         if stop.is_set():
-            for end in day.shut_down(alive.values(), now_ms()):
+            for end in day.shut_down(alive.values(), clock.now_ms()):
                 yield record(end)
             return
         if event.type == "ended":
@@ -193,7 +188,7 @@ def check(simulation: Simulation) -> None:
     """Problem when the simulation cannot be."""
     if simulation.rate <= 0:
         raise Problem(f"--rate {simulation.rate:g} is not above 0.", hint="Give calls per second.", code=USAGE)
-    day.call(simulation.seed, 0, day.DAY_MS, simulation.scenario)
+    day.call(simulation.seed, 0, DAY_MS, simulation.scenario)
 
 
 def run(settings: Settings, simulation: Simulation | None, file: IO[bytes] | None, topic: str) -> tuple[int, int]:

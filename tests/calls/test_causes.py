@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.causes import cause_from_code, cause_from_name, q850_from_sip, q850_name, sip_from_q850
+from pipeline.calls.causes import cause_from_code, cause_from_name, q850_from_sip, q850_name
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,6 @@ from pipeline.calls.causes import cause_from_code, cause_from_name, q850_from_si
 )
 def test_the_cause_of_a_status(status: int, rang: bool, cause: int) -> None:
     assert q850_from_sip(status, rang) == cause
-
-
-@pytest.mark.parametrize(
-    ("cause", "status"), [(1, 404), (16, 0), (0, 0), (17, 486), (19, 480), (21, 403), (34, 503), (102, 504), (99, 500)]
-)
-def test_the_status_of_a_cause(cause: int, status: int) -> None:
-    assert sip_from_q850(cause) == status
 
 
 @pytest.mark.parametrize(
@@ -95,12 +88,6 @@ def test_every_final_status_has_a_cause_with_a_name(status: int, rang: bool) -> 
 
 
 @settings(deadline=None)
-@given(st.integers(1, 127))
-def test_every_cause_but_normal_clearing_has_a_status(cause: int) -> None:
-    assert (sip_from_q850(cause) == 0) == (cause == 16)
-
-
-@settings(deadline=None)
 @given(st.text())
 def test_any_name_has_an_answer(name: str) -> None:
     assert 0 <= cause_from_name(name) <= 127
@@ -123,4 +110,3 @@ def test_every_cause_of_freeswitch_by_name_and_number(told: str) -> None:
 def test_every_cause_of_asterisk_and_every_phrase_by_name(name: str) -> None:
     cause = cause_from_name(name)
     assert 1 <= cause <= 127
-    assert cause == 16 or 400 <= sip_from_q850(cause) <= 699

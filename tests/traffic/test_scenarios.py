@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
+from pipeline.instants import DAY_MS
 from pipeline.traffic import day
 from pipeline.traffic.scenarios import SCENARIOS, WEIGHTS
 from schemas.contract import explain
@@ -57,14 +58,14 @@ def test_same_seed_same_events() -> None:
 
 
 def test_a_weekend_has_fewer_calls_unless_told_how_many() -> None:
-    friday, saturday = 15 * day.DAY_MS, 16 * day.DAY_MS  # 1970-01-16 was a Friday
+    friday, saturday = 15 * DAY_MS, 16 * DAY_MS  # 1970-01-16 was a Friday
     assert len(day.day(1, saturday)) < len(day.day(1, friday)) / 5
     assert len(day.day(1, saturday, 20)) == 20
 
 
 def test_office_hours_and_lunch() -> None:
-    tuesday = 20_000 * day.DAY_MS // 7 * 7
-    calls = day.day(1, tuesday - tuesday % day.DAY_MS, 3000)
+    tuesday = 20_000 * DAY_MS // 7 * 7
+    calls = day.day(1, tuesday - tuesday % DAY_MS, 3000)
     by_hour = [0] * 24
     for events in calls:
         by_hour[int(events[0].at) // 3_600_000 % 24] += 1
@@ -73,7 +74,7 @@ def test_office_hours_and_lunch() -> None:
 
 
 def test_callers_repeat() -> None:
-    callers = [event.caller for events in day.day(1, day.DAY_MS, 500) for event in events if event.caller is not None]
+    callers = [event.caller for events in day.day(1, DAY_MS, 500) for event in events if event.caller is not None]
     numbers = [caller.number for caller in callers if not isinstance(caller, str) and caller.number.startswith("+")]
     assert len(set(numbers)) < len(numbers) / 2
 

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from pipeline.instants import DAY_MS
 from pipeline.query.access.logins import Logins
 from pipeline.query.access.oidc import Oidc
 from pipeline.query.access.ttl_cache import Memory
@@ -38,7 +39,7 @@ _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
 _LONGEST_BASIC: Final = 4096
 _LOOK_S: Final = 1.0  # how often a stream asks whether its token is still good
 _CLOSING: Final[set[asyncio.Future[None]]] = set()
-_ENDED_MS: Final = 400 * 86_400_000
+_ENDED_MS: Final = 400 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

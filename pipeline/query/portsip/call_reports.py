@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
+from pipeline import clock
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer
 from pipeline.query.http.bodies import json_value
@@ -24,7 +25,6 @@ from pipeline.query.portsip.rows import parse_id
 from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
 from pipeline.reports.definition import parse as parse_definition
-from pipeline.reports.runs import now_ms
 from pipeline.reports.store import DEFINITION, new_id
 from schemas.call import rfc3339
 
@@ -91,7 +91,7 @@ async def create_call_report(request: Request, caller: Manager) -> Response:
     """A report without `cron_expr` runs at once."""
     writer(caller)
     no_options(request)
-    now = now_ms()
+    now = clock.now_ms()
     fields = parse_definition(await json_value(request), PORTSIP_FILTERS)
     definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
     await store_of(request).save(definition)
@@ -136,7 +136,7 @@ async def update_call_report(request: Request, caller: Manager, id: Id) -> Respo
     no_options(request)
     known, _, _ = await _found(request, caller, parse_id(id, "Call report"))
     fields = parse_definition(await json_value(request), PORTSIP_FILTERS, known)
-    now = max(now_ms(), known.requested_at + 1)
+    now = max(clock.now_ms(), known.requested_at + 1)
     await store_of(request).save(Definition(tenant=caller.tenant, id=known.id, requested_at=now, **fields))
     return Response(status_code=200)
 

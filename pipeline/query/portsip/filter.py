@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline.errors import shortened
-from pipeline.instants import instant
+from pipeline.instants import DAY_MS, instant
 from pipeline.query.http.problems import invalid
 from pipeline.query.portsip.ids import plain_id
 from pipeline.warehouse.query.clauses import Order
@@ -50,7 +50,7 @@ _BARE: Final = re.compile(r"[+-]?\d[\w.:+-]*|[+-]\d+", re.ASCII)
 _COMPARISONS: Final = ("eq", "ne", "gt", "ge", "lt", "le")
 _MOST_TOKENS = 1000
 _DEEPEST = 50
-_LONGEST_SPAN_MS: Final = (5 * 365 + 2) * 86_400_000  # with the leap days that five years may have
+_LONGEST_SPAN_MS: Final = (5 * 365 + 2) * DAY_MS  # with the leap days that five years may have
 
 Properties = Mapping[str, Column]
 

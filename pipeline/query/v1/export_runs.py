@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from pipeline.clock import now_ms
 from pipeline.files import Files
 from pipeline.warehouse.query.listing import Listing, count_of, stream_of
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
@@ -147,7 +148,3 @@ async def _pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             held, size = [], 0
     if held:
         yield b"".join(held)
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)

@@ -14,13 +14,15 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
+from pipeline import clock
 from pipeline.files import Files
+from pipeline.instants import DAY_MS
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
-from pipeline.query.v1.export_runs import ExportRuns, file_of, now_ms
+from pipeline.query.v1.export_runs import ExportRuns, file_of
 from pipeline.query.v1.fields import Look
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked
@@ -138,12 +140,12 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
                 headers={"Retry-After": "10"},
             )
         settings: Settings = request.app.state.settings
-        now = now_ms()
+        now = clock.now_ms()
         export = Export(
             tenant=caller.tenant, id=id_, name=caller.name, extension="" if caller.sees_all else caller.extension,
             masked=int(is_masked(request, caller)), question=orjson.dumps(body).decode(), state="pending", rows=0,
             bytes=0, sha256="", problem="", created_at=now, seen_at=now,
-            expires_at=now + settings.export_days * 86_400_000,
+            expires_at=now + settings.export_days * DAY_MS,
         )  # fmt: skip
         export = await save(reader, export)
         runs.begin(export, listing, form.written, form.ending)
@@ -157,7 +159,7 @@ async def list_exports(request: Request, caller: Authenticated) -> Response:
     """The tenant's exports, newest first; a user's own."""
     no_options(request)
     found = [each for each in await of_tenant(reader_of(request), caller.tenant) if _sees(caller, each)]
-    body = {"data": [_state(request, each) for each in found if each.expires_at > now_ms()]}
+    body = {"data": [_state(request, each) for each in found if each.expires_at > clock.now_ms()]}
     return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -272,7 +274,7 @@ def form_of(export: Export) -> Format:
 async def _found(request: Request, caller: Caller, id_: str, *, going_on: bool = True) -> Export:
     """The export of this id; one that nobody works on any more is begun again."""
     export = await find(reader_of(request), caller.tenant, id_[:64])
-    if export is None or not _sees(caller, export) or export.expires_at < now_ms():
+    if export is None or not _sees(caller, export) or export.expires_at < clock.now_ms():
         raise not_found(f"There is no export {id_[:64]!r}.")
     if export.masked == 0 and is_masked(request, caller):
         raise RequestProblem(403, "forbidden", "The export holds numbers in full; the token lacks numbers:clear.")

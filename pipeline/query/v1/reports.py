@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response, StreamingResponse
 
+from pipeline import clock
 from pipeline.files import Files
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer
@@ -27,7 +28,7 @@ from pipeline.reports.jobs import report_reader
 from pipeline.reports.once import Wish, pieces, span_asked
 from pipeline.reports.ranges import RANGES
 from pipeline.reports.render import MEDIA_TYPES
-from pipeline.reports.runs import file_name, now_ms
+from pipeline.reports.runs import file_name
 from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id
 from pipeline.settings import Settings
@@ -103,7 +104,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         body = await json_value(request)
         if isinstance(body, dict):
             body = {"email": "", "filter": {}, "format": "HTML"} | body
-        now = now_ms()
+        now = clock.now_ms()
         fields = parse_definition(body, ALL_FILTERS)
         definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
         await store_of(request).save(definition)
@@ -197,5 +198,5 @@ def _schedule(row: Row, zone: str) -> dict[str, Any]:
         "id": str(row["id"]),
         **{name: row[name] for name in names},
         "reason": row["reason"] or None,
-        "next_run_at": rfc3339(next_due(cron, zone, now_ms())) if cron else None,
+        "next_run_at": rfc3339(next_due(cron, zone, clock.now_ms())) if cron else None,
     }

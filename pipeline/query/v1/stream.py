@@ -16,6 +16,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from pipeline.instants import DAY_MS
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
@@ -40,7 +41,7 @@ _RETRY_MS: Final = 2_000
 _MOST_CHANGES: Final = 200
 _MOST_OPEN: Final = 10_000
 # How far back a call in progress may have begun.
-_OLDEST_OPEN_MS: Final = 7 * 86_400_000
+_OLDEST_OPEN_MS: Final = 7 * DAY_MS
 _EARLIEST_MS: Final = 1_000_000_000_000
 
 router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependencies=[DOCUMENTED])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.analytics.calendar import MOST_BUCKETS, Bucket, Stretch, runs, stretches_of
 from pipeline.warehouse.query.clauses import EARLIEST_MS, Source, between, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
@@ -22,7 +23,7 @@ __all__ = ["Bucket", "Groups", "Measure", "aggregate"]
 
 MOST_ROWS: Final = 100_000
 # How long a call may last and still be found in a window that begins when it is under way.
-_LONGEST_MS: Final = 31 * 86_400_000
+_LONGEST_MS: Final = 31 * DAY_MS
 
 # What a group without rows has, by kind of measure; everything else is unknown.
 _NOTHING: Final[dict[str, Any]] = {"count": 0, "sum": 0, "ms": 0, "erlangs": 0.0, "money": "0"}

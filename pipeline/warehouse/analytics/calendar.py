@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.expressions import BadExpression
 
 MOST_BUCKETS: Final = 10_000
@@ -26,7 +26,6 @@ STEPS: Final = (*_MINUTES, "day", "week", *_MONTHS)
 _NAME: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", re.ASCII)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS: Final = dt.timedelta(milliseconds=1)
-_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def offsets(zone: ZoneInfo, first_ms: int, end_ms: int) -> list[tuple[int, int]]
     found = [(first_ms, _offset(zone, first_ms))]
     at = first_ms
     while at < end_ms:
-        following = min(at + 7 * _DAY_MS, end_ms)
+        following = min(at + 7 * DAY_MS, end_ms)
         if _offset(zone, following) != found[-1][1]:
             change = _change(zone, at, following)
             found.append((change, _offset(zone, change)))
@@ -111,11 +110,6 @@ def runs(starts: Sequence[int]) -> list[tuple[int, int, int]]:
                 continue
         found.append((start, 1, 1))
     return found
-
-
-def index_of(stretches: Sequence[Stretch], ms: int) -> int:
-    """Position of the stretch that holds this instant."""
-    return bisect_right(stretches, ms, key=lambda stretch: stretch.first_ms) - 1
 
 
 def _offset(zone: ZoneInfo, ms: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
@@ -18,7 +19,7 @@ from pipeline.warehouse.query.reader import Reader
 Groups = Mapping[str, Sequence[str]]  # number of a ring group → numbers of its members
 
 # A call belongs to the time in which it ended; it may have begun so much earlier.
-LONGEST_CALL_MS: Final = 7 * 86_400_000
+LONGEST_CALL_MS: Final = 7 * DAY_MS
 _CUT_MS: Final = 60_000
 _VISIT: Final = (
     "Array(Tuple(queue String, number String, joined_at Int64, left_at Nullable(Int64), reason String,"

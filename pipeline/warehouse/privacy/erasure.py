@@ -10,7 +10,6 @@ import datetime as dt
 import hashlib
 import hmac
 import secrets
-import time
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -18,7 +17,9 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from pipeline import clock
 from pipeline.errors import USAGE, Problem
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.conditions import TERMS
 from pipeline.warehouse.storage.archive import CallKey, slices
 from schemas.call import rfc3339
@@ -43,7 +44,7 @@ _CALL_NUMBERS: Final = (
 _LOG_NUMBERS: Final = ("number", "caller_number", "did", "outbound_caller_id")
 _FOR_ALL: Final = "({tenant:String} = '' OR tenant = {tenant:String}) AND "
 # As long as a topic of ours keeps what could bring a call back, and a day.
-_WATCHED_MS: Final = 8 * 86_400_000
+_WATCHED_MS: Final = 8 * DAY_MS
 
 
 @dataclass(slots=True)
@@ -170,7 +171,7 @@ def erase(
 
 def erase_again(client: Client) -> int:
     """Erase what has come back of calls that were erased; returns how many rows."""
-    since = time.time_ns() // 1_000_000 - _WATCHED_MS
+    since = clock.now_ms() - _WATCHED_MS
     found = client.query(
         "SELECT tenant, call_id FROM erased_call_rows FINAL"
         " WHERE erased_at > fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
@@ -189,7 +190,7 @@ def erasures(client: Client) -> list[dict[str, Any]]:
 
 def _note(client: Client, calls: Collection[CallKey]) -> None:
     """Say that they are erased, to the workers and to those who follow the changes of calls."""
-    now = rfc3339(time.time_ns() // 1_000_000)
+    now = rfc3339(clock.now_ms())
     for ids in slices(sorted(calls)):
         client.command(
             "INSERT INTO erased_call_rows SELECT each.1, each.2, parseDateTime64BestEffort({now:String}, 3, 'UTC')"

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from pipeline.instants import instant
+from pipeline.instants import DAY_MS, instant
 from pipeline.warehouse.query.callers import had_part
 from pipeline.warehouse.query.expressions import (
     All,
@@ -151,11 +151,13 @@ def part_of(sql: str, text: str, bindings: Bindings) -> str:
     return f"{same}({sql}, {bindings.bind(text, 'String')}) > 0"
 
 
-# As the index `terms_filter` has them: the same expression, or it is of no use.
-TERMS: Final = (
-    "[caller_number, callee_number, requested, destination, answered_by, did, outbound_caller_id, caller_name,"
-    " callee_name]"
+# What `call_term_rows` and the index `terms_filter` are made of (migration 0013), in its order: ClickHouse uses the
+# index for the same expression only.
+TERM_COLUMNS: Final = (
+    *("caller_number", "callee_number", "requested", "destination", "answered_by", "did", "outbound_caller_id"),
+    *("caller_name", "callee_name"),
 )
+TERMS: Final = f"[{', '.join(TERM_COLUMNS)}]"
 
 
 def _within(node: Within, bindings: Bindings) -> str:
@@ -216,7 +218,7 @@ def _involving(node: Involving, bindings: Bindings) -> str:
 
 
 # A call's last target is tried no later than this after its start.
-_LONGEST_CALL_MS: Final = 31 * 86_400_000
+_LONGEST_CALL_MS: Final = 31 * DAY_MS
 
 
 def _times(first_ms: int | None, end_ms: int | None, bindings: Bindings) -> str:

@@ -15,9 +15,10 @@ from operator import xor
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import Source, between
 from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.paging import DAY_MS, Window, window
+from pipeline.warehouse.query.paging import Window, window
 from pipeline.warehouse.query.reader import QueryFailed, Reader
 
 _QUESTIONS: Final = 256  # of so many questions the counts are remembered

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import EARLIEST_MS, Place, Source, between, by_keys, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node, between_times
-from pipeline.warehouse.query.paging import DAY_MS, stretches
+from pipeline.warehouse.query.paging import stretches
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.span import span_of
 from pipeline.warehouse.query.terms import is_narrow, narrowed

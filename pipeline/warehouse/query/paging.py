@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import Order
 from pipeline.warehouse.query.expressions import EVERYTHING, Node
-
-DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.instants import instant
+from pipeline.instants import DAY_MS, instant
 from pipeline.warehouse.query import columns
 from pipeline.warehouse.query.clauses import (
     CALL_LOGS,
@@ -33,7 +33,7 @@ from pipeline.warehouse.query.clauses import (
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.counts import counted, place, remembered
 from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, between_times
-from pipeline.warehouse.query.paging import DAY_MS, stretches
+from pipeline.warehouse.query.paging import stretches
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.span import span_of
 from pipeline.warehouse.query.terms import narrowed

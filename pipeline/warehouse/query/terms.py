@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.warehouse.query.clauses import Source
-from pipeline.warehouse.query.conditions import Bindings, part_of
+from pipeline.warehouse.query.conditions import TERM_COLUMNS, Bindings, part_of
 from pipeline.warehouse.query.expressions import (
     NOTHING,
     All,
@@ -29,13 +29,6 @@ from pipeline.warehouse.query.expressions import (
 from pipeline.warehouse.query.reader import Reader
 from schemas.call import snowflake_ms
 
-# The columns that `call_term_rows` and the index `terms_filter` are made of (migration 0013).
-COLUMNS: Final = frozenset(
-    (
-        *("caller_number", "callee_number", "requested", "destination", "answered_by", "did", "outbound_caller_id"),
-        *("caller_name", "callee_name"),
-    )
-)
 _MOST_TERMS: Final = 256  # more would be in most stretches
 _MOST_ROWS: Final = 4 * _MOST_TERMS  # the same term in several months
 # Fewer digits are in too many numbers, and short whole ones are extensions, which every stretch has.
@@ -103,7 +96,7 @@ def _clues(node: Node) -> list[_Clue] | None:
 
 
 def _searched(columns: Iterable[Column]) -> bool:
-    return all(column.sql in COLUMNS and not column.words for column in columns)
+    return all(column.sql in TERM_COLUMNS and not column.words for column in columns)
 
 
 def _tells(text: str) -> bool:

@@ -88,20 +88,6 @@ def load_entries(client: Client, tenant: str) -> dict[Key, Entry]:
     return _decoded({kind: bodies for kind, bodies, _ in rows})
 
 
-def load_all(client: Client) -> dict[str, Directory]:
-    """Every tenant's directory as it is now, by tenant."""
-    rows = client.query(
-        "SELECT tenant, kind, groupArray(body), max(version) FROM directory_rows FINAL"
-        " WHERE deleted = 0 GROUP BY tenant, kind"
-    ).result_rows
-    found: dict[str, dict[str, list[str]]] = {}
-    versions: dict[str, int] = {}
-    for tenant, kind, bodies, version in rows:
-        found.setdefault(tenant, {})[kind] = bodies
-        versions[tenant] = max(versions.get(tenant, 0), int(version))
-    return {tenant: _built(tenant, kinds, versions[tenant]) for tenant, kinds in found.items()}
-
-
 def tenants(client: Client) -> list[str]:
     """The tenants that have a directory."""
     rows = client.query("SELECT DISTINCT tenant FROM directory_rows FINAL WHERE deleted = 0 ORDER BY tenant")

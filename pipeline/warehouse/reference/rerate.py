@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 from clickhouse_connect.driver.client import Client
 
-from pipeline.instants import instant
+from pipeline.instants import DAY_MS, instant
 from pipeline.rating.calls import clear, price
 from pipeline.rating.rating import decoded
 from pipeline.rating.tariffs import Order, Tariffs
@@ -29,7 +29,6 @@ from schemas.call import RERATED_BITS, Call, CallLog
 # Longer than a worker may not know of an order, and a batch in flight takes.
 SETTLE_S: Final = 1.5
 _ROUNDS: Final = (1 << RERATED_BITS) - 1  # that fit into a version
-_DAY_MS: Final = 86_400_000
 _AT_ONCE: Final = 10_000
 
 Publish = Callable[[Sequence[Call]], None]
@@ -141,9 +140,9 @@ def _rows(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[str
 
 def _calls(client: Client, tenant: str, first_ms: int, end_ms: int, tariffs: Tariffs) -> Iterator[list[Call]]:
     """The calls in question with their logs; a day's at a time, in portions."""
-    parameters = {"tenant": tenant, "first": first_ms, "end": end_ms, "day": _DAY_MS}
+    parameters = {"tenant": tenant, "first": first_ms, "end": end_ms, "day": DAY_MS}
     for (day,) in client.query(_DAYS, parameters=parameters).result_rows:
-        begin, end = max(first_ms, day * _DAY_MS), min(end_ms, (day + 1) * _DAY_MS)
+        begin, end = max(first_ms, day * DAY_MS), min(end_ms, (day + 1) * DAY_MS)
         asked = {"tenant": tenant, "first": begin, "end": end, "directions": _billed(tariffs), "limit": _AT_ONCE}
         place: dict[str, Any] = {"after": "", "since": 0, "id": 0}
         while portion := _rows(client, _CALLS, asked | place):

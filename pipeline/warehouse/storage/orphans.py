@@ -15,12 +15,13 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from pipeline.calls.id_reuse import NEAR_MS
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.storage import rows, writer
 from pipeline.warehouse.storage.archive import CallKey, slices
 from schemas.call import RERATED_BITS
 
 # Rows of a call start at most so far from what is known of it.
-_MARGIN_MS = 86_400_000
+_MARGIN_MS = DAY_MS
 # Calls of one id lie at least so far apart, less what a clock may be wrong by.
 _APART_MS = NEAR_MS - 3_600_000
 _Word = tuple[int, int, int]  # when the call of a row began, when it was last heard of, ms; version

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipeline import clock
 from pipeline.errors import USAGE, Problem
-from pipeline.instants import instant
+from pipeline.instants import DAY_MS, instant
 from pipeline.warehouse.storage.archive import CallKey
 
 _AT = "at >= fromUnixTimestamp64Milli({first:Int64}) AND at < fromUnixTimestamp64Milli({end:Int64})"
 _STARTED = _AT.replace("at ", "started_at ")
-_DAY_MS = 86_400_000
 BEGINNING: CallKey = ("", "")
 
 
@@ -45,7 +44,7 @@ def period(first: str, end: str, tenant: str = "") -> Period:
     """A period as the command line gives it: RFC 3339 times or dates (UTC); an empty `end` is now.
     Raises `Problem` when they are no period."""
     begins = _moment("--from", first)
-    ends = _moment("--to", end) if end else time.time_ns() // 1_000_000 + 1
+    ends = _moment("--to", end) if end else clock.now_ms() + 1
     if begins >= ends:
         raise Problem(f"--from {first} is not before --to {end or 'now'}.", hint="Swap them.", code=USAGE)
     return Period(begins, ends, tenant)
@@ -91,7 +90,7 @@ def without_events(client: Client, of: Period) -> list[CallKey]:
     )
     days = f"SELECT DISTINCT toUnixTimestamp64Milli(started_at) DIV 86400000 AS day FROM {of._rows()} ORDER BY day"
     for (number,) in client.query(days, parameters=of.parameters).result_rows:
-        first = max(int(number) * _DAY_MS, of.first_ms)
-        day = Period(first, min((int(number) + 1) * _DAY_MS, of.end_ms), of.tenant)
+        first = max(int(number) * DAY_MS, of.first_ms)
+        day = Period(first, min((int(number) + 1) * DAY_MS, of.end_ms), of.tenant)
         found += [(tenant, call_id) for tenant, call_id in client.query(query, day.parameters).result_rows]
     return found

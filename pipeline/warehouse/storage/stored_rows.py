@@ -7,12 +7,13 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.storage import rows
 from pipeline.warehouse.storage.archive import CallKey, slices
 
 Row = dict[str, Any]  # column → value; times in ms
 # A row whose start lies further than this from all its call's events is not looked for.
-MARGIN_MS = 86_400_000
+MARGIN_MS = DAY_MS
 
 _BETWEEN = (
     "started_at >= fromUnixTimestamp64Milli({first:Int64}) AND started_at <= fromUnixTimestamp64Milli({last:Int64})"

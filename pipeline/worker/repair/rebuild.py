@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from pipeline import clock
 from pipeline.calls import fold
 from pipeline.output import progress_bar
 from pipeline.settings import Settings
@@ -60,7 +61,7 @@ class _Rebuild:
     def __init__(self, settings: Settings, of: Period, kind: str, only: Only | None) -> None:
         self._settings, self._period, self._kind, self._only = settings, of, kind, only
         self._outcome = Outcome()
-        self._begun_ms = time.time_ns() // 1_000_000
+        self._begun_ms = clock.now_ms()
         self._after: CallKey = BEGINNING
         self._doubtful = Doubtful()
 

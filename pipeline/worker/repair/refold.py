@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import msgspec
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from pipeline import clock
 from pipeline.calls.grouping import group as group_events
 from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS
@@ -151,7 +151,7 @@ def refold(client: Client, settings: Settings, tariffs: Tariffs, of: Collection[
     first, last = (min(moments), max(moments)) if moments else (0, 0)
     calls = _by_call(stored_rows.calls(client, wanted, first, last))
     logs = _by_call(stored_rows.logs(client, wanted, first, last))
-    silent_before = time.time_ns() // 1_000_000 - int(settings.open_limit_s * 1000)
+    silent_before = clock.now_ms() - int(settings.open_limit_s * 1000)
     for tenant, ids in groups:
         keys = [(tenant, call_id) for call_id in ids]
         stored = [known[key] for key in keys if key in known]
@@ -215,7 +215,7 @@ def without_archive(client: Client, of: Iterable[CallKey], first_ms: int, end_ms
 
 def too_old(group: Refolded, settings: Settings) -> bool:
     """Whether retention may have dropped the call's rows or a part of its events."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     moments = [row["started_at"] for row in group.calls] + ([group.call.started_at] if group.call is not None else [])
     days = [limit for limit in (settings.retention_days, settings.archive_retention_days) if limit]
     return bool(moments and days) and min(moments) < now_ms - (min(days) - 1) * _DAY_MS

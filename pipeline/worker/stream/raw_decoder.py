@@ -7,12 +7,12 @@ done again after a crash gives the same event ids, so nothing counts twice.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import msgspec
 
+from pipeline import clock
 from pipeline.kafka import TENANT_HEADER
 from pipeline.settings import Settings
 from pipeline.sources.contract import RawDecoder
@@ -107,7 +107,7 @@ class RawSource:
         dead: list[DeadLetter],
     ) -> None:
         values = [record.value or b"" for record in records]
-        decoded = self._decode(values, tenant=tenant, now_ms=time.time_ns() // 1_000_000)
+        decoded = self._decode(values, tenant=tenant, now_ms=clock.now_ms())
         events += [(event.call_id.encode(), _encode(event)) for event in decoded.events]
         origin += [records[place] for place in decoded.origin]
         dead += [dead_letter(chunk, records[rejected.index], rejected.reason) for rejected in decoded.rejected]

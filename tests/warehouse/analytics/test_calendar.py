@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pipeline.warehouse.analytics.calendar import (
     STEPS,
     Bucket,
-    index_of,
     local_text,
     offsets,
     runs,
@@ -77,7 +76,7 @@ def test_stretches_cover_the_window_and_begin_on_the_calendar(
     assert all(each.end_ms == after.first_ms for each, after in itertools.pairwise(found))
     assert all(each.first_ms < each.end_ms for each in found)
     at = first + inside % width
-    held = found[index_of(found, at)]
+    held = next(each for each in found if at < each.end_ms)
     assert held.first_ms <= at < held.end_ms
     # the same clock-reading, cut to the step, at both ends of what a stretch holds
     assert _label(step, zone, at) == _label(step, zone, held.end_ms - 1) == _label(step, zone, held.first_ms)

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.query.paging import DAY_MS, stretches, window
+from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.paging import stretches, window
 
 DAYS = st.dictionaries(st.integers(0, 400), st.integers(1, 5), max_size=30)
 

@@ -24,7 +24,7 @@ from pipeline.directory.model import (
     kind_of,
 )
 from pipeline.warehouse.query.reader import Reader
-from pipeline.warehouse.reference.directories import Directories, load, load_all, load_entries, save, tenants
+from pipeline.warehouse.reference.directories import Directories, load, load_entries, save, tenants
 from tests.servers import ClickHouseServer
 
 ENTRIES: list[Entry] = [
@@ -71,7 +71,6 @@ def test_what_was_saved_is_read(client: Any) -> None:
     assert directory.dial_plan == DialPlan(country="GB", area_code="20")
     assert [directory.account_of(*pair) for pair in (("101", ""), ("102", "carrier-a"), ("9", "carrier-a"), ("", ""))] \
         == ["A-2", "A-3", "A-4", "A-1"]  # fmt: skip
-    assert load_all(client) == {"acme": directory}
     assert tenants(client) == ["acme"]
 
 
