@@ -21,11 +21,11 @@ from bench.usage import usage
 from pipeline.directory.model import Extension, ExtensionGroup, Queue, RingGroup, Tenant
 from pipeline.embedded.clickhouse import start_clickhouse, url_of
 from pipeline.embedded.process import HOST, free_port
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.ranges import Span
-from pipeline.reports.render import render
+from pipeline.reports.rendering.render import render
+from pipeline.reports.types.build import Question
 from pipeline.settings import Settings
 from pipeline.warehouse.reference.directories import Directories, save
 from pipeline.warehouse.storage.client import connect

@@ -33,17 +33,26 @@ LAYERS = (
 # Within a part the same holds for its folders, and for the modules that stand beside them.
 ROOMS = {
     "sources": (
-        ("contract", "instants", "cloud_events", "complaint"),
+        ("contract", "instants", "cloud_events", "complaint", "visible"),
         ("canonical", "json_record", "registry", "sip"),
         ("asterisk", "freeswitch", "kamailio", "portsip", "yeastar"),
     ),
     "calls": (
-        ("causes", "column_limits", "event_set", "id_reuse", "sip"),
+        ("causes", "column_limits", "event_set", "id_reuse", "sip", "withheld"),
         ("grouping", "steps"),
         ("fast_path", "transfers"),
         ("fold",),
     ),
     "warehouse": (("storage",), ("query",), ("analytics", "identity", "privacy", "reference")),
+    "reports": (
+        ("blobs", "ranges", "schedule"),
+        ("definition", "rendering"),
+        ("store", "types"),
+        ("catalogue", "mail"),
+        ("runs",),
+        ("jobs",),
+        ("once",),
+    ),
     "worker": (("failpoints", "metrics"), ("core",), ("repair", "stream")),
 }
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}

@@ -21,7 +21,7 @@ from pipeline.query.http.limits import Limits, Turns
 from pipeline.query.http.observation import Observation, Observer
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
 from pipeline.query.routes import routers
-from pipeline.query.v1.export_runs import ExportRuns
+from pipeline.query.v1.exports.runs import ExportRuns
 from pipeline.settings import Settings
 from pipeline.warehouse.query.expressions import BadExpression
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable

@@ -10,18 +10,10 @@ from pipeline.query.commpeak import routes as commpeak
 from pipeline.query.http import contracts, documents, health
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
-from pipeline.query.v1 import (
-    aggregates,
-    call_logs,
-    calls,
-    cdr_stream,
-    directory,
-    exports,
-    reports,
-    search,
-    stream,
-    webhooks,
-)
+from pipeline.query.v1 import aggregates, call_logs, calls, directory, reports, search, webhooks
+from pipeline.query.v1.exports import resource as exports
+from pipeline.query.v1.streams import calls as stream
+from pipeline.query.v1.streams import cdrs
 from pipeline.query.yeastar import routes as yeastar
 from pipeline.settings import Settings
 
@@ -48,7 +40,7 @@ def routers(settings: Settings) -> list[APIRouter]:
         directory.router,
         reports.router(settings, files),
         webhooks.router(settings),
-        cdr_stream.router(settings),
+        cdrs.router(settings),
     ]
     service = [ingest.router(settings), contracts.router(settings), health.router, documents.router, front_page.router]
     return [*portsip, *vendors, *own, *service]

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.reports import costs, money, normal, people, quality, queue_calls, queues, ring_groups, traffic
-from pipeline.reports.build import Question
 from pipeline.reports.definition import FilterShape, numbers, text, texts, truth, whole, word
-from pipeline.reports.figures import DIRECTIONS
-from pipeline.reports.table import Report
+from pipeline.reports.rendering.table import Report
+from pipeline.reports.types import costs, money, normal, people, quality, queue_calls, queues, ring_groups, traffic
+from pipeline.reports.types.build import Question
+from pipeline.reports.types.figures import DIRECTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from pipeline import clock
 from pipeline.directory.model import Directory
 from pipeline.errors import DEPENDENCY, FAILED, USAGE, BadField, Problem
 from pipeline.instants import instant
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.ranges import CUSTOM, RANGES, Span, custom_end, span_of
-from pipeline.reports.render import render
+from pipeline.reports.rendering.render import render
 from pipeline.reports.store import ReportStore
+from pipeline.reports.types.build import Question
 from pipeline.settings import Settings
 from pipeline.warehouse.query.paging import Asked
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable

@@ -23,11 +23,11 @@ from pipeline.files import Files
 from pipeline.instants import DAY_MS
 from pipeline.reports import mail
 from pipeline.reports.blobs import blob_token
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.definition import Definition
 from pipeline.reports.ranges import Span, span_of
-from pipeline.reports.render import render
+from pipeline.reports.rendering.render import render
+from pipeline.reports.rendering.table import Report
 from pipeline.reports.store import (
     MAIL_FAILED,
     MAIL_SENDING,
@@ -41,7 +41,7 @@ from pipeline.reports.store import (
     failed,
     run_id,
 )
-from pipeline.reports.table import Report
+from pipeline.reports.types.build import Question
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.reference.directories import Directories

@@ -15,7 +15,7 @@ from pipeline.errors import BadField
 from pipeline.push.following import Following, Look, place_of
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.app import create_app
-from pipeline.query.v1.cdr_stream import sees
+from pipeline.query.v1.streams.cdrs import sees
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
 from tests.push.change_feed import produce

@@ -13,9 +13,9 @@ from pipeline.rating.calls import price
 from pipeline.rating.deck import Deck, Header, Scope
 from pipeline.rating.deck_file import parse_csv
 from pipeline.rating.tariffs import Tariffs
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories, save
 from schemas.call import Call

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
-from pipeline.reports.render import render
+from pipeline.reports.rendering.render import render
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 from tests.browser import Browser, Look, browser, installed

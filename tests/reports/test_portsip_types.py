@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.definition import parse
 from pipeline.reports.ranges import span_of
-from pipeline.reports.render import render
+from pipeline.reports.rendering.render import render
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 from schemas.call import Call

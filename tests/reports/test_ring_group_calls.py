@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline.directory.model import RingGroup, Tenant
-from pipeline.reports.build import Question
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories, save
 from tests.query.stored_calls import NOON, stored_call, write

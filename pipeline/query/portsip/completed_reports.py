@@ -21,7 +21,7 @@ from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import parse_id
 from pipeline.reports.blobs import blob_token, is_signed, named_by
 from pipeline.reports.catalogue import PORTSIP
-from pipeline.reports.render import MEDIA_TYPES
+from pipeline.reports.rendering.render import MEDIA_TYPES
 from pipeline.reports.runs import destroy
 from pipeline.reports.store import COMPLETED, Run, as_run
 from pipeline.settings import Settings

@@ -27,7 +27,7 @@ from pipeline.reports.definition import parse as parse_definition
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.once import Wish, pieces, span_asked
 from pipeline.reports.ranges import RANGES
-from pipeline.reports.render import MEDIA_TYPES
+from pipeline.reports.rendering.render import MEDIA_TYPES
 from pipeline.reports.runs import file_name
 from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id

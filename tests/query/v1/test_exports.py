@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.files import Files
-from pipeline.query.v1.export_runs import FORSAKEN_MS
+from pipeline.query.v1.exports.runs import FORSAKEN_MS
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.reference.exports import find, save
 from tests.query.conftest import LEAK, Warehouse
@@ -139,13 +139,13 @@ async def test_one_that_a_dead_process_left_is_begun_again(
 async def test_one_that_cannot_be_made_says_so(
     client: httpx.AsyncClient, service: FastAPI, header: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.query.v1 import export_runs
+    from pipeline.query.v1.exports import runs
 
     def broken(*_: Any) -> Any:
         raise OSError("disk full")
 
     monkeypatch.setattr(service.state.exports.files, "writing", broken)
-    monkeypatch.setattr(export_runs, "_TRIES", 1)
+    monkeypatch.setattr(runs, "_TRIES", 1)
     state = await made(client, {}, header)
     assert state["state"] == "failed" and state["problem"]
     assert (await client.get(f"/v1/exports/{state['id']}/file", headers=header)).status_code == 409

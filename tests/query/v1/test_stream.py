@@ -15,7 +15,7 @@ from pipeline.query.access.authenticator import Caller
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.v1.calls import TABLE
 from pipeline.query.v1.fields import Look
-from pipeline.query.v1.stream import Following
+from pipeline.query.v1.streams.calls import Following
 from pipeline.warehouse.query.changes import Place
 from pipeline.warehouse.storage.rows import retired_call
 from pipeline.warehouse.storage.writer import write_calls

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question
-from pipeline.reports.plots import Bar, Bars
-from pipeline.reports.table import Column, Line, Report, Table, Tile, ratio
-from pipeline.reports.traffic import began
+from pipeline.reports.rendering.plots import Bar, Bars
+from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, ratio
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question
+from pipeline.reports.types.traffic import began
 from pipeline.warehouse.query.clauses import CALLS, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import count
 
-from pipeline.reports.plots import WEEKDAYS, Bars, HeatMap, Plot, Trend
+from pipeline.reports.rendering.plots import WEEKDAYS, Bars, HeatMap, Plot, Trend
 
 _WIDTH = 720  # of a heat map
 _TREND_WIDTH, _TREND_HEIGHT = 1080, 250

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pipeline.reports.build import Question, Sql
-from pipeline.reports.plots import Bar, Bars, HeatMap, Plot, Series, Trend
 from pipeline.reports.ranges import Span
+from pipeline.reports.rendering.plots import Bar, Bars, HeatMap, Plot, Series, Trend
+from pipeline.reports.types.build import Question, Sql
 from pipeline.warehouse.query.conditions import Bindings
 
 # What became of a call → (what people read, its colour); in the order of plots.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question
-from pipeline.reports.normal import in_ranges
-from pipeline.reports.plots import Bar, Bars
-from pipeline.reports.queue_calls import SAME_NUMBER
-from pipeline.reports.table import Column, Line, Report, Table, Tile, average, ratio
+from pipeline.reports.rendering.plots import Bar, Bars
+from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, average, ratio
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question
+from pipeline.reports.types.normal import in_ranges
+from pipeline.reports.types.queue_calls import SAME_NUMBER
 from pipeline.warehouse.query.callers import MADE_BY
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
 from pipeline.warehouse.query.conditions import Bindings

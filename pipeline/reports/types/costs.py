@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question, in_order
-from pipeline.reports.table import Column, Line, Report, Table
+from pipeline.reports.rendering.table import Column, Line, Report, Table
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question, in_order
 from pipeline.warehouse.analytics.visits import TALK_S, calls_ended
 from pipeline.warehouse.query.conditions import Bindings
 

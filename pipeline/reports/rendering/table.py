@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from pipeline.reports.plots import Plot
 from pipeline.reports.ranges import Span, local_time
+from pipeline.reports.rendering.plots import Plot
 
 # kind of a cell → what its value is:
 # text: str · quantity: a number with its unit · count: int · seconds: plain seconds · duration: seconds shown HH:MM:SS

@@ -22,7 +22,7 @@ from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
-from pipeline.query.v1.export_runs import ExportRuns, file_of
+from pipeline.query.v1.exports.runs import ExportRuns, file_of
 from pipeline.query.v1.fields import Look
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question
-from pipeline.reports.figures import BILLABLE, CALLS, COST, UNRATED, Figure, both, groups
-from pipeline.reports.plots import Bar, Bars
-from pipeline.reports.table import Column, Line, Report, Table, Tile, ratio
-from pipeline.reports.traffic import began
+from pipeline.reports.rendering.plots import Bar, Bars
+from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, ratio
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question
+from pipeline.reports.types.figures import BILLABLE, CALLS, COST, UNRATED, Figure, both, groups
+from pipeline.reports.types.traffic import began
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.conditions import Bindings

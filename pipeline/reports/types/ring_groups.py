@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question
-from pipeline.reports.table import Column, Line, Report, Table, label
+from pipeline.reports.rendering.table import Column, Line, Report, Table, label
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.visits import calls_ended, group_calls, member_tries
 from pipeline.warehouse.query.conditions import Bindings
 

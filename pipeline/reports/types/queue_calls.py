@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from pipeline.instants import DAY_MS
-from pipeline.reports.build import Question, in_order
-from pipeline.reports.queues import breach, count, report_of, stays
-from pipeline.reports.table import Column, Line, Report, label
+from pipeline.reports.rendering.table import Column, Line, Report, label
+from pipeline.reports.types.build import Question, in_order
+from pipeline.reports.types.queues import breach, count, report_of, stays
 from pipeline.warehouse.analytics.visits import RING_S
 from pipeline.warehouse.query.clauses import moment
 from pipeline.warehouse.query.conditions import Bindings

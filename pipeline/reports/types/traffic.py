@@ -6,9 +6,12 @@ from typing import Any, Final
 
 import phonenumbers
 
-from pipeline.reports import figures, overview
-from pipeline.reports.build import Question
-from pipeline.reports.figures import (
+from pipeline.reports.ranges import Span
+from pipeline.reports.rendering.plots import Bar, Bars
+from pipeline.reports.rendering.table import Column, Line, Report, Table
+from pipeline.reports.types import figures, overview
+from pipeline.reports.types.build import Question
+from pipeline.reports.types.figures import (
     ACD,
     ANSWERED,
     ASR,
@@ -26,9 +29,6 @@ from pipeline.reports.figures import (
     groups,
     tiles,
 )
-from pipeline.reports.plots import Bar, Bars
-from pipeline.reports.ranges import Span
-from pipeline.reports.table import Column, Line, Report, Table
 from pipeline.warehouse.analytics.aggregate import Bucket
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
 from pipeline.warehouse.query.columns import CALL

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from pipeline.reports import overview
-from pipeline.reports.build import Question, in_order
 from pipeline.reports.definition import extension_ranges
-from pipeline.reports.table import Column, Line, Report, Table
+from pipeline.reports.rendering.table import Column, Line, Report, Table
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question, in_order
 from pipeline.warehouse.analytics.visits import RING_S, TALK_S, calls_ended
 from pipeline.warehouse.query.clauses import moment
 from pipeline.warehouse.query.conditions import Bindings

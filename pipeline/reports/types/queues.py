@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pipeline.directory.model import Queue
-from pipeline.reports import overview
-from pipeline.reports.build import Question
-from pipeline.reports.table import Column, Line, Lines, Report, Table, average, label
+from pipeline.reports.rendering.table import Column, Line, Lines, Report, Table, average, label
+from pipeline.reports.types import overview
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.visits import agent_tries, visits
 from pipeline.warehouse.query.conditions import Bindings
 

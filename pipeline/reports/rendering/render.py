@@ -17,9 +17,9 @@ import orjson
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pipeline.reports import svg
 from pipeline.reports.ranges import local_time
-from pipeline.reports.table import Column, Line, Report, Table, Tile, shown
+from pipeline.reports.rendering import svg
+from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, shown
 
 MOST_HTML_ROWS: Final = 60_000
 _CHUNK_ROWS: Final = 1_000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.reports.build import Question
-from pipeline.reports.table import Column, Tile
+from pipeline.reports.rendering.table import Column, Tile
+from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
 from pipeline.warehouse.analytics.measures import measure
 from pipeline.warehouse.query.clauses import CLOSED_CALLS

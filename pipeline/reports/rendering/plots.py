@@ -1,4 +1,4 @@
-"""Plots as data; `pipeline.reports.svg` draws them."""
+"""Plots as data; `pipeline.reports.rendering.svg` draws them."""
 
 from __future__ import annotations
 

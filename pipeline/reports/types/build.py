@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipeline.directory.model import Directory
 from pipeline.reports.ranges import Span
-from pipeline.reports.table import label
+from pipeline.reports.rendering.table import label
 from pipeline.warehouse.analytics.visits import windows
 from pipeline.warehouse.query.clauses import between
 from pipeline.warehouse.query.conditions import Bindings

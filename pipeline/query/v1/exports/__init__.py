@@ -1,0 +1,1 @@
+"""Exports of whole lists: asked for, made in the background, fetched."""

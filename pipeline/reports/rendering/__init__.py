@@ -1,0 +1,1 @@
+"""Tables and plots of a report as CSV, JSON and pages with SVG."""
