@@ -11,7 +11,7 @@ import sys
 import typing
 from pathlib import Path
 
-from pipeline.settings import Settings
+from pipeline.settings import GROUPS
 from schemas.call_model import CallDocument
 from schemas.event_model import EVENT_TYPE_MEANINGS, CallEvent
 
@@ -20,13 +20,16 @@ _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def settings_table() -> str:
-    """Every setting with its default."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        default = field.get_default()
-        shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if str(default) else "empty"
-        rows.append(f"| `CDR_{name.upper()}` | {shown} | {field.description or ''} |")
-    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+    """Every setting with its default, a table a group."""
+    parts = []
+    for group in GROUPS:
+        rows = ["| variable | default | meaning |", "|---|---|---|"]
+        for name, field in group.model_fields.items():
+            default = field.get_default()
+            shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if str(default) else "empty"
+            rows.append(f"| `CDR_{name.upper()}` | {shown} | {field.description or ''} |")
+        parts.append("\n".join([group.__doc__ or "", "", *rows]))
+    return "\n\n".join(parts)
 
 
 def event_fields_table() -> str:

@@ -18,6 +18,7 @@ from pipeline import kafka_security
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
+from pipeline.settings.kafka import KafkaSettings
 
 # What it logs where nothing is set up to log, errors say too.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
@@ -38,7 +39,7 @@ class Topic:
     config: dict[str, str]
 
 
-def raw_topics(settings: Settings) -> dict[str, str]:
+def raw_topics(settings: KafkaSettings) -> dict[str, str]:
     """Source → the topic of its raw events, for every source that is decoded before it is folded."""
     return {
         "sip": settings.sip_topic,
@@ -110,7 +111,7 @@ def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
     )
 
 
-def unreachable(settings: Settings, error: BaseException) -> Problem:
+def unreachable(settings: KafkaSettings, error: BaseException) -> Problem:
     """Kafka does not answer, as one line. `explained` knows more."""
     return Problem(
         f"Kafka does not answer at {settings.kafka}: {error or type(error).__name__}.",

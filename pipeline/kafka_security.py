@@ -18,6 +18,7 @@ from aiokafka.errors import (
 
 from pipeline.errors import DEPENDENCY, USAGE, Problem
 from pipeline.settings import Settings
+from pipeline.settings.kafka import KafkaSettings
 
 _TRIAL_MS: Final = 5_000
 _PROTOCOL: Final = "CDR_KAFKA_SECURITY_PROTOCOL"
@@ -29,7 +30,7 @@ class Refused(Problem):
     """Kafka is there and does not let us in: waiting will not mend it."""
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def options(settings: KafkaSettings) -> dict[str, Any]:
     """What an aiokafka client is given beside its servers. Raises `Problem` when the settings do not fit together."""
     protocol = settings.kafka_security_protocol
     found: dict[str, Any] = {"security_protocol": protocol}
@@ -86,7 +87,7 @@ async def refusal(settings: Settings) -> Refused | None:
     return None
 
 
-def _reason(settings: Settings, server: str, error: BaseException) -> Refused | None:
+def _reason(settings: KafkaSettings, server: str, error: BaseException) -> Refused | None:
     """The error as what to do about it; None for a broker that is away."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = (error.verify_message or str(error)).rstrip(".")

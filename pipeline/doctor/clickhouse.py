@@ -9,6 +9,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from pipeline.doctor.finding import FAIL, OK, WARN, Check
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.settings import Settings
+from pipeline.settings.clickhouse import ClickHouseSettings
 from pipeline.warehouse.storage.client import connect, first_line, without_password
 from pipeline.warehouse.storage.migrate import migrate
 
@@ -30,7 +31,7 @@ def examine(settings: Settings) -> list[Check]:
         client.close()
 
 
-def _examine(client: Any, settings: Settings) -> list[Check]:
+def _examine(client: Any, settings: ClickHouseSettings) -> list[Check]:
     version, zone = client.query("SELECT version(), timezone()").result_rows[0]
     checks = [Check(OK, "ClickHouse", f"{version} answers at {without_password(settings.clickhouse)}")]
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:

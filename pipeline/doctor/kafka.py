@@ -14,6 +14,7 @@ from pipeline.doctor import events as doctor_events
 from pipeline.doctor.finding import FAIL, OK, WARN, Check
 from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
+from pipeline.settings.kafka import KafkaSettings
 
 LAG_WORTH_A_WORD = 100_000
 SHORT_RETENTION_MS = DAY_MS
@@ -51,7 +52,7 @@ async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> dict[st
     return dict.fromkeys(names, 0) | {item["topic"]: len(item["partitions"]) for item in described}
 
 
-def _topics(settings: Settings, counts: Mapping[str, int]) -> list[Check]:
+def _topics(settings: KafkaSettings, counts: Mapping[str, int]) -> list[Check]:
     missing = [name for name, count in counts.items() if not count]
     if missing:
         return [Check(FAIL, "topics", f"missing: {', '.join(missing)}", "A worker creates them when it starts.")]
@@ -64,7 +65,7 @@ def _topics(settings: Settings, counts: Mapping[str, int]) -> list[Check]:
     return [Check(OK, "topics", ", ".join(f"{name} {count}" for name, count in counts.items()))]
 
 
-async def _configs(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> list[Check]:
+async def _configs(admin: AIOKafkaAdminClient, settings: KafkaSettings, names: list[str]) -> list[Check]:
     """Retention, clean-up and the largest message of the topics that are there."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     if not resources:
@@ -92,7 +93,7 @@ async def _configs(admin: AIOKafkaAdminClient, settings: Settings, names: list[s
 
 
 async def _lag(
-    admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: Settings, parts: list[TopicPartition]
+    admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, settings: KafkaSettings, parts: list[TopicPartition]
 ) -> Check:
     """How far the group is behind, and whether it has lost its place."""
     committed = await admin.list_consumer_group_offsets(settings.group, partitions=parts)

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from pipeline.doctor.finding import OK, WARN, Check
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.settings import Settings
+from pipeline.settings.clickhouse import ClickHouseSettings
 from pipeline.warehouse.storage.client import connect, first_line
 
 SHOWN: Final = 5  # nodes that a finding names
@@ -37,7 +37,7 @@ _SLOTS: Final = """
 """
 
 
-def examine(settings: Settings) -> list[Check]:
+def examine(settings: ClickHouseSettings) -> list[Check]:
     """The checks of the nodes. Raises `Problem` when ClickHouse does not answer."""
     client = connect(settings.clickhouse, timeout_s=30)
     try:

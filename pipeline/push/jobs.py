@@ -25,6 +25,7 @@ from pipeline.push.delivery import Sender
 from pipeline.push.events import REPORT_READY, Message, Place, Told, message, message_id, news
 from pipeline.push.store import PushStore, Webhook
 from pipeline.settings import Settings
+from pipeline.settings.clickhouse import ClickHouseSettings
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from schemas.call import rfc3339
 
@@ -34,7 +35,7 @@ _MOST_RECORDS: Final = 1_000
 _REPORTS_MS: Final = 7 * DAY_MS
 
 
-def push_reader(settings: Settings) -> Reader:
+def push_reader(settings: ClickHouseSettings) -> Reader:
     """A reader for webhooks: few queries at a time."""
     return Reader(settings.clickhouse, settings.database, threads=4, max_seconds=60.0)
 

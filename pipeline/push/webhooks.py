@@ -15,6 +15,7 @@ from pipeline.push.addresses import check_url
 from pipeline.push.events import TEST, TYPES, Message, message_id
 from pipeline.push.store import PushStore, Webhook, new_id
 from pipeline.settings import Settings
+from pipeline.settings.push import PushSettings
 from schemas.call import rfc3339
 
 # More would make every call as many requests.
@@ -53,7 +54,7 @@ async def changed(settings: Settings, store: PushStore, webhook: Webhook, wish: 
     return changed_
 
 
-def checked_url(settings: Settings, url: Any) -> str:
+def checked_url(settings: PushSettings, url: Any) -> str:
     """A URL that webhooks may go to. Raises BadField."""
     if not isinstance(url, str):
         raise BadField("url", None, "is missing or no text; write it like https://example.com/hook")

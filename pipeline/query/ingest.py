@@ -22,6 +22,7 @@ from pipeline.kafka import raw_topics
 from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.http.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
+from pipeline.settings.query import QuerySettings
 from pipeline.sources.contract import Options
 from pipeline.sources.registry import SOURCES, raw_decoder, stamped
 
@@ -170,7 +171,7 @@ async def _caller(request: Request) -> Caller:
     return allowed(await identified_basic(request), SCOPE)
 
 
-async def _values(request: Request, settings: Settings) -> list[bodies.Value]:
+async def _values(request: Request, settings: QuerySettings) -> list[bodies.Value]:
     limit = settings.ingest_max_mb << 20
     try:
         body = bodies.unpacked(await _body(request, limit), request.headers.get("content-encoding", ""), limit)

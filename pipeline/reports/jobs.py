@@ -23,6 +23,7 @@ from pipeline.reports.runs import Runner
 from pipeline.reports.schedule import due
 from pipeline.reports.store import as_definition
 from pipeline.settings import Settings
+from pipeline.settings.clickhouse import ClickHouseSettings
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.reports")
@@ -37,7 +38,7 @@ _QUERY_S: Final = 300.0
 _QUERY_ROWS: Final = 200_000
 
 
-def report_reader(settings: Settings) -> Reader:
+def report_reader(settings: ClickHouseSettings) -> Reader:
     """A reader for reports: few queries at a time, each as long as it takes."""
     return Reader(settings.clickhouse, settings.database, threads=4, max_seconds=_QUERY_S, max_rows=_QUERY_ROWS)
 

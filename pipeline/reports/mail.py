@@ -20,7 +20,7 @@ import aiosmtplib
 from pipeline.reports.definition import addresses
 from pipeline.reports.ranges import Span, local_time
 from pipeline.reports.store import Run
-from pipeline.settings import Settings
+from pipeline.settings.reports import ReportSettings
 
 # When to try again after a failure that may pass, seconds.
 RETRY_S: Final = (15, 60, 180, 480, 900, 1800, 3600, 7200)
@@ -49,7 +49,7 @@ def message_id(run: Run, sender: str) -> str:
     return f"<report-{run.id}-{mark}@{domain}>"
 
 
-def compose(run: Run, title: str, span: Span, file: bytes | None, link: Link, settings: Settings) -> EmailMessage:
+def compose(run: Run, title: str, span: Span, file: bytes | None, link: Link, settings: ReportSettings) -> EmailMessage:
     """The mail of a run. `file` is None where it is too large to attach."""
     message = EmailMessage()
     message["From"] = settings.smtp_from
@@ -95,7 +95,7 @@ def _page(run: Run, title: str, span: Span, attached: str, link: Link, until: st
     )
 
 
-async def send(message: EmailMessage, settings: Settings) -> None:
+async def send(message: EmailMessage, settings: ReportSettings) -> None:
     """Hand the mail to the server. Raises NotSent."""
     if not settings.smtp_host:
         raise NotSent("no mail server is set; set CDR_SMTP_HOST", lasting=True)

@@ -24,14 +24,14 @@ from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.rendering.render import MEDIA_TYPES
 from pipeline.reports.runs import destroy
 from pipeline.reports.store import COMPLETED, Run, as_run
-from pipeline.settings import Settings
+from pipeline.settings.reports import ReportSettings
 from schemas.call import rfc3339
 
 _TYPES: Final = tuple(PORTSIP)
 _PIECE: Final = 1 << 18
 
 
-def router(settings: Settings, files: Files) -> APIRouter:
+def router(settings: ReportSettings, files: Files) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/api", tags=["PortSIP"], responses=ERRORS)
 

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from pipeline import kafka
 from pipeline.errors import USAGE, Problem
 from pipeline.settings import Settings
+from pipeline.settings.kafka import KafkaSettings
 from schemas.call import rfc3339
 
 QUIET_MS = 300  # nothing for so long behind the known end: the end
@@ -99,7 +100,7 @@ async def replay(settings: Settings, places: Collection[str], reason: str = "") 
         await producer.stop()
 
 
-async def _again(producer: AIOKafkaProducer, settings: Settings, letters: Iterable[Letter]) -> int:
+async def _again(producer: AIOKafkaProducer, settings: KafkaSettings, letters: Iterable[Letter]) -> int:
     """Produce the letters' values, then note that it was done: never the other way round."""
     letters = list(letters)
     for sent in [

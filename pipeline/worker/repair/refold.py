@@ -17,7 +17,8 @@ from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.rating.calls import price
 from pipeline.rating.tariffs import Tariffs
-from pipeline.settings import Settings
+from pipeline.settings.calls import CallSettings
+from pipeline.settings.clickhouse import ClickHouseSettings
 from pipeline.warehouse.reference.decks import Loader, versions
 from pipeline.warehouse.storage import archive, rows, stored_rows
 from pipeline.warehouse.storage.archive import CallKey, Stored
@@ -137,12 +138,12 @@ def _same(column: str, old: object, new: object) -> bool:
     return column == "detail" and orjson.loads(str(old) or "{}") == orjson.loads(str(new) or "{}")
 
 
-def load_tariffs(client: Client, settings: Settings) -> Tariffs:
+def load_tariffs(client: Client, settings: CallSettings) -> Tariffs:
     """What calls are priced by that were not priced before."""
     return Loader(settings.country).load(client, versions(client))
 
 
-def refold(client: Client, settings: Settings, tariffs: Tariffs, of: Collection[CallKey]) -> Iterator[Refolded]:
+def refold(client: Client, settings: CallSettings, tariffs: Tariffs, of: Collection[CallKey]) -> Iterator[Refolded]:
     """Fold these calls anew. Those that are one with others come once, with all their ids."""
     known = _events(client, of)
     groups = {_group(key, known): None for key in of}
@@ -213,7 +214,7 @@ def without_archive(client: Client, of: Iterable[CallKey], first_ms: int, end_ms
         yield Refolded(key[0], (key[1],), None, calls=calls.get(key, []), logs=logs.get(key, []))
 
 
-def too_old(group: Refolded, settings: Settings) -> bool:
+def too_old(group: Refolded, settings: ClickHouseSettings) -> bool:
     """Whether retention may have dropped the call's rows or a part of its events."""
     now_ms = clock.now_ms()
     moments = [row["started_at"] for row in group.calls] + ([group.call.started_at] if group.call is not None else [])

@@ -1,0 +1,24 @@
+"""The query service: address, limits, masking, exports, bodies of POST /ingest."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.settings.base import Group
+
+
+class QuerySettings(Group):
+    """The query service: address, limits, masking, exports, bodies of POST /ingest."""
+
+    api_host: str = Field("127.0.0.1")
+    api_port: int = Field(8000, ge=0, le=65535)
+    api_rate: int = Field(60_000, ge=0, description="Requests a minute of one token or address; 0: any number.")
+    api_concurrent: int = Field(64, ge=1, description="Requests of one token under way; more are told to wait.")
+    api_streams: int = Field(4, ge=1, description="Files of one tenant under way; more are told to wait.")
+    api_followers: int = Field(32, ge=1, description="Streams of changes of one tenant; more are told to wait.")
+    mask_numbers: bool = Field(False, description="Mask phone numbers for tokens without the scope numbers:clear.")
+    export_days: int = Field(7, ge=1, description="How long an export is kept.")
+    files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")
+    ingest_max_mb: int = Field(8, ge=1, le=1024, description="Largest body of POST /ingest.")
+    ingest_max_events: int = Field(10_000, ge=1, description="Most events in one body of POST /ingest.")
+    ingest_waiting_mb: int = Field(64, ge=1, description="Memory for what came by HTTP and waits for Kafka.")
