@@ -26,7 +26,7 @@ _WRONG_USER: Final = (AuthenticationFailedError, SaslAuthenticationFailed)
 _WRONG_WAY: Final = (UnsupportedSaslMechanismError, AuthenticationMethodNotSupported)
 
 
-class Refused(Problem):
+class KafkaRefused(Problem):
     """Kafka is there and does not let us in: waiting will not mend it."""
 
 
@@ -59,7 +59,7 @@ def options(settings: KafkaSettings) -> dict[str, Any]:
     return found
 
 
-async def refusal(settings: Settings) -> Refused | None:
+async def refusal(settings: Settings) -> KafkaRefused | None:
     """Why the brokers do not let us in, found by trying each; None when one does, or none is there at all."""
     given = options(settings)
     for server in settings.kafka.split(","):
@@ -87,7 +87,7 @@ async def refusal(settings: Settings) -> Refused | None:
     return None
 
 
-def _reason(settings: KafkaSettings, server: str, error: BaseException) -> Refused | None:
+def _reason(settings: KafkaSettings, server: str, error: BaseException) -> KafkaRefused | None:
     """The error as what to do about it; None for a broker that is away."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = (error.verify_message or str(error)).rstrip(".")
@@ -122,8 +122,8 @@ def _reason(settings: KafkaSettings, server: str, error: BaseException) -> Refus
     return None
 
 
-def _refused(message: str, hint: str) -> Refused:
-    return Refused(message, hint=hint, code=DEPENDENCY)
+def _refused(message: str, hint: str) -> KafkaRefused:
+    return KafkaRefused(message, hint=hint, code=DEPENDENCY)
 
 
 @lru_cache(maxsize=4)

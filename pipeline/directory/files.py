@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from pipeline.directory.model import KINDS, PLURALS, Entry, Key, key_of
-from pipeline.directory.validate import FIELDS, Invalid, entry
+from pipeline.directory.validate import FIELDS, InvalidEntry, entry
 from pipeline.errors import USAGE, Problem
 
 _LISTS: Final = {plural: kind for kind, plural in PLURALS.items() if kind != "tenant"}
@@ -176,11 +176,11 @@ def _csv(body: str, tenant: str, faults: _Faults) -> dict[str, Wanted]:
 def _take(entries: dict[Key, Entry], kind: str, raw: Mapping[str, Any], where: str, faults: _Faults) -> None:
     try:
         made = entry(KINDS[kind], raw)
-    except Invalid as invalid:
+    except InvalidEntry as invalid:
         key = raw.get(next(iter(FIELDS[KINDS[kind]])), "")
         named = f"{where} ({key})" if key and kind != "tenant" else where
         for fault in invalid.faults:
-            faults.add(f"{named}: {Invalid([fault])}")
+            faults.add(f"{named}: {InvalidEntry([fault])}")
         return
     if (kind, key_of(made)) in entries:
         faults.add(f"{where}: {kind} {key_of(made)!r} stands twice; keep one")

@@ -40,12 +40,13 @@ from pipeline.directory.model import (
     Tenant,
     Trunk,
 )
+from pipeline.errors import CdrError
 
 _MOST_FAULTS: Final = 20  # of one entry: who sends a thousand is told enough by some
 DATES: Final = ("MM/DD/YYYY", "DD/MM/YYYY", "YYYY/MM/DD", "MM-DD-YYYY", "DD-MM-YYYY", "YYYY-MM-DD")
 
 
-class Invalid(ValueError):
+class InvalidEntry(CdrError, ValueError):
     """What is wrong with a mapping: faults as (field, value, what to write)."""
 
     def __init__(self, faults: list[tuple[str, object, str]]) -> None:
@@ -122,7 +123,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, Check]]] = {
 
 
 def entry(class_: type[Entry], raw: Mapping[Any, Any]) -> Entry:
-    """The entry that a mapping tells; fields left out have their defaults. Raises Invalid."""
+    """The entry that a mapping tells; fields left out have their defaults. Raises InvalidEntry."""
     return _made(class_, raw)  # type: ignore[no-any-return]
 
 
@@ -144,14 +145,14 @@ def _made(class_: type[Any], raw: Mapping[Any, Any]) -> Any:
             continue  # as if left out
         try:
             values[name] = check(value)
-        except Invalid as nested:
+        except InvalidEntry as nested:
             faults += [(f"{name}.{field}", held, fix) for field, held, fix in nested.faults]
         except ValueError as error:
             faults.append((name, value, str(error)))
     if class_ not in (Display, DialPlan) and not values.get(key) and not any(field == key for field, _, _ in faults):
         faults.append((key, raw.get(key, ""), "is missing; every entry needs it"))
     if faults:
-        raise Invalid(faults)
+        raise InvalidEntry(faults)
     return class_(**values)
 
 

@@ -11,14 +11,16 @@ from email.policy import HTTP
 from importlib import import_module
 from typing import BinaryIO, Protocol
 
+from pipeline.errors import CdrError
+
 PIECE = 1 << 20
 
 
-class Truncated(ConnectionError):
+class Truncated(CdrError, ConnectionError):
     """The client went away before it had sent its whole body."""
 
 
-class EncodingError(ValueError):
+class EncodingError(CdrError, ValueError):
     """A content encoding that this machine has no decoder for, or that the body does not have."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import chdb
 
 from pipeline.embedded.statements import BLOCKWISE, Statement
+from pipeline.errors import CdrError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
@@ -29,7 +30,7 @@ MOST_IDLE = 16
 OUT_OF_SPACE = ("NOT_ENOUGH_SPACE", "No space left on device", "errno: 28")
 
 
-class EngineError(Exception):
+class EngineError(CdrError):
     """A ClickHouse exception: its number, and its text as a server would send it."""
 
     def __init__(self, text: str, code: int | None = None) -> None:

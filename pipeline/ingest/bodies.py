@@ -11,17 +11,19 @@ from urllib.parse import parse_qsl
 import msgspec
 import orjson
 
+from pipeline.errors import CdrError
+
 _FIELDS: Final = ("cdr", "event", "payload", "data")  # of a form; mod_json_cdr posts `cdr`
 _encode = msgspec.json.Encoder().encode
 
 Value = tuple[int, bytes]  # line, the value as JSON
 
 
-class Unreadable(ValueError):
+class Unreadable(CdrError, ValueError):
     """The body as a whole holds no values; the text says why and what to send."""
 
 
-class TooLarge(ValueError):
+class TooLarge(CdrError, ValueError):
     """Unpacked, the body is larger than may be."""
 
 

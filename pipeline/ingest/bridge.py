@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from pipeline import clock
 from pipeline.ingest.open_legs import OpenLegs
 from pipeline.ingest.outbox import Outbox
-from pipeline.ingest.session import Lost, Refused, Session, Standing
+from pipeline.ingest.session import ConnectionLost, LoginRefused, Session, Standing
 from pipeline.sources.contract import RawDecoder
 
 log = structlog.get_logger()
@@ -65,13 +65,13 @@ class Bridge:
         while True:
             try:
                 session = await self._connect()
-            except Lost as lost:
+            except ConnectionLost as lost:
                 self._lost(lost)
             else:
                 pause = FIRST_PAUSE_S
                 try:
                     await self._read(session)
-                except Lost as lost:
+                except ConnectionLost as lost:
                     self._lost(lost)
                 finally:
                     await session.close()
@@ -90,9 +90,9 @@ class Bridge:
             self._lost_at = _now_ms()
             CONNECTED.labels(self.name).set(0)
 
-    def _lost(self, lost: Lost) -> None:
+    def _lost(self, lost: ConnectionLost) -> None:
         if not self.trouble or str(lost) != self.trouble:
-            say = log.error if isinstance(lost, Refused) else log.warning
+            say = log.error if isinstance(lost, LoginRefused) else log.warning
             say("node lost; trying again", node=self.name, why=str(lost))
         self.trouble = str(lost) or "lost"
         LOSSES.labels(self.name).inc()

@@ -17,7 +17,17 @@ import orjson
 
 from pipeline import clock
 from pipeline.ingest.nodes import Node
-from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
+from pipeline.ingest.session import (
+    ASIDE_S,
+    CONNECT_S,
+    SILENCE_S,
+    ConnectionLost,
+    LoginRefused,
+    Reader,
+    Standing,
+    closed,
+    opened,
+)
 from pipeline.sources.freeswitch.custom import SUBCLASSES
 from pipeline.sources.freeswitch.decoder import EVENTS
 
@@ -42,14 +52,14 @@ class EventSocket(Reader[Message]):
 
     @classmethod
     async def connect(cls, node: Node) -> EventSocket:
-        """Connect and subscribe. Raises Lost; Refused when the node does not let us in."""
+        """Connect and subscribe. Raises ConnectionLost; LoginRefused when the node does not let us in."""
         session = cls(*await opened(node.host, node.port, _LONGEST_HEAD))
         try:
             await session._enter(node)
         except TimeoutError:
             await session.close()
-            raise Lost(f"{node.host}:{node.port} does not speak as an event socket") from None
-        except Lost:
+            raise ConnectionLost(f"{node.host}:{node.port} does not speak as an event socket") from None
+        except ConnectionLost:
             await session.close()
             raise
         return session
@@ -57,16 +67,18 @@ class EventSocket(Reader[Message]):
     async def _enter(self, node: Node) -> None:
         kind = (await self.next(CONNECT_S))[0].get("content-type", "")
         if kind == "text/rude-rejection":
-            raise Refused("the node's access list does not let this address in: apply-inbound-acl of event_socket.conf")
+            raise LoginRefused(
+                "the node's access list does not let this address in: apply-inbound-acl of event_socket.conf"
+            )
         if kind != "auth/request":
-            raise Lost(f"{node.host}:{node.port} is no event socket: it begins with {kind[:60]!r}")
+            raise ConnectionLost(f"{node.host}:{node.port} is no event socket: it begins with {kind[:60]!r}")
         if "\n" in node.password:
-            raise Refused("the password has a line break in it")
+            raise LoginRefused("the password has a line break in it")
         if not (await self._command(f"auth {node.password}")).startswith("+OK"):
-            raise Refused("the password is wrong: see CDR_FREESWITCH_PASSWORD and event_socket.conf.xml")
+            raise LoginRefused("the password is wrong: see CDR_FREESWITCH_PASSWORD and event_socket.conf.xml")
         reply = await self._command(SUBSCRIPTION)
         if not reply.startswith("+OK"):
-            raise Lost(f"the subscription is refused: {reply[:200]}")
+            raise ConnectionLost(f"the subscription is refused: {reply[:200]}")
         core = (await self._api("global_getvar core_uuid")).strip()
         uptime = (await self._api("uptime ms")).strip()
         since = clock.now_ms() - int(uptime) if uptime.isascii() and uptime.isdigit() else 0
@@ -86,14 +98,14 @@ class EventSocket(Reader[Message]):
         return frozenset(str(row.get("uuid")) for row in rows if isinstance(row, dict))
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Events as JSON. Raises Lost."""
+        """Events as JSON. Raises ConnectionLost."""
         while True:
             while self._early:
                 yield self._early.popleft()
             try:
                 headers, body = await self.next(SILENCE_S)
             except TimeoutError:
-                raise Lost(f"nothing was heard for {SILENCE_S:g} s, not even a heartbeat") from None
+                raise ConnectionLost(f"nothing was heard for {SILENCE_S:g} s, not even a heartbeat") from None
             if headers.get("content-type") == "text/event-json" and not _HEARTBEAT.match(body):
                 yield body
 
@@ -130,7 +142,7 @@ class EventSocket(Reader[Message]):
                 return headers, body
 
     async def _read(self) -> Message:
-        """The next message. Raises Lost."""
+        """The next message. Raises ConnectionLost."""
         try:
             head = await self._reader.readuntil(b"\n\n")
             while not head.strip():
@@ -143,12 +155,12 @@ class EventSocket(Reader[Message]):
             told = headers.get("content-length", "0")
             length = int(told) if told.isascii() and told.isdigit() else -1
             if not 0 <= length <= _LONGEST_BODY:
-                raise Lost(f"a message of {told[:20]} bytes was announced; at most {_LONGEST_BODY} are read")
+                raise ConnectionLost(f"a message of {told[:20]} bytes was announced; at most {_LONGEST_BODY} are read")
             body = await self._reader.readexactly(length) if length else b""
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
-            raise Lost("the node closed the connection") from None
+            raise ConnectionLost("the node closed the connection") from None
         except asyncio.LimitOverrunError:
-            raise Lost("what comes is no event socket's message") from None
+            raise ConnectionLost("what comes is no event socket's message") from None
         if headers.get("content-type") == "text/disconnect-notice":
-            raise Lost("the node said good-bye")
+            raise ConnectionLost("the node said good-bye")
         return headers, body

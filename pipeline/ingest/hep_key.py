@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.sources.sip import decoder
 from pipeline.sources.sip.fields import bounded
-from pipeline.sources.sip.hep import Malformed, Packet
+from pipeline.sources.sip.hep import MalformedHep, Packet
 
 _CALL_ID: Final = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _OTHER_LEG: Final = re.compile(
@@ -41,5 +41,5 @@ def read(value: bytes) -> Packet | None:
     """The packet in `value`; None when it is none."""
     try:
         return decoder.packet(value)
-    except Malformed:
+    except MalformedHep:
         return None

@@ -16,7 +16,17 @@ import orjson
 
 from pipeline import clock
 from pipeline.ingest.nodes import Node
-from pipeline.ingest.session import ASIDE_S, CONNECT_S, SILENCE_S, Lost, Reader, Refused, Standing, closed, opened
+from pipeline.ingest.session import (
+    ASIDE_S,
+    CONNECT_S,
+    SILENCE_S,
+    ConnectionLost,
+    LoginRefused,
+    Reader,
+    Standing,
+    closed,
+    opened,
+)
 from pipeline.sources.instants import instant
 
 _LONGEST: Final = 1 << 20  # of a message
@@ -47,14 +57,14 @@ class Manager(Reader[Message]):
 
     @classmethod
     async def connect(cls, node: Node, zone: str) -> Manager:
-        """Connect and log in. Raises Lost; Refused when we are not let in."""
+        """Connect and log in. Raises ConnectionLost; LoginRefused when we are not let in."""
         session = cls(node, zone, *await opened(node.host, node.port, _LONGEST))
         try:
             await session._enter()
         except TimeoutError:
             await session.close()
-            raise Lost(f"{node.host}:{node.port} does not speak as a manager interface") from None
-        except Lost:
+            raise ConnectionLost(f"{node.host}:{node.port} does not speak as a manager interface") from None
+        except ConnectionLost:
             await session.close()
             raise
         return session
@@ -66,16 +76,16 @@ class Manager(Reader[Message]):
         except (ValueError, OSError):
             banner = b""
         if b"Call Manager" not in banner:
-            raise Lost(f"{node.host}:{node.port} is no manager interface: it begins with {banner[:60]!r}")
+            raise ConnectionLost(f"{node.host}:{node.port} is no manager interface: it begins with {banner[:60]!r}")
         if any(sign in node.user + node.password for sign in "\r\n"):
-            raise Refused("user or password has a line break in it")
+            raise LoginRefused("user or password has a line break in it")
         answer = await self._ask("Login", Username=node.user, Secret=node.password, Events=EVENT_MASK)
         if answer.get("response") != "Success":
             why = answer.get("message", "")[:200]
-            raise Refused(f"login of {node.user!r} refused ({why}): see CDR_ASTERISK_USER, CDR_ASTERISK_PASSWORD")
+            raise LoginRefused(f"login of {node.user!r} refused ({why}): see CDR_ASTERISK_USER, CDR_ASTERISK_PASSWORD")
         answer = await self._ask("Events", EventMask=EVENT_MASK)
         if answer.get("response") not in ("Success", "Events On"):
-            raise Refused(f"events refused: give {node.user!r} read = {EVENT_MASK} in manager.conf")
+            raise LoginRefused(f"events refused: give {node.user!r} read = {EVENT_MASK} in manager.conf")
         status = await self._aside("CoreStatus")
         run = f"{status.get('corestartupdate', '')} {status.get('corestartuptime', '')}".strip()
         legs = await self._legs()
@@ -101,7 +111,7 @@ class Manager(Reader[Message]):
                 self._keep(message)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Events as JSON. Raises Lost."""
+        """Events as JSON. Raises ConnectionLost."""
         heard = time.monotonic()
         while True:
             while self._early:
@@ -111,12 +121,14 @@ class Manager(Reader[Message]):
                 message = await self.next(_PING_S)
             except TimeoutError:
                 if time.monotonic() - heard > SILENCE_S:
-                    raise Lost(f"nothing was heard for {SILENCE_S:g} s, not even an answer to a ping") from None
+                    raise ConnectionLost(
+                        f"nothing was heard for {SILENCE_S:g} s, not even an answer to a ping"
+                    ) from None
                 self._say("Ping")
                 continue
             heard = time.monotonic()
             if message.get("event") == "Shutdown":
-                raise Lost("Asterisk shuts down")
+                raise ConnectionLost("Asterisk shuts down")
             if (value := self._json(message)) is not None:
                 yield value
 
@@ -187,9 +199,9 @@ class Manager(Reader[Message]):
         try:
             block = await self._reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
-            raise Lost("the node closed the connection") from None
+            raise ConnectionLost("the node closed the connection") from None
         except asyncio.LimitOverrunError:
-            raise Lost(f"a message of more than {_LONGEST} bytes came") from None
+            raise ConnectionLost(f"a message of more than {_LONGEST} bytes came") from None
         message: Message = {}
         for line in block.decode("utf-8", "replace").split("\r\n"):
             name, colon, value = line.partition(":")

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline import kafka
 from pipeline.errors import Problem
-from pipeline.kafka_security import Refused
+from pipeline.kafka_security import KafkaRefused
 from pipeline.settings import Settings
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ async def connected(settings: Settings, wait_s: float = KAFKA_WAIT_S) -> tuple[A
                 raise
             return producer, partitions
         except (Problem, KafkaError) as problem:
-            if time.monotonic() > until or isinstance(problem, Refused):
+            if time.monotonic() > until or isinstance(problem, KafkaRefused):
                 raise problem if isinstance(problem, Problem) else kafka.unreachable(settings, problem) from problem
             log.warning("waiting for Kafka", error=str(problem))
             await asyncio.sleep(1)

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline import kafka
-from pipeline.errors import Problem
+from pipeline.errors import CdrError, Problem
 from pipeline.ingest.intake import Message
 from pipeline.settings import Settings
 
@@ -21,11 +21,11 @@ _ANSWER_S: Final = 10.0  # how long a request waits for Kafka
 _OVERHEAD: Final = 200  # of a message in memory, beside its bytes
 
 
-class Away(Exception):
+class KafkaAway(CdrError):
     """Kafka does not take messages now."""
 
 
-class Full(Exception):
+class KafkaFull(CdrError):
     """So much waits for Kafka that no more is taken."""
 
 
@@ -41,11 +41,11 @@ class Sender:
         self.waiting = 0  # bytes
 
     async def send(self, topic: str, messages: Sequence[Message]) -> None:
-        """Return when the broker has all messages. Raises Full, or Away; then some may have arrived: what is sent
-        again is the same fact."""
+        """Return when the broker has all messages. Raises KafkaFull, or KafkaAway; then some may have
+        arrived: what is sent again is the same fact."""
         size = sum(len(key) + len(value) + _OVERHEAD for key, value, _ in messages)
         if self.waiting and self.waiting + size > self._limit:
-            raise Full
+            raise KafkaFull
         self.waiting += size
         sending = asyncio.ensure_future(self._send(topic, messages))
         sending.add_done_callback(lambda _: self._done(size))
@@ -54,9 +54,9 @@ class Sender:
             await asyncio.wait_for(asyncio.shield(sending), _ANSWER_S)
         except TimeoutError:
             sending.add_done_callback(_looked_at)
-            raise Away("Kafka did not acknowledge in time") from None
+            raise KafkaAway("Kafka did not acknowledge in time") from None
         except (KafkaError, Problem, OSError) as error:
-            raise Away(str(error) or type(error).__name__) from error
+            raise KafkaAway(str(error) or type(error).__name__) from error
 
     def _done(self, size: int) -> None:
         self.waiting -= size

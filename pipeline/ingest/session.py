@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+from pipeline.errors import CdrError
+
 CONNECT_S: Final = 10.0
 ASIDE_S: Final = 3.0  # for a question that can do without an answer
 # A node that says nothing for so long is taken for dead: heartbeats come every 20 s.
@@ -16,11 +18,11 @@ SILENCE_S: Final = 65.0
 Message = TypeVar("Message")
 
 
-class Lost(Exception):
+class ConnectionLost(CdrError):
     """The connection is over; the text says why."""
 
 
-class Refused(Lost):
+class LoginRefused(ConnectionLost):
     """The node does not let us in: the text says what to change."""
 
 
@@ -42,10 +44,10 @@ class Reader(ABC, Generic[Message]):
 
     @abstractmethod
     async def _read(self) -> Message:
-        """The next message. Raises Lost."""
+        """The next message. Raises ConnectionLost."""
 
     async def next(self, seconds: float) -> Message:
-        """The next message. Raises TimeoutError, Lost."""
+        """The next message. Raises TimeoutError, ConnectionLost."""
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read())
         done, _ = await asyncio.wait({self._reading}, timeout=seconds)
@@ -66,7 +68,7 @@ class Session(Protocol):
     standing: Standing
 
     def events(self) -> AsyncIterator[bytes]:
-        """Its events as JSON, one by one. Raises Lost when the connection is over or silent for too long."""
+        """Its events as JSON, one by one. Raises ConnectionLost when the connection is over or silent for too long."""
         ...
 
     def run_of(self, value: bytes) -> str:
@@ -79,13 +81,13 @@ class Session(Protocol):
 
 
 async def opened(host: str, port: int, limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A TCP connection. Raises Lost."""
+    """A TCP connection. Raises ConnectionLost."""
     try:
         return await asyncio.wait_for(asyncio.open_connection(host, port, limit=limit), CONNECT_S)
     except TimeoutError:
-        raise Lost(f"{host}:{port} does not answer within {CONNECT_S:g} s") from None
+        raise ConnectionLost(f"{host}:{port} does not answer within {CONNECT_S:g} s") from None
     except OSError as error:
-        raise Lost(f"{host}:{port}: {error.strerror or error}") from None
+        raise ConnectionLost(f"{host}:{port}: {error.strerror or error}") from None
 
 
 async def closed(writer: asyncio.StreamWriter) -> None:

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from pipeline.errors import CdrError
+
 _TRANSLATED: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _LONGEST: Final = 2048
 
 
-class Refused(OSError):
+class AddressRefused(CdrError, OSError):
     """An address that webhooks may not go to."""
 
 
@@ -75,11 +77,11 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Public addresses only; raises Refused when there is none."""
+        """Public addresses only; raises AddressRefused when there is none."""
         found = await self._inner.resolve(host, port, family)
         public = [each for each in found if is_public(each["host"])]
         if not public:
-            raise Refused(f"{host} has no address of the public internet")
+            raise AddressRefused(f"{host} has no address of the public internet")
         return public
 
     async def close(self) -> None:

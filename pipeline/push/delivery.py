@@ -20,7 +20,7 @@ import structlog
 
 from pipeline import clock
 from pipeline.push import metrics, signing
-from pipeline.push.addresses import PublicResolver, Refused, check_url
+from pipeline.push.addresses import AddressRefused, PublicResolver, check_url
 from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import QueryFailed, TooCostly, Unavailable
@@ -158,7 +158,9 @@ class Sender:
             return 0, f"the URL {error}"[:300]
         except (aiohttp.ClientError, OSError) as error:
             inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-            return 0, str(inner)[:300] if isinstance(inner, Refused) else f"no connection: {type(error).__name__}"
+            return 0, str(inner)[:300] if isinstance(
+                inner, AddressRefused
+            ) else f"no connection: {type(error).__name__}"
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:

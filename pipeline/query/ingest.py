@@ -17,7 +17,7 @@ from starlette.responses import Response
 from pipeline import clock
 from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import Away, Full, Sender
+from pipeline.ingest.sender import KafkaAway, KafkaFull, Sender
 from pipeline.kafka import raw_topics
 from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic
 from pipeline.query.http.problems import Problem, RequestProblem, invalid, not_found
@@ -205,10 +205,10 @@ async def _send(sender: Sender, topic: str, found: Intake) -> None:
         return
     try:
         await sender.send(topic, found.messages)
-    except Full:
+    except KafkaFull:
         detail = "So much waits for Kafka that no more is taken; send it again in a second."
         raise RequestProblem(429, "too_many", detail, headers={"Retry-After": "1"}) from None
-    except Away as away:
+    except KafkaAway as away:
         log.warning("kafka", problem=str(away))
         detail = "Kafka does not take events now; send the same again, nothing is doubled by it."
         raise RequestProblem(503, "unavailable", detail, headers={"Retry-After": "5"}) from None

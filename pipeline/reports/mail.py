@@ -17,6 +17,7 @@ from typing import Final
 
 import aiosmtplib
 
+from pipeline.errors import CdrError
 from pipeline.reports.definition import addresses
 from pipeline.reports.ranges import Span, local_time
 from pipeline.reports.store import Run
@@ -26,7 +27,7 @@ from pipeline.settings.reports import ReportSettings
 RETRY_S: Final = (15, 60, 180, 480, 900, 1800, 3600, 7200)
 
 
-class NotSent(Exception):
+class NotSent(CdrError):
     """The mail was not taken. `lasting`: trying again is of no use."""
 
     def __init__(self, reason: str, *, lasting: bool) -> None:

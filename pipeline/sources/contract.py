@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from pipeline.errors import CdrError
 from pipeline.instants import DAY_MS
 from schemas.event import Event
 
@@ -13,7 +14,7 @@ LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01: later than any call, whateve
 FUTURE_MS: Final = DAY_MS  # how far the clock of a node may run ahead
 
 
-class Malformed(ValueError):
+class Malformed(CdrError, ValueError):
     """A value cannot be understood; the text names the field, what was there and the fix."""
 
 

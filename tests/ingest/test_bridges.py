@@ -27,7 +27,7 @@ from pipeline.ingest.event_socket import SUBSCRIPTION, EventSocket
 from pipeline.ingest.manager import Manager
 from pipeline.ingest.nodes import Node, nodes
 from pipeline.ingest.outbox import Outbox
-from pipeline.ingest.session import Lost, Refused, Session
+from pipeline.ingest.session import ConnectionLost, LoginRefused, Session
 from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.sources.registry import raw_decoder
@@ -169,10 +169,10 @@ async def test_what_is_no_pbx_is_lost() -> None:
     server = await asyncio.start_server(other, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     for connect in (EventSocket.connect, lambda node: Manager.connect(node, "UTC")):
-        with pytest.raises(Lost, match="is no"):
+        with pytest.raises(ConnectionLost, match="is no"):
             await connect(Node("n", "127.0.0.1", port, "u", "p"))
     server.close()
-    with pytest.raises(Lost, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(ConnectionLost, match=r"127\.0\.0\.1:1"):
         await EventSocket.connect(Node("n", "127.0.0.1", 1, "", ""))
 
 
@@ -291,7 +291,7 @@ async def test_calls_that_a_restart_of_asterisk_took_end(rights: bool) -> None:
 
 async def test_a_manager_that_refuses() -> None:
     pbx = await asterisk()
-    with pytest.raises(Refused, match="CDR_ASTERISK_PASSWORD"):
+    with pytest.raises(LoginRefused, match="CDR_ASTERISK_PASSWORD"):
         await Manager.connect(Node("n", "127.0.0.1", pbx.port, "cdr", "wrong"), "UTC")
     await pbx.stop()
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from pipeline.ingest import sender as senders
-from pipeline.ingest.sender import Full, Sender
+from pipeline.ingest.sender import KafkaFull, Sender
 from pipeline.kafka import partition_of, raw_topics
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
@@ -174,7 +174,7 @@ async def test_a_full_buffer_takes_no_more() -> None:
     sender = Sender(Settings(kafka="127.0.0.1:1"), 1000)
     first = asyncio.ensure_future(sender.send("t", [(b"k", b"x" * 5000, [])]))  # alone, one may be as large as it is
     await asyncio.sleep(0)
-    with pytest.raises(Full):
+    with pytest.raises(KafkaFull):
         await sender.send("t", [(b"k", b"y", [])])
     first.cancel()
 

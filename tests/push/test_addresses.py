@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.push import signing
-from pipeline.push.addresses import PublicResolver, Refused, check_url, is_public
+from pipeline.push.addresses import AddressRefused, PublicResolver, check_url, is_public
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_private_urls_where_they_are_allowed() -> None:
 @pytest.mark.parametrize("name", ["localhost", "2130706433", "0x7f.1", "127.1"])
 async def test_names_of_inside_are_refused_when_they_are_resolved(name: str) -> None:
     resolver = PublicResolver()
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         await resolver.resolve(name, 80)
     await resolver.close()
 

@@ -62,7 +62,7 @@ def test_vendor_chunks_are_passed_over_and_zlib_is_read() -> None:
 
 
 def test_a_zlib_bomb_is_refused() -> None:
-    with pytest.raises(hep.Malformed, match="inflates to more than 65535 bytes"):
+    with pytest.raises(hep.MalformedHep, match="inflates to more than 65535 bytes"):
         hep.parse(packet(chunk(16, zlib.compress(b"\0" * 1_000_000))))
 
 
@@ -81,7 +81,7 @@ def test_a_zlib_bomb_is_refused() -> None:
     ],
 )
 def test_garbage_says_what_is_wrong(data: bytes, words: str) -> None:
-    with pytest.raises(hep.Malformed, match=words):
+    with pytest.raises(hep.MalformedHep, match=words):
         hep.parse(data)
 
 
@@ -134,7 +134,7 @@ def test_json_forms() -> None:
     ],
 )
 def test_json_that_is_no_packet(document: bytes, words: str) -> None:
-    with pytest.raises(hep.Malformed, match=words):
+    with pytest.raises(hep.MalformedHep, match=words):
         hep_json.parse(document)
 
 
@@ -286,5 +286,5 @@ def test_parser_says_malformed_for_any_bytes() -> None:
     dice = random.Random(3)
     for _ in range(2000):
         data = dice.randbytes(dice.randint(0, 200))
-        with pytest.raises(sip.Malformed):
+        with pytest.raises(sip.MalformedMessage):
             sip.parse(data)

@@ -87,7 +87,7 @@ def test_huge_fields_are_bounded() -> None:
     ],
 )
 def test_what_is_no_sip_message_says_why(payload: bytes, words: str) -> None:
-    with pytest.raises(sip.Malformed, match=words):
+    with pytest.raises(sip.MalformedMessage, match=words):
         sip.parse(payload)
 
 

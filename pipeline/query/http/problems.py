@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from pipeline.errors import BadField
+from pipeline.errors import BadField, CdrError
 
 _PORTSIP_CODES: Final = {
     "invalid": "VALIDATE_FAILED",
@@ -34,7 +34,7 @@ _PORTSIP_MESSAGES: Final = {
 }
 
 
-class RequestProblem(Exception):
+class RequestProblem(CdrError):
     """A request that is refused. `code` is one of our words (see _PORTSIP_CODES); `detail` names the
     field, the value and the fix; `field` is the parameter, if one is at fault."""
 

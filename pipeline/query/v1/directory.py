@@ -14,7 +14,7 @@ from starlette.responses import Response
 from pipeline.directory.checks import shown
 from pipeline.directory.files import plain
 from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, build, key_of, kind_of
-from pipeline.directory.validate import FIELDS, Invalid, dangling, entry
+from pipeline.directory.validate import FIELDS, InvalidEntry, dangling, entry
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, requires
 from pipeline.query.http.problems import Problem, RequestProblem, not_found
 from pipeline.warehouse.reference.directories import Directories
@@ -269,7 +269,7 @@ def _made(kind: str, key: str, body: Mapping[str, Any]) -> Entry:
         )
     try:
         made = entry(class_, {**body, key_field: key})
-    except Invalid as bad:
+    except InvalidEntry as bad:
         raise RequestProblem(400, "invalid", str(bad), field=bad.faults[0][0]) from None
     if key_of(made) != key:  # spaces around it
         raise RequestProblem(400, "invalid", f"{key_field} {shown(key)} has spaces around it; take them off")

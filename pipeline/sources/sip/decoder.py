@@ -35,7 +35,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     for index, value in enumerate(values):
         try:
             event = _event(value, options.tenant, until)
-        except (hep.Malformed, sip.Malformed) as malformed:
+        except (hep.MalformedHep, sip.MalformedMessage) as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
         if event is not None:
@@ -45,7 +45,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 
 def packet(value: bytes) -> Packet:
-    """The HEP packet in `value`, binary or JSON. Raises `hep.Malformed`."""
+    """The HEP packet in `value`, binary or JSON. Raises `hep.MalformedHep`."""
     if value[:4] != hep.MAGIC and value[:64].lstrip()[:1] == b"{":
         return hep_json.parse(value)
     return hep.parse(value)
@@ -68,9 +68,11 @@ def _event(value: bytes, tenant: str, until: int) -> Event | None:
         return None
     at = captured.seconds * 1000 + captured.micros // 1000
     if at < EARLIEST_MS:
-        raise hep.Malformed(f"chunk 9 (seconds) is {captured.seconds}, before 2000; set the clock of the capture agent")
+        raise hep.MalformedHep(
+            f"chunk 9 (seconds) is {captured.seconds}, before 2000; set the clock of the capture agent"
+        )
     if at > until:
-        raise hep.Malformed(
+        raise hep.MalformedHep(
             f"chunk 9 (seconds) is {captured.seconds}, more than a day ahead; set the clock of the capture agent"
         )
     found.src = f"{captured.src[:MAX_ID]}:{captured.src_port}"

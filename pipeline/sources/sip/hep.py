@@ -15,6 +15,8 @@ from typing import Final
 
 import msgspec
 
+from pipeline.sources.contract import Malformed
+
 MAGIC: Final = b"HEP3"
 SIP: Final = 1  # payload type
 MAX_PAYLOAD: Final = 65_535  # bytes, also of what a compressed payload may grow to
@@ -26,7 +28,7 @@ _addresses: dict[bytes, str] = {}
 _MAX_ADDRESSES: Final = 50_000
 
 
-class Malformed(ValueError):
+class MalformedHep(Malformed):
     """The bytes are no HEP packet; the text names the field, what was there and what to do."""
 
 
@@ -54,27 +56,27 @@ class Packet(msgspec.Struct, gc=False):
 
 
 def parse(data: bytes) -> Packet:
-    """Read one packet. Raises `Malformed`."""
+    """Read one packet. Raises `MalformedHep`."""
     size = len(data)
     if size < 6 or data[:4] != MAGIC:
         if data[:1] in (b"\x01", b"\x02") and size > 1 and data[1] in (16, 28, 40):
-            raise Malformed(f"HEP version {data[0]} is not read; set the capture agent to version 3")
-        raise Malformed(f"packet begins with {data[:8]!r}, expected b'HEP3'; send HEP version 3 only")
+            raise MalformedHep(f"HEP version {data[0]} is not read; set the capture agent to version 3")
+        raise MalformedHep(f"packet begins with {data[:8]!r}, expected b'HEP3'; send HEP version 3 only")
     total = data[4] << 8 | data[5]
     if total > size:
-        raise Malformed(
+        raise MalformedHep(
             f"length field says {total} bytes, {size} came; the packet was cut: raise the UDP size or use TCP"
         )
     packet, offset = _prefix(data, total)
     learn = offset == 6
     while offset < total:
         if offset + 6 > total:
-            raise Malformed(
+            raise MalformedHep(
                 f"{total - offset} bytes after the last chunk, a chunk header has 6; mend the capture agent"
             )
         vendor, kind, length = _CHUNK(data, offset)
         if length < 6 or offset + length > total:
-            raise Malformed(
+            raise MalformedHep(
                 f"chunk {kind} at byte {offset} has length {length}, expected 6 to {total - offset}; "
                 "mend the capture agent"
             )
@@ -145,7 +147,7 @@ def _read(packet: Packet, kind: int, data: bytes, start: int, end: int) -> None:
     if kind in _NUMBERS:
         # A number of another width than the usual still is that number.
         if end - start > 8:
-            raise Malformed(
+            raise MalformedHep(
                 f"chunk {kind} is a number of {end - start} bytes, expected at most 4; mend the capture agent"
             )
         value = int.from_bytes(data[start:end], "big")
@@ -195,7 +197,7 @@ def _address(value: bytes, width: int) -> str:
     if known is not None:
         return known
     if len(value) != width:
-        raise Malformed(f"an IP address of {len(value)} bytes, expected {width}; mend the capture agent")
+        raise MalformedHep(f"an IP address of {len(value)} bytes, expected {width}; mend the capture agent")
     found = socket.inet_ntop(socket.AF_INET if width == 4 else socket.AF_INET6, value)
     if len(_addresses) > _MAX_ADDRESSES:
         _addresses.clear()
@@ -209,11 +211,11 @@ def _inflate(value: bytes) -> bytes:
         inflater = zlib.decompressobj()
         payload = inflater.decompress(value, MAX_PAYLOAD)
     except zlib.error as error:
-        raise Malformed(
+        raise MalformedHep(
             f"chunk 16, the compressed payload, is no zlib stream ({error}); mend the capture agent"
         ) from None
     if inflater.unconsumed_tail:
-        raise Malformed(
+        raise MalformedHep(
             f"chunk 16, the compressed payload, inflates to more than {MAX_PAYLOAD} bytes; no SIP message does"
         )
     return payload

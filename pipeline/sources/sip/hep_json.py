@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.sources.sip.hep import Malformed, Packet
+from pipeline.sources.sip.hep import MalformedHep, Packet
 
 _RCINFO = {
     "kind": ("payloadType", "payload_type", "proto_type"),
@@ -47,13 +47,13 @@ _TEXTS = frozenset({"src", "dst", "password", "correlation", "node"})
 
 
 def parse(data: bytes) -> Packet:
-    """Read one packet of either form. Raises `Malformed`."""
+    """Read one packet of either form. Raises `MalformedHep`."""
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"neither HEP nor JSON: {error}; send HEP version 3 or its JSON form") from None
+        raise MalformedHep(f"neither HEP nor JSON: {error}; send HEP version 3 or its JSON form") from None
     if not isinstance(document, dict):
-        raise Malformed(f"JSON {type(document).__name__}, expected an object with rcinfo and payload")
+        raise MalformedHep(f"JSON {type(document).__name__}, expected an object with rcinfo and payload")
     rcinfo = document.get("rcinfo")
     if isinstance(rcinfo, dict):
         return _packet(rcinfo, _RCINFO, document.get("payload"), "payload")
@@ -62,7 +62,7 @@ def parse(data: bytes) -> Packet:
         return _packet(header, _RCINFO, document.get("raw"), "raw")
     if "Payload" in document:
         return _packet(document, _FLAT, document["Payload"], "Payload")
-    raise Malformed(
+    raise MalformedHep(
         f"JSON object with the fields {sorted(document)[:8]}, expected rcinfo and payload, Payload,"
         " or protocol_header and raw"
     )
@@ -70,7 +70,7 @@ def parse(data: bytes) -> Packet:
 
 def _packet(fields: dict[str, Any], names: Mapping[str, tuple[str, ...]], payload: Any, where: str) -> Packet:
     if not isinstance(payload, str):
-        raise Malformed(f"field {where} is {type(payload).__name__}, expected the SIP message as text")
+        raise MalformedHep(f"field {where} is {type(payload).__name__}, expected the SIP message as text")
     packet = Packet(payload=payload.encode("utf-8", "replace"))
     for field, spellings in names.items():
         for name in spellings:
@@ -92,4 +92,4 @@ def _number(name: str, value: Any) -> int:
         return value
     if name in ("captureId", "capt_id", "NodeID"):
         return 0  # an id in words; the node's name says the same
-    raise Malformed(f"field {name} is {str(value)[:60]!r}, expected a number that is not negative")
+    raise MalformedHep(f"field {name} is {str(value)[:60]!r}, expected a number that is not negative")

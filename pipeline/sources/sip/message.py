@@ -2,7 +2,7 @@
 
 Reads what real equipment sends: compact header forms, any case, folded lines, several Via values in
 one line, spaces around colons and parameters, bare line feeds, invalid UTF-8 and NUL (both become
-U+FFFD), fields of any size (bounded). What is no SIP message raises `Malformed`, never anything else.
+U+FFFD), fields of any size (bounded). What is no SIP message raises `MalformedMessage`, never anything else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.sources.contract import Malformed
 from pipeline.sources.sip.fields import (
     MAX_TEXT,
     bounded,
@@ -73,7 +74,7 @@ _SPELLED: dict[str, int] = {name.title().replace("Id", "ID"): kind for name, kin
 _MAX_SPELLED: Final = 4096
 
 
-class Malformed(ValueError):
+class MalformedMessage(Malformed):
     """The bytes are no SIP message; the text names the field, what was there and what to do."""
 
 
@@ -102,7 +103,7 @@ def shown(value: str) -> str:
 
 
 def parse(payload: bytes) -> Message:
-    """Parse one message. Raises `Malformed` when it is none, or lacks Call-ID or CSeq."""
+    """Parse one message. Raises `MalformedMessage` when it is none, or lacks Call-ID or CSeq."""
     text = payload[:MAX_MESSAGE].decode("utf-8", "replace")
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
@@ -118,14 +119,14 @@ def parse(payload: bytes) -> Message:
     if first[:8].upper() == "SIP/2.0 ":
         code = first[8:11]
         if not (code.isascii() and code.isdigit() and "100" <= code < "700"):
-            raise Malformed(f"status line {shown(first)}: the status must be 100 to 699; send SIP messages only")
+            raise MalformedMessage(f"status line {shown(first)}: the status must be 100 to 699; send SIP messages only")
         sip.status = int(code)
         sip.reason = first[12:][:MAX_TEXT]
     else:
         method, _, rest = first.partition(" ")
         ruri, _, version = rest.strip().rpartition(" ")
         if version[:4].upper() != "SIP/" or _METHOD.match(method) is None:
-            raise Malformed(
+            raise MalformedMessage(
                 f"first line {shown(first)} is neither a SIP request nor a response; "
                 "capture SIP only, or give other payloads their own HEP protocol type"
             )
@@ -172,12 +173,14 @@ def parse(payload: bytes) -> Message:
             _rarer(found, kind, value)
     sip.via = vias
     if not sip.call_id:
-        raise Malformed(
+        raise MalformedMessage(
             "header Call-ID is missing or empty; the message may be cut short: capture it whole (snap length, UDP size)"
         )
     number, _, method = cseq.replace("\t", " ").partition(" ")
     if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < MAX_CSEQ and method):
-        raise Malformed(f"header CSeq is {shown(cseq)}, expected a number below 2^32 and a method, as in '1 INVITE'")
+        raise MalformedMessage(
+            f"header CSeq is {shown(cseq)}, expected a number below 2^32 and a method, as in '1 INVITE'"
+        )
     sip.cseq = int(number)
     if sip.status:
         sip.method = method.strip().upper()[:32]

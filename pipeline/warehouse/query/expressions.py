@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pipeline.errors import CdrError
 
-class BadExpression(ValueError):
+
+class BadExpression(CdrError, ValueError):
     """The expression makes no sense: the message names what was written and what to write."""
 
 

@@ -20,6 +20,7 @@ import orjson
 import urllib3
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
 
+from pipeline.errors import CdrError
 from pipeline.warehouse.storage.client import error_code, first_line, target, tls_of
 
 Row = dict[str, Any]
@@ -47,15 +48,19 @@ _COSTLY: Final = frozenset({158, 159, 160, 167, 168, 241, 306, 307, 396})
 _AWAY: Final = frozenset({60, 81, 164, 192, 193, 194, 202, 203, 209, 210, 242, 279, 394, 516, 735, 999})
 
 
-class Unavailable(Exception):
+class WarehouseError(CdrError):
+    """ClickHouse did not answer a question."""
+
+
+class Unavailable(WarehouseError):
     """ClickHouse is away, not set up, or has too much to do; worth asking again later."""
 
 
-class TooCostly(Exception):
+class TooCostly(WarehouseError):
     """The query needs more time, rows or memory than one query may have."""
 
 
-class QueryFailed(Exception):
+class QueryFailed(WarehouseError):
     """ClickHouse refused a query that should have been right: a fault of the program."""
 
 

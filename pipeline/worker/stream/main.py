@@ -14,7 +14,7 @@ import uvloop
 
 from pipeline import kafka, logs, probes
 from pipeline.errors import Problem
-from pipeline.kafka_security import Refused
+from pipeline.kafka_security import KafkaRefused
 from pipeline.settings import Settings
 from pipeline.worker.stream.app import Service
 
@@ -72,7 +72,7 @@ def _topics(settings: Settings) -> dict[str, int]:
         try:
             return asyncio.run(kafka.ensure_topics(settings))
         except Problem as problem:
-            if time.monotonic() > until or isinstance(problem, Refused):
+            if time.monotonic() > until or isinstance(problem, KafkaRefused):
                 raise
             log.warning("waiting for Kafka", error=str(problem))
             time.sleep(1)

@@ -16,7 +16,7 @@ from pipeline import kafka
 from pipeline.embedded import kafka as apache
 from pipeline.embedded.process import HOST, Child, free_port
 from pipeline.errors import DEPENDENCY, USAGE, Problem
-from pipeline.kafka_security import Refused
+from pipeline.kafka_security import KafkaRefused
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
@@ -156,7 +156,7 @@ async def _ingest(deployment: Deployment) -> None:
 async def test_who_is_not_let_in_is_told_why(secure: SecureKafka, changes: dict[str, str], said: str) -> None:
     changes = {name: {"stranger": str(secure.certificates.stranger), "plain": f"{HOST}:{secure.port}"}.get(value, value)
                for name, value in changes.items()}  # fmt: skip
-    with pytest.raises(Refused, match=said) as caught:
+    with pytest.raises(KafkaRefused, match=said) as caught:
         await kafka.ensure_topics(settings_of(secure, **changes))
     assert caught.value.code == DEPENDENCY and "\n" not in str(caught.value) and PASSWORD not in str(caught.value)
 
