@@ -142,6 +142,35 @@ def test_imports_within_a_part_run_downwards(part: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+IMPURE = {
+    "open",
+    "print",
+    "input",
+    "stdin",
+    "stdout",
+    "stderr",
+    "read_bytes",
+    "read_text",
+    "write_text",
+    "time_ns",
+    "monotonic",
+}
+OWN_DATA = {"pipeline/calls/causes.py"}  # tables that lie beside the code
+
+
+@pytest.mark.parametrize("part", sorted(PURE.keys() - {"schemas"}))
+def test_pure_parts_read_no_file_and_no_clock(part: str) -> None:
+    wrong = []
+    for file in FILES:
+        if part_of(module_of(file)) != part or str(file.relative_to(ROOT)) in OWN_DATA:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            if name in IMPURE:
+                wrong.append(f"{file.relative_to(ROOT)} uses {name}: {ast.unparse(node)}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_no_folder_is_too_full() -> None:
     """About 15 files a folder, `__init__` not counted: whoever opens one reads its list at a glance."""
     counts = Counter(file.parent for file in FILES if file.name != "__init__.py")

@@ -60,11 +60,11 @@ def sip(
     kafka: Annotated[str, typer.Option(help="Bootstrap servers; CDR_KAFKA when left out.")] = "",
 ) -> None:
     """Feed the SIP messages of a capture file to Kafka, as if they came over HEP."""
+    from pipeline.ingest.capture_file import packets
     from pipeline.ingest.hep_service import feed
     from pipeline.settings import settings
-    from pipeline.sources.sip.pcap import records
 
-    count = feed(settings().model_copy(update={"kafka": kafka} if kafka else {}), records(file))
+    count = feed(settings().model_copy(update={"kafka": kafka} if kafka else {}), packets(file))
     typer.echo(f"{count} SIP messages produced.", err=True)
 
 

@@ -13,9 +13,9 @@ import orjson
 from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group, over
 from pipeline.errors import USAGE, Problem
+from pipeline.ingest.capture_file import packets
 from pipeline.sources.contract import DEFAULTS, Decoder, Options
 from pipeline.sources.registry import source
-from pipeline.sources.sip.pcap import records
 from schemas.call import document
 from schemas.event import Event
 
@@ -39,7 +39,7 @@ def fold_file(
         rejected += 1
         print(f"{place}: {reason}", file=errors)
 
-    values = _packets(file) if name == "sip" else _lines(file)
+    values = enumerate(packets(file), 1) if name == "sip" else _lines(file)
     calls = group(_events(decoder, values, wrong))
     for call, ended in zip(calls, over(calls), strict=True):
         output.write(orjson.dumps(document(fold(call, expired=expired or ended))).decode() + "\n")
@@ -70,8 +70,3 @@ def _lines(file: str) -> Iterator[tuple[int, bytes]]:
         raise Problem(
             f"Cannot read {file}: {error.strerror}.", hint="Name a file, or - for stdin.", code=USAGE
         ) from error
-
-
-def _packets(file: str) -> Iterator[tuple[int, bytes]]:
-    """The packets of a capture, or HEP as JSON lines, with their numbers."""
-    return enumerate(records(sys.stdin.buffer.read() if file == "-" else file), 1)

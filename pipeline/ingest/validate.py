@@ -11,10 +11,10 @@ from typing import Any, Final
 from pipeline import clock
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.bodies import Unreadable, Value, values
+from pipeline.ingest.capture_file import packets
 from pipeline.sources.complaint import wrong
 from pipeline.sources.contract import DEFAULTS, Options
 from pipeline.sources.registry import source
-from pipeline.sources.sip.pcap import records
 from schemas.contract import explain
 
 _BATCH: Final = 2_000  # values decoded at a time
@@ -34,7 +34,7 @@ def validate(name: str, file: str, found: Validation, options: Options = DEFAULT
     ("-": standard input); `found` counts along. Of a capture, `line` is the number of the packet. Raises Problem."""
     decode = source(name, options)
     now_ms = clock.now_ms()
-    numbered = iter(_packets(file) if name == "sip" else _values(file))
+    numbered = iter(enumerate(packets(file), 1) if name == "sip" else _values(file))
     while batch := list(islice(numbered, _BATCH)):
         decoded = decode([value for _, value in batch], now_ms=now_ms)
         found.values += len(batch)
@@ -58,10 +58,6 @@ def _values(file: str) -> list[Value]:
         return values(body, "" if file == "-" or not file.endswith((".ndjson", ".jsonl")) else "application/x-ndjson")
     except Unreadable as error:
         raise Problem(f"{file}: {error}.", code=USAGE) from None
-
-
-def _packets(file: str) -> Iterator[Value]:
-    return enumerate(records(sys.stdin.buffer.read() if file == "-" else file), 1)
 
 
 def _read(file: str) -> bytes:

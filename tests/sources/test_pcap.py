@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
+from pipeline.ingest.capture_file import packets
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode
 from pipeline.sources.sip.pcap import records
@@ -159,7 +160,7 @@ def test_files_of_hep_and_of_json(tmp_path: Path) -> None:
     wire.invite(0, Talk("k1"))
     path = tmp_path / "packets.hep"
     path.write_bytes(b"".join(wire.packets))
-    assert list(records(path)) == wire.packets
+    assert list(packets(str(path))) == wire.packets
     assert list(records(b'{"payload": 1}\n\n{"payload": 2}\n')) == [b'{"payload": 1}', b'{"payload": 2}']
     assert list(records(b"")) == []
 
@@ -190,7 +191,7 @@ def test_damaged_files_say_where(data: bytes, words: str) -> None:
 
 def test_missing_file() -> None:
     with pytest.raises(Problem, match="cannot be read: No such file"):
-        list(records("/nonexistent.pcap"))
+        list(packets("/nonexistent.pcap"))
 
 
 def test_mutated_captures_give_packets_or_a_problem() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pipeline.errors import USAGE, Problem
@@ -27,22 +26,12 @@ _SECTION: Final = b"\x0a\x0d\x0d\x0a"
 _MAX_FRAME: Final = 1 << 26
 
 
-def records(source: Path | str | bytes) -> Iterator[bytes]:
-    """The HEP packets of a capture file (a path, or its bytes), in the order of the file.
+def records(data: bytes, name: str = "the capture") -> Iterator[bytes]:
+    """The HEP packets of a capture (pcap, pcapng, HEP version 3 packets, HEP as JSON lines), in its order.
 
-    Frames that carry no SIP are passed over. Raises `Problem` when the file is no capture, cannot be read, or is
-    damaged.
+    Frames that carry no SIP are passed over. `name` is what messages call it. Raises `Problem` when it is no capture,
+    or damaged.
     """
-    if isinstance(source, bytes):
-        name, data = "the input", source
-    else:
-        name = str(source)
-        try:
-            data = Path(source).read_bytes()
-        except OSError as error:
-            raise Problem(
-                f"{name} cannot be read: {error.strerror}.", hint="Give a capture file.", code=USAGE
-            ) from None
     if not data:
         return
     if data[:4] in _PCAP:
