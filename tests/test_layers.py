@@ -44,6 +44,7 @@ ROOMS = {
         ("fold",),
     ),
     "warehouse": (("storage",), ("query",), ("analytics", "identity", "privacy", "reference")),
+    "ingest": (("bodies", "producing", "signals"), ("intake",), ("outbox", "sender"), ("bridges", "files", "hep")),
     "reports": (
         ("blobs", "ranges", "schedule"),
         ("definition", "rendering"),

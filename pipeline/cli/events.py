@@ -23,7 +23,7 @@ def fold(
 ) -> None:
     """Fold raw events into calls, without broker or database: one call document a line. Exit code 1 when a line was no
     event."""
-    from pipeline.ingest.fold_file import fold_file
+    from pipeline.ingest.files.fold import fold_file
     from pipeline.settings import settings
     from pipeline.sources.contract import Options
 
@@ -40,8 +40,8 @@ def validate(
     output: OutputOption = Output.table,
 ) -> None:
     """Say which values of a file are no events: line, JSON pointer, what is wrong, what to do. Exit code 1 for any."""
-    from pipeline.ingest.validate import Validation
-    from pipeline.ingest.validate import validate as problems_of
+    from pipeline.ingest.files.validate import Validation
+    from pipeline.ingest.files.validate import validate as problems_of
     from pipeline.output import print_rows
     from pipeline.settings import settings
     from pipeline.sources.contract import Options
@@ -60,8 +60,8 @@ def sip(
     kafka: Annotated[str, typer.Option(help="Bootstrap servers; CDR_KAFKA when left out.")] = "",
 ) -> None:
     """Feed the SIP messages of a capture file to Kafka, as if they came over HEP."""
-    from pipeline.ingest.capture_file import packets
-    from pipeline.ingest.hep_service import feed
+    from pipeline.ingest.files.capture import packets
+    from pipeline.ingest.hep.service import feed
     from pipeline.settings import settings
 
     count = feed(settings().model_copy(update={"kafka": kafka} if kafka else {}), packets(file))

@@ -46,7 +46,7 @@ def hep(
     ] = None,
 ) -> None:
     """Listen for SIP over HEP version 3 and produce it to Kafka, until Ctrl-C or SIGTERM."""
-    from pipeline.ingest.hep_service import run
+    from pipeline.ingest.hep.service import run
     from pipeline.settings import settings
 
     chosen: dict[str, str | int] = {"hep_host": host} if host else {}
@@ -59,7 +59,7 @@ def freeswitch(
     ] = "",
 ) -> None:
     """Read FreeSWITCH nodes over their event sockets and produce their events to Kafka, until Ctrl-C or SIGTERM."""
-    from pipeline.ingest.bridge_service import run_freeswitch
+    from pipeline.ingest.bridges.service import run_freeswitch
     from pipeline.settings import settings
 
     run_freeswitch(settings().model_copy(update={"freeswitch_host": host} if host else {}))
@@ -71,7 +71,7 @@ def asterisk(
     ] = "",
 ) -> None:
     """Read Asterisk nodes over their manager interfaces and produce their events to Kafka, until Ctrl-C or SIGTERM."""
-    from pipeline.ingest.bridge_service import run_asterisk
+    from pipeline.ingest.bridges.service import run_asterisk
     from pipeline.settings import settings
 
     run_asterisk(settings().model_copy(update={"asterisk_host": host} if host else {}))

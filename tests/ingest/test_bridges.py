@@ -21,13 +21,13 @@ from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group
 from pipeline.embedded.process import free_port
 from pipeline.errors import Problem
-from pipeline.ingest import bridge as bridges
-from pipeline.ingest.bridge import Bridge
-from pipeline.ingest.event_socket import SUBSCRIPTION, EventSocket
-from pipeline.ingest.manager import Manager
-from pipeline.ingest.nodes import Node, nodes
+from pipeline.ingest.bridges import bridge as bridges
+from pipeline.ingest.bridges.bridge import Bridge
+from pipeline.ingest.bridges.event_socket import SUBSCRIPTION, EventSocket
+from pipeline.ingest.bridges.manager import Manager
+from pipeline.ingest.bridges.nodes import Node, nodes
+from pipeline.ingest.bridges.session import ConnectionLost, LoginRefused, Session
 from pipeline.ingest.outbox import Outbox
-from pipeline.ingest.session import ConnectionLost, LoginRefused, Session
 from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.sources.registry import raw_decoder
@@ -215,7 +215,7 @@ async def test_calls_that_ended_while_nobody_listened() -> None:
 
 
 async def test_a_node_that_answers_no_questions_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.ingest.event_socket.ASIDE_S", 0.1)
+    monkeypatch.setattr("pipeline.ingest.bridges.event_socket.ASIDE_S", 0.1)
     pbx = await freeswitch()
     pbx.answers_api = False
     async with Line(pbx).open() as line:

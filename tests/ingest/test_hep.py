@@ -17,8 +17,8 @@ import pytest
 
 from pipeline.embedded.process import free_port
 from pipeline.errors import Problem
-from pipeline.ingest.hep import Listener
-from pipeline.ingest.hep_key import key, read
+from pipeline.ingest.hep.key import key, read
+from pipeline.ingest.hep.listener import Listener
 from pipeline.ingest.outbox import Outbox
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.errors import Problem
-from pipeline.ingest.capture_file import packets
+from pipeline.ingest.files.capture import packets
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode
 from pipeline.sources.sip.pcap import records

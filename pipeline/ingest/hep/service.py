@@ -12,10 +12,11 @@ from prometheus_client import start_http_server
 
 from pipeline import logs
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.ingest.hep import Listener, until_signal
-from pipeline.ingest.hep_key import key, read
+from pipeline.ingest.hep.key import key, read
+from pipeline.ingest.hep.listener import Listener
 from pipeline.ingest.outbox import Outbox, Producer
 from pipeline.ingest.producing import connected
+from pipeline.ingest.signals import until_signal
 from pipeline.settings import Settings
 
 log = structlog.get_logger()

@@ -15,9 +15,9 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from pipeline import clock
-from pipeline.ingest.open_legs import OpenLegs
+from pipeline.ingest.bridges.open_legs import OpenLegs
+from pipeline.ingest.bridges.session import ConnectionLost, LoginRefused, Session, Standing
 from pipeline.ingest.outbox import Outbox
-from pipeline.ingest.session import ConnectionLost, LoginRefused, Session, Standing
 from pipeline.sources.contract import RawDecoder
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pipeline import clock
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.bodies import Unreadable, Value, values
-from pipeline.ingest.capture_file import packets
+from pipeline.ingest.files.capture import packets
 from pipeline.sources.complaint import wrong
 from pipeline.sources.contract import DEFAULTS, Options
 from pipeline.sources.registry import source

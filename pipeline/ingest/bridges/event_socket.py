@@ -16,8 +16,8 @@ from typing import Final
 import orjson
 
 from pipeline import clock
-from pipeline.ingest.nodes import Node
-from pipeline.ingest.session import (
+from pipeline.ingest.bridges.nodes import Node
+from pipeline.ingest.bridges.session import (
     ASIDE_S,
     CONNECT_S,
     SILENCE_S,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import signal
 import socket
 import time
 from typing import Final, cast
@@ -17,7 +16,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.ingest.hep_key import key, read
+from pipeline.ingest.hep.key import key, read
 from pipeline.ingest.outbox import Outbox
 from pipeline.sources.sip import hep
 
@@ -205,12 +204,3 @@ class _Connection(asyncio.Protocol):
         self._packets()
         if not self.waiting and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
-
-
-async def until_signal() -> None:
-    """Return at SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

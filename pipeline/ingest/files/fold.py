@@ -13,7 +13,7 @@ import orjson
 from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group, over
 from pipeline.errors import USAGE, Problem
-from pipeline.ingest.capture_file import packets
+from pipeline.ingest.files.capture import packets
 from pipeline.sources.contract import DEFAULTS, Decoder, Options
 from pipeline.sources.registry import source
 from schemas.call import document

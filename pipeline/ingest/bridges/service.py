@@ -11,14 +11,14 @@ import structlog
 from prometheus_client import Gauge
 
 from pipeline import logs, probes
-from pipeline.ingest.bridge import Bridge
-from pipeline.ingest.event_socket import EventSocket
-from pipeline.ingest.hep import until_signal
-from pipeline.ingest.manager import Manager
-from pipeline.ingest.nodes import Node, nodes
+from pipeline.ingest.bridges.bridge import Bridge
+from pipeline.ingest.bridges.event_socket import EventSocket
+from pipeline.ingest.bridges.manager import Manager
+from pipeline.ingest.bridges.nodes import Node, nodes
+from pipeline.ingest.bridges.session import Session
 from pipeline.ingest.outbox import Outbox, Producer
 from pipeline.ingest.producing import connected
-from pipeline.ingest.session import Session
+from pipeline.ingest.signals import until_signal
 from pipeline.settings import Settings
 from pipeline.sources.contract import Options
 from pipeline.sources.registry import raw_decoder

@@ -1,0 +1,1 @@
+"""FreeSWITCH and Asterisk read over their own interfaces: event socket, manager interface."""

@@ -1,0 +1,1 @@
+"""Files of raw events and captures, read without broker and database."""
