@@ -23,7 +23,8 @@ from pipeline.calls.fold import fold
 from pipeline.sources import canonical
 from pipeline.sources.sip import decoder
 from pipeline.warehouse.storage import rows
-from pipeline.worker.core.batch import Batch, Chunk, archive_body, read
+from pipeline.worker.core.batch import Batch, archive_body, read
+from pipeline.worker.core.chunk import Chunk
 from pipeline.worker.core.open_calls import PartitionCalls
 from schemas.call import document
 from schemas.event import Event

@@ -26,7 +26,8 @@ from pipeline.rating.formula import Terms
 from pipeline.rating.tariffs import Tariffs
 from pipeline.traffic import day
 from pipeline.warehouse.storage import rows
-from pipeline.worker.core.batch import Batch, Chunk, archive_body, read
+from pipeline.worker.core.batch import Batch, archive_body, read
+from pipeline.worker.core.chunk import Chunk
 from pipeline.worker.core.folding import fold_calls
 from pipeline.worker.core.open_calls import PartitionCalls
 from schemas.event import Party

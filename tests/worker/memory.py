@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -31,7 +32,7 @@ class Memory:
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
-        self.events: dict[tuple[str, ...], tuple[bytes, int]] = {}
+        self.events: dict[tuple[str, ...], tuple[bytes, int, int]] = {}
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {"call_rows": {}, "call_log_rows": {}}
         self.logs: dict[int, list[tuple[bytes, bytes]]] = {number: [] for number in range(partitions)}
         self.feed_records: list[dict[str, Any]] = []
@@ -55,9 +56,9 @@ class Memory:
         self.step()
         if table == "event_rows":
             for line in body.removesuffix(b"\n").split(b"\n"):
-                tenant, call_id, event_id, at, _type, _node, _topic, partition, _offset, raw = line.split(b"\t")
+                tenant, call_id, event_id, at, _type, _node, _topic, partition, offset, raw = line.split(b"\t")
                 key = (tenant.decode(), call_id.decode(), event_id.decode(), at.decode())
-                self.events[key] = (raw, int(partition))
+                self.events[key] = (raw, int(partition), int(offset))
             return
         names = ("tenant", "started_at", "id", "call_id")
         places = [columns.index(name) for name in names]
@@ -77,10 +78,11 @@ class Memory:
 
     def load(self, _client: object, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
         found: dict[CallKey, Stored] = defaultdict(Stored)
-        for (tenant, call_id, _, _), (raw, partition) in self.events.items():
+        for (tenant, call_id, _, _), (raw, partition, offset) in self.events.items():
             if (tenant, call_id) in calls:
                 found[tenant, call_id].raw.append(raw)
                 found[tenant, call_id].partition = partition
+                found[tenant, call_id].places.append((partition, offset))
         self._keys(found)
         return dict(found)
 
@@ -140,15 +142,57 @@ class Memory:
         self.logs[sum(key) % self.partitions].append((key, value))
 
 
+class Door:
+    """The way of one process to the servers. It may be held there as by SIGSTOP: after so many steps nothing more gets
+    through, until it is let go on."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.steps_to_freeze: int | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def frozen(self) -> bool:
+        return not self._open.is_set()
+
+    def thaw(self) -> None:
+        self.steps_to_freeze = None
+        self._open.set()
+
+    async def step(self) -> None:
+        if self.steps_to_freeze is not None:
+            if self.steps_to_freeze == 0:
+                self._open.clear()
+            else:
+                self.steps_to_freeze -= 1
+        await self._open.wait()
+
+    # -- as a publisher -------------------------------------------------------------------------
+
+    async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
+        await self.step()
+        return await self.memory.forward(events)
+
+    async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
+        await self.step()
+        await self.memory.feed(documents)
+
+    async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        await self.step()
+        await self.memory.dead_letters(letters)
+
+
 class MemoryStore(Store):
     """The worker's own store over it."""
 
     def __init__(self, settings: Settings, memory: Memory) -> None:
-        super().__init__(settings, memory)  # type: ignore[arg-type]
-        self._memory = memory
+        self.door = Door(memory)
+        super().__init__(settings, self.door)  # type: ignore[arg-type]
 
     async def query(self, work: Callable[[Any], Any]) -> Any:
-        return work(self._memory)
+        await self.door.step()
+        return work(self.door.memory)
 
     async def step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         while True:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from pipeline.worker.core.batch import Chunk
+from pipeline.worker.core.chunk import Chunk
 from tests.worker.phone_calls import JsonEvent
 
 

@@ -7,7 +7,8 @@ import random
 import orjson
 import pytest
 
-from pipeline.worker.core.batch import Batch, Chunk, read
+from pipeline.worker.core.batch import Batch, read
+from pipeline.worker.core.chunk import Chunk
 from pipeline.worker.core.open_calls import PartitionCalls
 from tests.worker.conftest import Deploy, kafka_first
 from tests.worker.phone_calls import encoded, event, in_time, now_ms, phone_calls

@@ -44,6 +44,7 @@ class Stored:
     raw: list[bytes] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # the same, once somebody has decoded them
     partition: int = -1
+    places: list[tuple[int, int]] = field(default_factory=list)  # partition and offset of each of `raw`
     archived_at: int = 0  # s since the epoch; when the newest of them was
     rows: list[Row] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)  # where a row lies that was retired
@@ -78,7 +79,7 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator
     key: CallKey | None = None
     stored = Stored()
     parameters: dict[str, object] = {"topic": topic, "partitions": list(partitions)}
-    for tenant, call_id, raw, partition, _ in _events(client, f"{mine} ORDER BY tenant, call_id", parameters):
+    for tenant, call_id, raw, partition, offset, _ in _events(client, f"{mine} ORDER BY tenant, call_id", parameters):
         if key != (tenant, call_id):
             if key is not None:
                 yield key, stored
@@ -86,6 +87,7 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator
             stored = kept.pop(key, Stored())
         stored.raw.append(raw)
         stored.partition = partition
+        stored.places.append((partition, offset))
     if key is not None:
         yield key, stored
 
@@ -108,19 +110,21 @@ def ids_since(client: Client, since_ms: int) -> list[int]:
 
 
 def _read_events(client: Client, found: dict[CallKey, Stored], condition: str, parameters: dict[str, object]) -> None:
-    for tenant, call_id, raw, partition, archived_at in _events(client, condition, parameters):
+    for tenant, call_id, raw, partition, offset, archived_at in _events(client, condition, parameters):
         stored = found.get((tenant, call_id))
         if stored is None:
             stored = found[tenant, call_id] = Stored()
         stored.raw.append(raw)
         stored.partition = partition
+        stored.places.append((partition, offset))
         stored.archived_at = max(stored.archived_at, archived_at)
 
 
 def _events(
     client: Client, condition: str, parameters: dict[str, object]
-) -> Iterator[tuple[str, str, bytes, int, int]]:
-    query = f"SELECT tenant, call_id, raw, `partition`, toUnixTimestamp(archived_at) FROM event_rows WHERE {condition}"
+) -> Iterator[tuple[str, str, bytes, int, int, int]]:
+    what = "tenant, call_id, raw, `partition`, `offset`, toUnixTimestamp(archived_at)"
+    query = f"SELECT {what} FROM event_rows WHERE {condition}"
     settings = {"max_threads": 2, "optimize_read_in_order": 1}
     with client.query_column_block_stream(
         query, parameters=parameters, settings=settings, column_formats={"raw": "bytes"}

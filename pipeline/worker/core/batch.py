@@ -5,40 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 from pipeline.rating.tariffs import Tariffs
 from pipeline.sources import canonical, cloud_events
 from pipeline.warehouse.storage import rows
 from pipeline.worker.core import links
+from pipeline.worker.core.chunk import Chunk, Record
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from schemas.event import Event
 from schemas.words import EVENT_TYPES
 
 NEWLINE = b"\n"
-
-
-class Record(Protocol):
-    """What is needed of a Kafka record."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Records of one partition, in order. `token` is what the transport acknowledges."""
-
-    topic: str
-    partition: int
-    records: Sequence[Record]
-    token: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +37,10 @@ class DeadLetter:
 class Batch:
     """What one batch does to the world, in the order in which it is written."""
 
+    epoch: int = 0  # of the process, see `Chunk`
+    generation: int = 0  # of the group
     chunks: list[Chunk] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)  # partition → the offset as of which its calls are written
     archive: list[bytes] = field(default_factory=list)
     archived: asyncio.Task[None] | None = None  # the archiving, once it has begun
     silent: bool = False  # closes calls for want of a hang-up: no event will come again for them

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -24,10 +24,11 @@ from pipeline.warehouse.storage.archive import CallKey, Stored
 from pipeline.worker import metrics
 from pipeline.worker.core import batch as batches
 from pipeline.worker.core import joining
-from pipeline.worker.core.batch import Batch, Chunk
-from pipeline.worker.core.durable_store import Store
+from pipeline.worker.core.batch import Batch
+from pipeline.worker.core.chunk import Chunk, Start
+from pipeline.worker.core.durable_store import Fenced, Store
 from pipeline.worker.core.evicted_ids import Seen
-from pipeline.worker.core.folding import fold_calls, postpone
+from pipeline.worker.core.folding import fold_calls, postpone, rows_as_of
 from pipeline.worker.core.intake_buffer import Incoming
 from pipeline.worker.core.late_writes import Fence
 from pipeline.worker.core.links import is_link
@@ -55,23 +56,36 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Worker:
-    """Reads chunks of the events topic and keeps the warehouse equal to the fold of all events."""
+# Notes with the group, as a member of a generation of it, as of which offset of each partition calls may be written
+# from now on; False when the group has moved on.
+Claim = Callable[[int, Mapping[int, int]], Awaitable[bool]]
 
-    def __init__(self, settings: Settings, store: Store, acknowledge: Callable[[Chunk], None]) -> None:
+
+class Worker:
+    """Reads chunks of the events topic and keeps the warehouse equal to the fold of all events.
+
+    What memory has of a partition is a function of the partition's records before `PartitionCalls.next_offset`: every
+    chunk begins there. A batch that writes calls claims the offset up to which it read; who takes the partition over
+    folds all calls as of that offset, too, before it goes on. So a write of a former owner that arrives late writes
+    what the new owner wrote, or less.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, acknowledge: Callable[[Chunk], None], claim: Claim | None = None
+    ) -> None:
         self._settings = settings
         self._store = store
         self._pricing = Pricing(store, settings.country)
         self._acknowledge = acknowledge
+        self._group_claim = claim
         self.fence = Fence(store)
         self._states: dict[int, PartitionCalls] = {}
-        self._assigned: set[int] = set()
+        self._starts: dict[int, Start] = {}  # the partitions that are ours, and where their epoch began
+        self._epoch = self._generation = 0  # of the process, and of the group
         self._seen = Seen()
         self._seen_until = 0  # ms; closed calls that were last heard of before then are in `_seen`
-        self._check: set[int] = set()  # partitions whose state may be stale after a rebalance
         self._incoming = Incoming(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
-        self._in_flight: Batch | None = None  # what `_writing` writes
         self._preparing = False
         self._abandoned = False
         self._stopping = False
@@ -84,19 +98,21 @@ class Worker:
         """Take a chunk; waits while enough is waiting already."""
         await self._incoming.add(chunk)
 
-    def assigned(self, partitions: Iterable[int]) -> None:
-        """These partitions are ours from now on, and no others."""
-        self._assigned = set(partitions)
-        self._check = set(partitions)
-        for partition in set(self._states) - self._assigned:
-            del self._states[partition]
+    def assigned(self, starts: Mapping[int, Start], *, epoch: int = 0, generation: int = 0) -> None:
+        """These partitions are ours from now on, and no others; `generation` is that of the group.
+
+        What memory has of a partition stays where nobody can have written since: the group has committed exactly
+        what was read.
+        """
+        self._starts, self._epoch, self._generation = dict(starts), epoch, generation
+        for partition, state in list(self._states.items()):
+            start = starts.get(partition)
+            if start is None or start.claims or state.next_offset != start.offset:
+                del self._states[partition]
         self._incoming.wake()
 
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then."""
-        if self._writing is not None and not self._writing.done() and self._in_flight is not None:
-            # Perhaps it began long ago, this process was held meanwhile, and others have gone on.
-            self.fence.watch(self._in_flight.all_calls())
         self._incoming.clear()
 
     async def settled(self) -> None:
@@ -144,22 +160,29 @@ class Worker:
             if batch is not None:
                 await self.settle()
                 self._raise_from_writing()
-            if self._abandoned:  # memory is ahead of what will be written: read it anew
+            if self._abandoned or (batch is not None and batch.epoch != self._epoch):
                 self._abandoned = False
-                self._states.clear()
+                self._states.clear()  # memory is ahead of what will be written: it is read anew
                 if batch is not None and batch.archived is not None:
                     batch.archived.cancel()
             elif batch is not None:
-                self._in_flight = batch
                 self._writing = asyncio.create_task(self._write(batch))
             self._preparing = False
         await self.settle()
         self._raise_from_writing()
 
     def _raise_from_writing(self) -> None:
-        if self._writing is not None and self._writing.done():
+        if self._writing is None or not self._writing.done():
+            return
+        try:
             if not self._writing.cancelled():
                 self._writing.result()
+        except Fenced:
+            log.info("the group has moved on: what was not written is read again by who owns it now")
+            self._starts, self._epoch = {}, -1
+            self._states.clear()
+            self._incoming.clear()
+        finally:
             self._writing = None
 
     async def _take(self) -> list[Chunk]:
@@ -169,17 +192,25 @@ class Worker:
             due = min(due, self._refreshed_at + REFRESH_EVERY_S)
         if not await self._incoming.wait(max(0.0, due - time.monotonic())):
             return []
-        return [chunk for chunk in self._incoming.take() if chunk.partition in self._assigned]
+        claims = {number: start.claims for number, start in self._starts.items() if start.claims}
+        return [chunk for chunk in self._incoming.take(claims) if self._is_ours(chunk)]
+
+    def _is_ours(self, chunk: Chunk) -> bool:
+        if chunk.epoch == self._epoch and chunk.partition in self._starts:
+            return True
+        log.info("left out a chunk of before a rebalance", partition=chunk.partition, epoch=chunk.epoch)
+        return False
 
     async def _prepare(self, chunks: list[Chunk]) -> Batch | None:
-        batch = Batch()
-        await self._own(batch, {chunk.partition: chunk for chunk in reversed(chunks)})
+        batch = Batch(epoch=self._epoch, generation=self._generation)
+        await self._own(batch)
         now = wall_ms()
         unknown: list[tuple[PartitionCalls, OpenCall]] = []
         for chunk in chunks:
             state = self._states.get(chunk.partition)
-            if state is None:  # taken from us while another partition was loaded
+            if state is None or chunk.epoch != self._epoch:  # taken from us while another partition was loaded
                 continue
+            state.joins(chunk)
             fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
             for call in fresh:
                 if call.since == 0 and self._certainly_new(call, state.forgotten):
@@ -205,11 +236,13 @@ class Worker:
             for call in joining.linked(distinct.values()):
                 batch.joined.append((state, call, None))
                 del distinct[id(call)]
-            due = postpone(batch, state, distinct.values(), backlog=backlog)
+            alone = list(distinct.values())
+            due = alone if state.replaying else postpone(batch, state, alone, backlog=backlog)
             closed += fold_calls(batch, state, due, now, expired=False)
+        for state in self._states.values():
+            state.end_replay()
         if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
             self._refresh(batch, now)
-        self._watch(batch)
         metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
@@ -217,15 +250,10 @@ class Worker:
         metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
         if not (batch.chunks or batch.calls or batch.joined):
             return None
+        batch.ends = {
+            partition: state.next_offset for partition, state in self._states.items() if state.next_offset is not None
+        }
         return batch
-
-    def _watch(self, batch: Batch) -> None:
-        """Look after what the owner before may still be writing: as far as it can have read ahead."""
-        for chunk in batch.chunks:
-            state = self._states.get(chunk.partition)
-            if state is not None and state.inherited > 0:
-                state.inherited -= len(chunk.records)
-                self.fence.watch(batch.touched.get(chunk.partition, ()))
 
     def _refresh(self, batch: Batch, now: int) -> None:
         """Show the open calls that had news, as many as a batch may well hold."""
@@ -259,29 +287,18 @@ class Worker:
 
     # -- what is in the archive ------------------------------------------------------------------
 
-    async def _own(self, batch: Batch, first: dict[int, Chunk]) -> None:
-        """Have the open calls of every partition that is ours in memory.
-
-        After a rebalance a state is kept if nobody else read on meanwhile: the first chunk then
-        begins where we had got to, or before.
-        """
-        for partition in list(self._check):
-            state = self._states.get(partition)
-            chunk = first.get(partition)
-            if state is None:
-                self._check.discard(partition)
-            elif chunk is not None:
-                self._check.discard(partition)
-                if state.next_offset is None or chunk.records[0].offset > state.next_offset:
-                    del self._states[partition]
-        missing = sorted(self._assigned - set(self._states))
+    async def _own(self, batch: Batch) -> None:
+        """Have the open calls of every partition that is ours in memory."""
+        missing = sorted(self._starts.keys() - self._states.keys())
         if not missing:
             return
+        starts = self._starts
+        claims = {number: starts[number].claims for number in missing}
         await self.settle()
         topic = self._settings.events_topic
         now = wall_ms()
         loaded = await self._store.step(
-            "reload", lambda: self._store.query(lambda client: _load_open(client, topic, missing))
+            "reload", lambda: self._store.query(lambda client: _load_open(client, topic, claims))
         )
         forgotten = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
@@ -291,11 +308,11 @@ class Worker:
             await self._store.step("reload", lambda: self._store.query(lambda client: archive.ids_since(client, since)))
         )
         self._seen_until = forgotten - NEAR_MS // 6  # what is being written by others is read at the next time
+        if batch.epoch != self._epoch:  # a rebalance came in between
+            return
         for partition in missing:
-            if partition in self._assigned:
-                self._states[partition] = PartitionCalls(partition)
-                self._states[partition].forgotten = forgotten
-                self._states[partition].inherited = 3 * self._settings.batch_events
+            self._states[partition] = PartitionCalls(partition, starts[partition])
+            self._states[partition].forgotten = forgotten
         for partition, call in loaded:
             state = self._states.get(partition)
             if state is not None:
@@ -316,8 +333,8 @@ class Worker:
         keys = list(wanted)
         stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
         for key, found in stored.items():
-            _state, call = wanted[key]
-            _restore(call, found)
+            state, call = wanted[key]
+            _restore(call, found, {state.partition: state.claims if state.replaying else ()})
             # Not put off: where its row says closed, a worker that takes over would not look at it again.
             call.ended = True
         metrics.LATE.inc(len(stored))
@@ -347,8 +364,14 @@ class Worker:
 
     # -- durable ---------------------------------------------------------------------------------
 
+    async def _claim(self, batch: Batch) -> None:
+        """Have it noted that calls may be written as of where this batch ends. Raises `Fenced` when the group has
+        given the partitions to others: nothing is written then."""
+        if self._group_claim is not None and not await self._group_claim(batch.generation, batch.ends):
+            raise Fenced
+
     async def _write(self, batch: Batch) -> None:
-        await self._store.write(batch, self._join)
+        await self._store.write(batch, self._claim, self._join)
         for chunk in batch.chunks:
             self._acknowledge(chunk)
         self.batches += 1
@@ -365,19 +388,27 @@ class Worker:
             metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
 
 
-def _load_open(client: Client, topic: str, partitions: list[int]) -> list[tuple[int, OpenCall]]:
-    """The open calls of these partitions, packed as they come."""
+def _load_open(client: Client, topic: str, claims: Mapping[int, Sequence[int]]) -> list[tuple[int, OpenCall]]:
+    """The open calls of the partitions that have these claims on them, packed as they come."""
     loaded: list[tuple[int, OpenCall]] = []
-    for (tenant, call_id), found in archive.load_open(client, topic, partitions):
+    for (tenant, call_id), found in archive.load_open(client, topic, list(claims)):
         call = OpenCall(tenant, call_id, [])
-        _restore(call, found)
+        _restore(call, found, claims)
         call.pack()
         loaded.append((found.partition, call))
     return loaded
 
 
-def _restore(call: OpenCall, found: Stored) -> None:
-    """Add what the warehouse has of a call to what memory has."""
+def _restore(call: OpenCall, found: Stored, claims: Mapping[int, Sequence[int]]) -> None:
+    """Add what the warehouse has of a call to what memory has; `claims` are those of its partition's owner before.
+
+    That owner may have rows of it on their way that are the fold of its events as of the claim. With what is archived
+    from there on, too, the call may lie under another key.
+    """
+    for partition, claims_on_it in claims.items():
+        for claim in claims_on_it:
+            if any(number == partition and offset >= claim for number, offset in found.places):
+                call.possible = (call.possible or []) + rows_as_of(found, partition, claim)
     for event in canonical.decode(found.raw).events:
         if event.linked_ids:
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}

@@ -35,6 +35,10 @@ T = TypeVar("T")
 AWAY = (ClickHouseError, HTTPError, KafkaError, OSError, Problem)
 
 
+class Fenced(Exception):
+    """The group has given this worker's partitions to others."""
+
+
 class Store:
     """ClickHouse and Kafka as the worker writes them. One batch at a time."""
 
@@ -55,10 +59,19 @@ class Store:
         await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
         failpoints.after("archive")
 
-    async def write(self, batch: Batch, after_archive: Callable[[Batch], Awaitable[None]]) -> None:
-        """Return once everything in the batch is durable. `after_archive` may add calls to it."""
+    async def write(
+        self,
+        batch: Batch,
+        claim: Callable[[Batch], Awaitable[None]],
+        after_archive: Callable[[Batch], Awaitable[None]],
+    ) -> None:
+        """Return once everything in the batch is durable. `claim` is called before anything of calls is written;
+        `after_archive` may add calls to the batch."""
         if batch.archived is not None:
             await batch.archived
+        if batch.calls or batch.joined:
+            await self.step("claim", lambda: claim(batch))
+            failpoints.after("claim")
         if batch.announce:
             told = [(to.encode(), value) for (_, to, _), value in batch.announce.items()]
             await self.step("announce", lambda: self._publisher.forward(told))

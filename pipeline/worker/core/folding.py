@@ -12,9 +12,11 @@ from pipeline.calls.fold import fold, version_of
 from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS, uses
 from pipeline.rating.calls import price
+from pipeline.sources import canonical
 from pipeline.warehouse.storage import rows
-from pipeline.warehouse.storage.archive import Row
+from pipeline.warehouse.storage.archive import Row, Stored
 from pipeline.worker.core.batch import Batch
+from pipeline.worker.core.links import is_link
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from schemas.call import RERATED_BITS, Call, call_snowflake, document
 from schemas.event import Event
@@ -62,8 +64,39 @@ def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], n
             put_all(batch, state, open_call, found, now_ms)
         else:
             put(batch, state, open_call, call_of(open_call.events, expired=expired), now_ms)
+        if open_call.possible is not None:
+            _retire_possible(batch, open_call)
         closed += open_call.closed and not was_closed
     return closed
+
+
+def rows_as_of(stored: Stored, partition: int, claim: int) -> list[Row]:
+    """The rows of a call as they are written by somebody who has read this partition up to its offset `claim`, and
+    nothing of what was archived of it later."""
+    places = zip(stored.raw, stored.places, strict=True)
+    raw = [line for line, (number, offset) in places if number != partition or offset < claim]
+    events = [event for event in canonical.decode(raw).events if not is_link(event)]
+    found = calls_of(uses(events)) if events else []
+    return [
+        Row(rows.call_key(each.call), each.call.call_id, rows.log_keys(each.call), each.call.version) for each in found
+    ]
+
+
+def _retire_possible(batch: Batch, open_call: OpenCall) -> None:
+    """Retire the rows that a former owner may still write under keys which the call does not have, under a version
+    that is higher than theirs: the call has more events."""
+    current = open_call.all_rows()
+    version = max((row.version for row in current), default=0)
+    keys = {(row.key, row.call_id) for row in current}
+    logs = {(log, row.call_id) for row in current for log in row.logs}
+    for row in open_call.possible or ():
+        above = max(version, row.version)
+        if (row.key, row.call_id) not in keys:
+            batch.calls.append(rows.retired_call(open_call.tenant, row.key, row.call_id, above))
+        for log in row.logs:
+            if (log, row.call_id) not in logs:
+                batch.logs.append(rows.retired_log(open_call.tenant, log, row.key[1], row.call_id, above))
+    open_call.possible = None
 
 
 def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, now_ms: int) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping, Sequence
 
-from pipeline.worker.core.batch import Chunk
+from pipeline.worker.core.chunk import Chunk
+
+NO_CLAIMS: Mapping[int, Sequence[int]] = {}
 
 
 class Incoming:
@@ -60,14 +63,21 @@ class Incoming:
             await asyncio.sleep(self._trickle_s)
         return True
 
-    def take(self) -> list[Chunk]:
-        """The chunks of the next batch."""
+    def take(self, claims: Mapping[int, Sequence[int]] = NO_CLAIMS) -> list[Chunk]:
+        """The chunks of the next batch. None of a partition on both sides of one of its `claims`."""
         chunks: list[Chunk] = []
+        left: list[Chunk] = []
+        side: dict[int, int] = {}  # partition → how many of its claims lie before what this batch has of it
         events = 0
         while self._chunks and events < self._enough:
             chunk = self._chunks.popleft()
+            passed = sum(chunk.records[0].offset >= claim for claim in claims.get(chunk.partition, ()))
+            if side.setdefault(chunk.partition, passed) != passed:
+                left.append(chunk)
+                continue
             events += _weight(chunk)
             chunks.append(chunk)
+        self._chunks.extendleft(reversed(left))
         self._events = max(0, self._events - events)
         if self._events < self._enough:
             self._room.set()

@@ -10,6 +10,7 @@ import msgspec
 from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.warehouse.storage.archive import Row
 from pipeline.warehouse.storage.rows import Key
+from pipeline.worker.core.chunk import Chunk, Start
 from pipeline.worker.core.evicted_ids import Seen
 from schemas.event import Event
 
@@ -49,6 +50,8 @@ class OpenCall(msgspec.Struct, gc=False):
     ended: bool = False  # an `ended` came since the last fold
     ids: dict[str, int] | None = None  # event id → at, once there are many
     links: set[str] | None = None  # other ids that turned out to be this call
+    # Rows that the partition's owner before may have on their way and that are not in the tables yet.
+    possible: list[Row] | None = None
 
     @property
     def events(self) -> list[Event]:
@@ -148,20 +151,35 @@ class OpenCall(msgspec.Struct, gc=False):
 class PartitionCalls:
     """The calls of one partition, its event-time clock and how far it was read."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, start: Start | None = None) -> None:
         self.partition = partition
         self.calls: dict[str, dict[str, OpenCall]] = {}
         self.clock = 0  # ms; newest event time seen, never ahead of the wall clock
         self.clock_set_at = 0  # ms; wall clock when that was
-        self.next_offset: int | None = None
+        self.next_offset = None if start is None else start.offset  # all records before it are in, none after it
+        # Owners before may have written calls as of these offsets. Until they were folded as of them here, too, none
+        # is put off: a write of theirs that comes late then finds its rows known.
+        self.claims = () if start is None else start.claims
+        self.replaying = start is not None
         # ms; events up to here may have been archived and be in memory no more
         self.forgotten = 0
-        # records still to be read that the partition's owner before may have written from
-        self.inherited = 0
         self._closed: deque[tuple[int, OpenCall]] = deque()
         self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
         self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep
         self.postponed: dict[int, OpenCall] = {}  # open calls with news that no row shows yet
+
+    def joins(self, chunk: Chunk) -> None:
+        """Make sure that a chunk follows what was read before it; anything else is a defect, and would be a loss."""
+        if None not in (self.next_offset, chunk.begins_at) and chunk.begins_at != self.next_offset:
+            raise RuntimeError(
+                f"partition {self.partition} was read up to offset {self.next_offset}, and its next chunk begins at"
+                f" {chunk.begins_at}: it is read again from what is committed when the worker is started again"
+            )
+
+    def end_replay(self) -> None:
+        """Calls were folded as of the offset that was read up to."""
+        if self.replaying and (self.next_offset or 0) >= max(self.claims, default=0):
+            self.replaying = False
 
     def get(self, tenant: str, call_id: str) -> OpenCall | None:
         """The call, if it is in memory."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import faust
@@ -19,12 +20,13 @@ from pipeline.settings import Settings
 from pipeline.sources.contract import Options
 from pipeline.sources.registry import SOURCES, raw_decoder
 from pipeline.worker import metrics
-from pipeline.worker.core.batch import Chunk
 from pipeline.worker.core.batch_loop import Worker
+from pipeline.worker.core.chunk import Chunk, Start
 from pipeline.worker.core.durable_store import Store
 from pipeline.worker.core.publisher import Publisher
 from pipeline.worker.stream import transport
 from pipeline.worker.stream.raw_decoder import RawSource
+from pipeline.worker.stream.transport import Records
 
 log = structlog.get_logger()
 
@@ -46,7 +48,7 @@ class Service:
         self.settings = settings
         self.publisher = Publisher(settings, partitions)
         self.store = Store(settings, self.publisher)
-        self.worker = Worker(settings, self.store, self._acknowledge)
+        self.worker = Worker(settings, self.store, self._acknowledge, self._claim)
         options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
         self.raw = {
             topic: RawSource(name, raw_decoder(name, options), settings, self.store, self.publisher, self._acknowledge)
@@ -55,6 +57,7 @@ class Service:
         }
         self.app = _faust_app(settings)
         self.app.lost = self._lost  # before the first partitions come
+        self.app.epoch_begins = self._epoch_begins
         self.ready = False
         self._durable_ms: dict[TP, int] = {}  # when Kafka took the last durable record
         self.read_topics = {settings.events_topic, *self.raw}
@@ -74,11 +77,11 @@ class Service:
         @app.agent(events, concurrency=1, name="fold")  # type: ignore[untyped-decorator]
         async def fold(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self.worker.add(_chunk(event))
+                if self._is_of_now(chunk := _chunk(event)):
+                    await self.worker.add(chunk)
 
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
-        async def assigned(_app: Any, assigned: set[TP], **_: Any) -> None:
-            self.worker.assigned(tp.partition for tp in assigned if tp.topic == settings.events_topic)
+        async def assigned(_app: Any, *_: Any, **__: Any) -> None:
             self.ready = True
             if self._looking is None:
                 self._looking = asyncio.create_task(self._look())
@@ -119,7 +122,8 @@ class Service:
         @self.app.agent(raw, concurrency=1, name=source.name)  # type: ignore[untyped-decorator]
         async def decode(stream: Any) -> None:
             async for event in stream.noack().events():
-                await source.add(_chunk(event))
+                if self._is_of_now(chunk := _chunk(event)):
+                    await source.add(chunk)
 
     async def _look_at_kafka(self) -> None:
         """Whether Kafka answers and has our topics, with no record to read or to write, too."""
@@ -155,12 +159,33 @@ class Service:
                 max(0.0, time.time() - taken_at / 1000) if taken_at else 0
             )
 
+    def _epoch_begins(self, epoch: int, generation: int, starts: dict[TP, Start]) -> None:
+        """Partitions are ours, to be read from there on."""
+        topic = self.settings.events_topic
+        mine = {tp.partition: start for tp, start in starts.items() if tp.topic == topic}
+        self.worker.assigned(mine, epoch=epoch, generation=generation)
+
+    def _is_of_now(self, chunk: Chunk) -> bool:
+        """Whether a chunk is not of before a rebalance: its records are polled again, after those before them."""
+        if chunk.epoch == self.app.consumer.epoch:
+            return True
+        log.info("left out a chunk of before a rebalance", topic=chunk.topic, partition=chunk.partition)
+        return False
+
+    async def _claim(self, generation: int, ends: Mapping[int, int]) -> bool:
+        topic = self.settings.events_topic
+        claimed: bool = await self.app.consumer.claim(
+            generation, {TP(topic, partition): end for partition, end in ends.items()}
+        )
+        return claimed
+
     def _acknowledge(self, chunk: Chunk) -> None:
-        """The chunk is durable: its offsets may be committed."""
+        """The chunk is durable: its offsets may be committed, unless what was read before it was given back."""
         event = chunk.token
         last = chunk.records[-1]
-        self.app.consumer.durable[event.message.tp] = last.offset + 1
-        self._durable_ms[event.message.tp] = last.timestamp
+        if chunk.epoch == self.app.consumer.epoch:
+            self.app.consumer.durable[event.message.tp] = last.offset + 1
+            self._durable_ms[event.message.tp] = last.timestamp
         event.ack()
 
     async def _before_revoke(self) -> None:
@@ -209,7 +234,8 @@ class Service:
 
 def _chunk(event: Any) -> Chunk:
     message = event.message
-    return Chunk(message.topic, message.partition, message.value, event)
+    records: Records = message.value
+    return Chunk(message.topic, message.partition, records, event, records.epoch, records.begins_at)
 
 
 def _end_process_on_defect(task: asyncio.Task[None]) -> None:

@@ -17,7 +17,8 @@ from pipeline.kafka import TENANT_HEADER
 from pipeline.settings import Settings
 from pipeline.sources.contract import RawDecoder
 from pipeline.worker import failpoints, metrics
-from pipeline.worker.core.batch import Chunk, DeadLetter, Record, dead_letter, not_taken
+from pipeline.worker.core.batch import DeadLetter, dead_letter, not_taken
+from pipeline.worker.core.chunk import Chunk, Record
 from pipeline.worker.core.durable_store import Store
 from pipeline.worker.core.intake_buffer import Incoming
 from pipeline.worker.core.publisher import Publisher

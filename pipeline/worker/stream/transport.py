@@ -8,20 +8,30 @@ rebalancing, agents, shutdown.
 Faust acknowledges what raised, and its gap arithmetic can commit past a message in flight. So the
 offsets to commit come from one place only: `durable`, set by the worker once a batch is stored.
 Registered under the URL scheme `batched`.
+
+Ownership of partitions. Each time that this process goes back to what its group has committed, as it does when
+partitions are given to it, an epoch begins. A chunk bears the epoch it was polled in and where the chunk before it
+ended, so that one of an earlier epoch can be told from one that follows. Before calls are written, the end of their
+batch is committed as the metadata of the partition's offset (`claim`). The broker refuses that to whoever is not a
+member of the group's current generation; and who takes the partition over reads it, and knows as of which offsets
+its predecessors may have written (`Start.claims`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import IllegalGenerationError, KafkaError, RebalanceInProgressError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import TRANSPORTS, aiokafka
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+from pipeline.worker.core.chunk import Start
 
 log = structlog.get_logger()
 
@@ -35,7 +45,14 @@ FETCH_WAIT_MS = 50
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Fetches in portions; commits without taking the worker down when the broker is away for a while."""
+    """Fetches in portions; commits without taking the worker down when the broker is away for a while.
+
+    Runs in a thread of its own, with its own loop. `seeks` counts how often it went back to what is committed;
+    `polled` is what it was when the last poll returned: records of before a seek are not what follows it.
+    """
+
+    seeks = 0
+    polled = 0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -44,25 +61,84 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def claim(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
+        """Commit offsets as a member of this generation of the group; False when the group has moved on.
+
+        Raises KafkaError when the broker does not answer.
+        """
+        return bool(await self.call_thread(self._commit_as, generation, offsets))
+
+    async def seek(self) -> tuple[int, dict[TP, Start]]:
+        """Seek every partition to what the group has committed, or to its first record. Returns the number of this
+        seek, and where each partition begins."""
+        found: tuple[int, dict[TP, Start]] = await self.call_thread(self._seek_all)
+        return found
+
+    async def _seek_all(self) -> tuple[int, dict[TP, Start]]:
         consumer = self._ensure_consumer()
+        tps = list(consumer.assignment())
+        committed = await consumer._coordinator.fetch_committed_offsets(tps)
+        fresh = [tp for tp in tps if tp not in committed]
+        first = await consumer.beginning_offsets(fresh) if fresh else {}
+        starts = {}
+        # No await from here on: what a poll returns is of before all these seeks, or of after them.
+        for tp in consumer.assignment().intersection(tps):
+            at = committed.get(tp)
+            if at is None:
+                starts[ensure_TP(tp)] = Start(None)
+                consumer._fetcher.seek_to(tp, first[tp])
+            else:
+                starts[ensure_TP(tp)] = Start(at.offset, claims_of(at))
+                consumer._fetcher.seek_to(tp, at.offset)
+        self.seeks += 1
+        return self.seeks, starts
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        records = await super()._fetch_records(*args, **kwargs)
+        self.polled = self.seeks
+        return records
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         mine = self.assignment()
         wanted = {
-            aiokafka.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "")
+            tp: OffsetAndMetadata(offset, self.consumer.claim_on(tp, offset))
             for tp, offset in offsets.items()
             if tp in mine
         }
         if not wanted:
             return False
         try:
-            await consumer.commit(wanted)
-        except (CommitFailedError, IllegalStateError) as error:
-            log.info("commit refused: the group has moved on", error=str(error))
-            return False
+            return await self._commit_as(self.app.consumer_generation_id, wanted)
         except KafkaError as error:
             log.warning("commit failed, will be repeated", error=str(error) or type(error).__name__)
             return False
+
+    async def _commit_as(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
+        """aiokafka's own `commit` goes on trying for as long as it takes, in whatever generation it then finds
+        itself: an offset of before a rebalance could be committed after it, behind another worker's."""
+        coordinator = self._ensure_consumer()._coordinator
+        wanted = {aiokafka.ensure_aiokafka_TP(tp): at for tp, at in offsets.items()}
+        await coordinator.ensure_coordinator_known()
+        async with coordinator._commit_lock:
+            if coordinator.generation != generation:
+                return False
+            try:
+                await coordinator._do_commit_offsets(None, wanted)
+            except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
+                log.info("commit refused: the group has moved on", error=str(error) or type(error).__name__)
+                return False
         return True
+
+
+class Records(list[Any]):
+    """The records of a chunk, the epoch they were polled in, and the end of the chunk before them."""
+
+    __slots__ = ("begins_at", "epoch")
+
+    def __init__(self, records: Iterable[Any], epoch: int, begins_at: int | None) -> None:
+        super().__init__(records)
+        self.epoch = epoch
+        self.begins_at = begins_at
 
 
 class Consumer(aiokafka.Consumer):  # type: ignore[misc]
@@ -75,6 +151,12 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         # Awaited before partitions leave, so that what is in flight is committed and not redone.
         self.before_revoke: Callable[[], Awaitable[None]] | None = None
         self._expected: dict[TP, int] = {}  # the offset to be read next
+        self.epoch = 0  # number of the last seek: what was polled before it reaches nobody
+        self._owner = False  # whether partitions are given to this process, and no rebalance is under way
+        self._ends: dict[TP, int] = {}  # where the last chunk of this epoch ended; where the first one begins
+        self._claims: dict[TP, int] = {}  # as of which offset calls may be being written
+        self._inherited: dict[TP, tuple[int, ...]] = {}  # the same of the owners before
+        self._first: dict[TP, int] = {}  # the first offset read of a partition of which nothing was committed
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -87,28 +169,55 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
             self.stop_flow()
             self.app.flow_control.suspend()
             self.app.flow_control.clear()
+        self._owner = False
         if self.before_revoke is not None:
             await self.before_revoke()
             await self.commit()
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Partitions are given to this process; `seek_to_committed` comes next."""
+        self._owner = True
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's name
         """Poll once; a chunk for each partition that had records."""
         records, active = await self._wait_next_records(timeout)
+        polled, generation = self._thread.polled, self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
-        generation = self.app.consumer_generation_id
+        while self.flow_active and polled > self.epoch:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the seek is done, and its answer on the way
+        if self.app.should_stop:
+            return
         if not self.flow_active:
             await self.perform_seek()  # what was just polled is polled again after the rebalance
             return
         for tp, chunk in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            if chunk and (active is None or tp in active or tp in self._buffered_partitions):
-                if chunk[0].offset > self._expected.get(tp, chunk[0].offset):
-                    await self._look_for_lost(tp)
-                self._expected[tp] = chunk[-1].offset + 1
-                yield tp, self._chunk_message(tp, chunk, generation)
+            for part in self._parts(tp, chunk):
+                if not self.flow_active:
+                    return
+                if self.app.consumer_generation_id != generation or self.epoch != polled:
+                    log.info("left out what was polled before a rebalance", topic=tp.topic, partition=tp.partition)
+                    return
+                if active is None or tp in active or tp in self._buffered_partitions:
+                    if part[0].offset > self._expected.get(tp, part[0].offset):
+                        await self._look_for_lost(tp)
+                    self._expected[tp] = part[-1].offset + 1
+                    self._first.setdefault(tp, part[0].offset)
+                    value = Records(part, polled, self._ends.get(tp))
+                    self._ends[tp] = part[-1].offset + 1
+                    yield tp, self._chunk_message(tp, value, generation)
+
+    def _parts(self, tp: TP, chunk: list[Any]) -> list[list[Any]]:
+        """The chunk, cut at the offsets as of which an owner before may have written calls: who takes over folds them
+        as of the same offsets."""
+        parts = []
+        for claim in self._inherited.get(tp, ()):
+            before = sum(record.offset < claim for record in chunk)
+            parts.append(chunk[:before])
+            chunk = chunk[before:]
+        return [part for part in (*parts, chunk) if part]
 
     async def _look_for_lost(self, *tps: TP) -> list[TP]:
         """Offsets may lie apart for good reasons (transactions); below the first one there is, they are lost. Returns
@@ -129,7 +238,7 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
                 found.append(tp)
         return found
 
-    def _chunk_message(self, tp: TP, chunk: list[Any], generation: int) -> ConsumerMessage:
+    def _chunk_message(self, tp: TP, chunk: Records, generation: int) -> ConsumerMessage:
         last = chunk[-1]
         return ConsumerMessage(
             tp.topic,
@@ -172,21 +281,59 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         """Offset after the last record of a partition that is durable, as far as is known; 0 when none is."""
         return max(self.durable.get(tp, 0), self._confirmed.get(tp, 0))
 
+    async def claim(self, generation: int, ends: Mapping[TP, int]) -> bool:
+        """Have it noted, before calls are written, that those of a partition may be written as of an offset: that
+        after the last record of the batch. False when the group has given the partitions to others.
+
+        Raises KafkaError when the broker does not answer.
+        """
+        offsets = {}
+        for tp, end in ends.items():
+            self._claims[tp] = end
+            at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1))
+            at = at if at >= 0 else self._first.get(tp, end)
+            offsets[tp] = OffsetAndMetadata(at, self.claim_on(tp, at))
+        done: bool = await self._thread.claim(generation, offsets)
+        if done:
+            self._confirmed.update({tp: at.offset for tp, at in offsets.items()})
+        return done
+
+    def claim_on(self, tp: TP, offset: int) -> str:
+        """The metadata that goes with an offset: the claims beyond it, one's own and those of owners before."""
+        claims = {*self._inherited.get(tp, ()), self._claims.get(tp, 0)}
+        return ",".join(str(claim) for claim in sorted(claims) if claim > offset)
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek to what the group has committed, and note it."""
-        offsets: Mapping[TP, int] = await super().seek_to_committed()
-        for tp, offset in offsets.items():
-            if offset is not None and offset >= 0:
-                self._confirmed[ensure_TP(tp)] = self._expected[ensure_TP(tp)] = offset
+        """Seek to what the group has committed, note it, and tell the worker where its epoch begins."""
+        generation = self.app.consumer_generation_id
+        epoch, starts = await self._thread.seek()
+        self.epoch = epoch
+        self._inherited.clear()
+        self._claims.clear()
+        self._first.clear()
+        for tp, start in starts.items():
+            if start.claims:
+                self._inherited[tp] = start.claims
+            if start.offset is not None:
+                self._confirmed[tp] = self._expected[tp] = self._ends[tp] = start.offset
             else:
-                self._confirmed.pop(ensure_TP(tp), None)
-                self._expected.pop(ensure_TP(tp), None)
-        if known := [tp for tp in map(ensure_TP, offsets) if tp in self._expected]:
-            for tp in await self._look_for_lost(*known):
+                for known in (self._confirmed, self._expected, self._ends):
+                    known.pop(tp, None)
+        if known_at := [tp for tp in starts if tp in self._expected]:
+            for tp in await self._look_for_lost(*known_at):
                 # Nothing is in flight: with this committed nobody is told of the same loss again, and no lag stays.
                 self.durable[tp] = max(self.durable.get(tp, 0), self._expected[tp])
                 self._acked[tp]
-        return offsets
+        if self._owner and epoch == self.epoch and generation == self.app.consumer_generation_id:
+            begin: Callable[[int, int, dict[TP, Start]], None] = self.app.epoch_begins
+            begin(epoch, generation, starts)
+        return {tp: start.offset for tp, start in starts.items() if start.offset is not None}
+
+
+def claims_of(at: OffsetAndMetadata) -> tuple[int, ...]:
+    """What `claim_on` has written; nothing of what somebody else has."""
+    claims = [int(text) for text in at.metadata.split(",") if text.isdigit()]
+    return tuple(sorted(claim for claim in claims if claim > at.offset))
 
 
 class Transport(aiokafka.Transport):  # type: ignore[misc]

@@ -7,7 +7,7 @@ import asyncio
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -23,8 +23,8 @@ from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.warehouse.storage import archive, rows
 from pipeline.worker.core import batch_loop as core
-from pipeline.worker.core.batch import Chunk
 from pipeline.worker.core.batch_loop import Worker
+from pipeline.worker.core.chunk import Chunk, Start
 from pipeline.worker.core.folding import call_of
 from schemas.call import Call, document
 from tests.worker.memory import Crash, Memory, MemoryStore
@@ -80,6 +80,10 @@ class Machine(RuleBasedStateMachine):
         for name in ("load", "load_open", "newest", "ids_since"):
             self.patch.setattr(archive, name, getattr(self.memory, name))
         self.committed = [0, 0]
+        self.claims: list[list[int]] = [[], []]  # of each partition, beyond what is committed
+        self.generation = 0  # of the group
+        self.epoch = 0  # grows with each assignment
+        self.frozen: list[tuple[MemoryStore, asyncio.Task[None], Worker]] = []
         self.start()
 
     def teardown(self) -> None:
@@ -92,24 +96,51 @@ class Machine(RuleBasedStateMachine):
     # -- the process -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.worker = Worker(SETTINGS, MemoryStore(SETTINGS, self.memory), self.acknowledge)
+        self.generation += 1
+
+        def acknowledge(chunk: Chunk) -> None:
+            if store is self.store:  # the broker refuses the commits of others
+                end = chunk.records[-1].offset + 1
+                self.committed[chunk.partition] = max(self.committed[chunk.partition], end)
+
+        self.store = store = MemoryStore(SETTINGS, self.memory)
+
+        async def claim(of: int, ends: Mapping[int, int]) -> bool:
+            await store.door.step()
+            if of == self.generation:
+                for number, end in ends.items():
+                    self.claims[number] = [*self.claims_on(number), end]
+            return of == self.generation
+
+        self.worker = Worker(SETTINGS, store, acknowledge, claim)
         self.worker._pricing.tariffs = no_tariffs  # type: ignore[assignment,method-assign]
-        self.worker.assigned([0, 1])
-        self.read = list(self.committed)
         self.task = self.loop.create_task(self.worker.run())
+        self.assign()
+
+    def claims_on(self, partition: int) -> list[int]:
+        return [claim for claim in self.claims[partition] if claim > self.committed[partition]]
+
+    def assign(self) -> None:
+        """The partitions are the worker's, from what is committed on."""
+        self.read = list(self.committed)
+        self.epoch += 1
+        self.starts = {
+            number: Start(self.committed[number], tuple(sorted(self.claims_on(number)))) for number in (0, 1)
+        }
+        self.worker.assigned(self.starts, epoch=self.epoch, generation=self.generation)
 
     def end(self) -> None:
-        self.task.cancel()
-        if self.worker._writing is not None:
-            self.worker._writing.cancel()
+        for store, task, worker in [*self.frozen, (self.store, self.task, self.worker)]:
+            task.cancel()
+            if worker._writing is not None:
+                worker._writing.cancel()
+            store.door.thaw()
         left = [task for task in asyncio.all_tasks(self.loop) if not task.done()]
         for task in left:
             task.cancel()
         if left:
             self.loop.run_until_complete(asyncio.wait(left))
-
-    def acknowledge(self, chunk: Chunk) -> None:
-        self.committed[chunk.partition] = max(self.committed[chunk.partition], chunk.records[-1].offset + 1)
+        self.frozen = []
 
     def settle(self) -> None:
         """Let the worker do all it can; when it dies, start another."""
@@ -125,7 +156,7 @@ class Machine(RuleBasedStateMachine):
                     or (worker._writing is not None and not worker._writing.done())
                 )
                 still = 0 if busy else still + 1
-                if self.task.done():
+                if self.task.done() or self.store.door.frozen:
                     return
 
         for _ in range(50):
@@ -152,11 +183,14 @@ class Machine(RuleBasedStateMachine):
         for partition, log in self.memory.logs.items():
             first = self.read[partition]
             some = log[first : first + most]
-            if some:
-                self.read[partition] = first + len(some)
-                records = [Record(first + n, key, value) for n, (key, value) in enumerate(some)]
-                chunk = Chunk("call-events", partition, records, None)
+            cuts = [claim for claim in self.starts[partition].claims if first < claim < first + len(some)]
+            for begin, end in pairwise([first, *cuts, first + len(some)]):
+                if begin == end:
+                    continue
+                records = [Record(n, *log[n]) for n in range(begin, end)]
+                chunk = Chunk("call-events", partition, records, None, self.epoch, begin)
                 self.loop.create_task(self.worker.add(chunk))
+            self.read[partition] = first + len(some)
 
     # -- what may happen -------------------------------------------------------------------------
 
@@ -203,8 +237,34 @@ class Machine(RuleBasedStateMachine):
         if given_up:
             self.worker.abandon()
         self.settle()
-        self.read = list(self.committed)
-        self.worker.assigned([0, 1])
+        self.generation += 1
+        self.assign()
+
+    @rule(steps=st.integers(0, 12), most=st.integers(1, 12))
+    def freeze(self, steps: int, most: int) -> None:
+        """The worker is held in the middle of its work, and its partitions go to another."""
+        if len(self.frozen) > 2:
+            return
+        self.store.door.steps_to_freeze = steps
+        self.feed_worker(most)
+        self.settle()
+        if self.store.door.frozen:
+            self.frozen.append((self.store, self.task, self.worker))
+            self.start()
+        else:
+            self.store.door.thaw()
+
+    @rule()
+    def thaw(self) -> None:
+        """The one held longest goes on: what it was about to write is written late."""
+        if self.frozen:
+            store, task, worker = self.frozen.pop(0)
+            store.door.thaw()
+            self.loop.run_until_complete(pause())
+            task.cancel()
+            if worker._writing is not None:
+                worker._writing.cancel()
+            self.settle()
 
     # -- what must hold --------------------------------------------------------------------------
 
@@ -232,9 +292,10 @@ class Machine(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """Everything is read and shown, silent calls are closed: each call is the fold of all its events."""
+        while self.frozen:
+            self.thaw()
         for _ in range(3):
             self.memory.failures = 0
-            self.read = [max(read, committed) for read, committed in zip(self.read, self.committed, strict=True)]
             self.feed_worker(1000)
             self.settle()
             self.clock(2)
@@ -275,6 +336,12 @@ class Machine(RuleBasedStateMachine):
             if shown["call_id"] not in REUSED:
                 assert shown.get("retired"), key
                 assert shown["merged_into"]["call_id"] in ids
+
+
+async def pause() -> None:
+    """Long enough for everything that can be done."""
+    for _ in range(200):
+        await asyncio.sleep(0)
 
 
 Machine.TestCase.settings = settings(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.worker.core.batch import Batch, Chunk
+from pipeline.worker.core.batch import Batch
 from pipeline.worker.core.batch_loop import Worker
+from pipeline.worker.core.chunk import Chunk, Start
 from tests.worker.phone_calls import event, now_ms
 from tests.worker.records import chunk
 from tests.worker.tariffs import no_tariffs
@@ -31,7 +32,7 @@ class Store:
     async def archive(self, _batch: Batch) -> None:
         await self.open.wait()
 
-    async def write(self, batch: Batch, _after_archive: object) -> None:
+    async def write(self, batch: Batch, _claim: object, _after_archive: object) -> None:
         await self.open.wait()
         self.written.append(batch)
 
@@ -72,7 +73,7 @@ def store() -> Store:
 async def test_a_chunk_that_waited_through_a_rebalance_is_left_out(store: Store) -> None:
     """It would be taken for what follows the chunks before it, which were given back."""
     worker = worker_of(store, lambda chunk: None)
-    worker.assigned([0])
+    worker.assigned({0: Start(None)})
     await worker.add(of(100))
     waiting = asyncio.create_task(worker.add(of(110)))
     await asyncio.sleep(0)
@@ -85,7 +86,7 @@ async def test_what_was_begun_is_settled_before_partitions_go(store: Store) -> N
     acknowledged: list[Chunk] = []
     worker = worker_of(store, acknowledged.append)
     store.open.clear()
-    worker.assigned([0])
+    worker.assigned({0: Start(None)})
     loop = asyncio.create_task(worker.run())
     await worker.add(of(100))
     await asyncio.sleep(0.1)
@@ -104,7 +105,7 @@ async def test_an_abandoned_batch_is_neither_written_nor_acknowledged(store: Sto
     acknowledged: list[Chunk] = []
     worker = worker_of(store, acknowledged.append)
     store.open.clear()
-    worker.assigned([0])
+    worker.assigned({0: Start(None)})
     loop = asyncio.create_task(worker.run())
     await worker.add(of(100))  # being written
     await asyncio.sleep(0.1)
@@ -115,7 +116,7 @@ async def test_an_abandoned_batch_is_neither_written_nor_acknowledged(store: Sto
     await asyncio.wait_for(worker.settled(), 10)
     store.open.set()
     assert store.written == [] and acknowledged == []
-    worker.assigned([0])
+    worker.assigned({0: Start(None)})
     await worker.add(of(100, 20))
     await asyncio.sleep(0.2)
     assert [batch.events for batch in store.written] == [20]

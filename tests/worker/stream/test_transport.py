@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
-from pipeline.worker.stream.transport import Consumer
+from pipeline.worker.core.chunk import Start
+from pipeline.worker.stream.transport import Consumer, Records, claims_of
 
 PART = TP("call-events", 0)
 
 
 class Broker:
-    """Answers commits; refuses them while `refuses`."""
+    """The consumer's thread: answers commits, refuses them while `refuses`, and seeks."""
 
     refuses = False
     committed: int | None = None
+    metadata = ""
+    seeks = polled = 0
 
     async def commit(self, _consumer: Any, offsets: Mapping[TP, int]) -> bool:
         if not self.refuses:
             self.committed = offsets[PART]
         return not self.refuses
 
-    async def seek(self, _consumer: Any) -> dict[TopicPartition, int | None]:
-        return {TopicPartition(*PART): self.committed}
+    async def claim(self, _generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
+        if not self.refuses:
+            self.committed, self.metadata = offsets[PART]
+        return not self.refuses
+
+    async def seek(self) -> tuple[int, dict[TP, Start]]:
+        self.seeks += 1
+        at = None if self.committed is None else OffsetAndMetadata(self.committed, self.metadata)
+        return self.seeks, {PART: Start(None) if at is None else Start(at.offset, claims_of(at))}
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+def broker(monkeypatch: pytest.MonkeyPatch, consumer: Consumer) -> Broker:
     broker = Broker()
     monkeypatch.setattr(aiokafka.Consumer, "_commit", lambda self, offsets: broker.commit(self, offsets))
-    monkeypatch.setattr(aiokafka.Consumer, "seek_to_committed", lambda self: broker.seek(self))
+    consumer._thread = broker
     return broker
 
 
@@ -44,9 +56,15 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def consumer() -> Consumer:
     """A consumer without Faust's services around it."""
     consumer: Consumer = Consumer.__new__(Consumer)
-    consumer.durable, consumer._confirmed, consumer._expected = {}, {}, {}
+    for name in ("durable", "_confirmed", "_expected", "_ends", "_claims", "_inherited", "_first"):
+        setattr(consumer, name, {})
+    consumer.epoch, consumer._owner = 0, True
     consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
     consumer._gap = {}
+    consumer.begun = []  # what the worker is told of epochs
+    consumer.app = SimpleNamespace(
+        consumer_generation_id=7, epoch_begins=lambda *told: consumer.begun.append(told), lost=None
+    )
 
     async def earliest_offsets(*tps: TP) -> dict[TP, int]:
         return dict.fromkeys(tps, 0)
@@ -95,6 +113,73 @@ async def test_a_commit_never_goes_back_behind_another_worker(consumer: Consumer
     broker.committed = None  # the group was reset
     await consumer.seek_to_committed()
     assert due(consumer) == 100
+
+
+async def test_who_takes_over_is_told_as_of_which_offsets_others_may_write(consumer: Consumer, broker: Broker) -> None:
+    consumer._first[PART] = 40
+    assert await consumer.claim(7, {PART: 60})
+    assert (broker.committed, broker.metadata) == (40, "60")  # nothing is durable yet
+    consumer.durable[PART] = 60
+    assert await consumer.claim(7, {PART: 90})
+    assert (broker.committed, broker.metadata) == (60, "90")
+    await consumer.seek_to_committed()  # another process, from here on
+    assert consumer.begun == [(1, 7, {PART: Start(60, (90,))})]
+    consumer.durable.clear()
+    assert await consumer.claim(7, {PART: 70})
+    assert (broker.committed, broker.metadata) == (60, "70,90")  # both owners may still write
+    consumer.durable[PART] = 90
+    assert consumer.claim_on(PART, 90) == ""
+
+
+async def test_a_refused_claim_notes_nothing(consumer: Consumer, broker: Broker) -> None:
+    broker.refuses = True
+    assert not await consumer.claim(6, {PART: 60})
+    assert broker.committed is None and PART not in consumer._confirmed
+
+
+async def test_metadata_of_others_is_no_claim() -> None:
+    assert claims_of(OffsetAndMetadata(60, "copied by hand")) == ()
+    assert claims_of(OffsetAndMetadata(60, "50,70")) == (70,)
+
+
+def test_a_chunk_is_cut_where_an_owner_before_may_have_written(consumer: Consumer) -> None:
+    consumer._inherited[PART] = (12, 14)
+    records = [SimpleNamespace(offset=offset) for offset in (10, 11, 12, 15, 16)]
+    parts = consumer._parts(PART, records)
+    assert [[record.offset for record in part] for part in parts] == [[10, 11], [12], [15, 16]]
+    assert consumer._parts(TP("call-events", 1), records) == [records]
+
+
+class Polls(Consumer):
+    """A consumer whose polls return what a test put in."""
+
+    def __init__(self) -> None:
+        """Without Faust's services."""
+
+    async def _wait_next_records(self, _timeout: float) -> Any:
+        return self.answers.pop(0), None
+
+
+async def chunks_of(consumer: Consumer) -> list[Records]:
+    return [message.value async for _, message in consumer.getmany(0.1)]
+
+
+async def test_what_was_polled_before_a_rebalance_reaches_nobody(consumer: Consumer, broker: Broker) -> None:
+    """A process is held after a poll, loses its partitions to others, and has them again before it hands over."""
+    consumer.__class__ = Polls
+    consumer._buffered_partitions, consumer.flow_active, consumer.app.should_stop = set(), True, False
+    consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
+    old = [SimpleNamespace(offset=offset, timestamp=0, timestamp_type=0) for offset in (10, 11)]
+    new = [SimpleNamespace(offset=offset, timestamp=0, timestamp_type=0) for offset in (50, 51)]
+    consumer.answers = [{PART: old}, {PART: new}]
+    broker.polled = 0  # the poll returned before the seek …
+    broker.committed = 50
+    await consumer.seek_to_committed()  # … to what the owner in between has committed
+    assert await chunks_of(consumer) == []
+    broker.polled = 1
+    (chunk,) = await chunks_of(consumer)
+    assert [record.offset for record in chunk] == [50, 51]
+    assert (chunk.epoch, chunk.begins_at) == (1, 50)
 
 
 async def test_gaps_between_chunks_are_not_collected(consumer: Consumer) -> None:
