@@ -110,7 +110,7 @@ def test_the_events_shown_are_events(page: Path) -> None:
 
 
 def test_every_metric_exists() -> None:
-    sources = [ROOT / "pipeline" / "worker" / "metrics.py", ROOT / "pipeline" / "query" / "observation.py"]
+    sources = [file for file in (ROOT / "pipeline").rglob("*.py") if file.stem in ("metrics", "observation")]
     made = set(re.findall(r'"(cdr_\w+)"', "\n".join(source.read_text(encoding="utf-8") for source in sources)))
     page = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
     spoken = {re.sub(r"_total$", "", name) for name in re.findall(r"`(cdr_\w+)", page)}
