@@ -40,7 +40,8 @@ def main() -> int:
     given = arguments()
     if given.replay:
         found = audit(*observed.load(given.replay))
-        print(found)
+        print("\n".join(found.examples))
+        print(", ".join(f"{name} {getattr(found, name)}" for name in results.FIGURES[3:]))
         return 0 if found.clean else 1
     program, file = results.program(), given.results
     if given.table:
@@ -143,8 +144,8 @@ def one(name: str, seed: int, given: argparse.Namespace, parts: Parts, program: 
     )
     strikes, found = run(name, arena)
     shutil.rmtree(arena.folder, ignore_errors=True)
-    for example in found.examples:
-        print(f"    {example}"[:1500], flush=True)
+    for example in found.examples[:8]:  # all of them are kept with the evidence
+        print(f"    {example}"[:600], flush=True)
     if not found.clean:
         print(f"    evidence: {evidence}", flush=True)
     return Result(
@@ -175,7 +176,7 @@ def run(name: str, arena: Arena) -> tuple[int, Audit]:
     except Exception as error:
         found = Audit()
         found.found("lost", "came to no rest", f"{type(error).__name__}: {error}")
-        arena.give_up()
+        arena.give_up(found)
         return strikes, found
     except KeyboardInterrupt:
         arena.close()

@@ -45,7 +45,9 @@ class Arena:
     cdr: Callable[..., subprocess.CompletedProcess[bytes]] = run_cdr  # how a command is run
     older: str = ""  # a commit of this repository: the version before, of `upgrade`
     repeats: int = 0  # posts of webhooks that kills may have repeated
-    observers: list[Callable[[Observed], None]] = field(default_factory=list)  # add what tables do not say
+    rests: list[tuple[Callable[[], bool], str]] = field(default_factory=list)  # what else must come to rest
+    # Each adds what the tables do not say, and gives what is broken in it.
+    observers: list[Callable[[Observed], list[str]]] = field(default_factory=list)
     observed: Observed = field(default_factory=Observed)  # at the last audit
     closing: ExitStack = field(default_factory=ExitStack)  # parts of this round alone
     until: float = field(init=False)  # monotonic
@@ -113,16 +115,16 @@ class Arena:
         for _ in range(3):
             self.deployment.wait_done(SETTLE_S)
             wait_for(self._raw_done, "raw events read", SETTLE_S)
+        for done, what in self.rests:
+            wait_for(done, what, SETTLE_S)
         running = [worker for worker in self.deployment.workers if worker.running]
         self.rss_mb = max((worker.rss_mb for worker in running), default=0.0)
         deadline = time.monotonic() + 25  # what two owners wrote at once is set right after seconds
         while not (found := self._audit()).clean and time.monotonic() < deadline:
             time.sleep(2)  # rows of open calls may be a moment old
-        for broken in self.broken:
-            found.found("wrong", "promise broken", broken)
         self._verified(found)
         if not found.clean:
-            self.keep_evidence()
+            self.keep_evidence(found)
         self.close()
         return found
 
@@ -133,15 +135,18 @@ class Arena:
 
     def _audit(self) -> Audit:
         self.observed = observe(self.deployment)
-        for add in self.observers:
-            add(self.observed)
-        return audit(self.truth, self.observed)
+        broken = [each for add in self.observers for each in add(self.observed)]
+        found = Audit()
+        for each in [*self.broken, *broken]:
+            found.found("wrong", "promise broken", each)
+        return found + audit(self.truth, self.observed)
 
-    def keep_evidence(self) -> None:
+    def keep_evidence(self, found: Audit) -> None:
         """What was sent and what was found, to be judged again with `--replay`, and the logs of the workers."""
         if self.evidence is None:
             return
         save(self.evidence, self.truth, self.observed)
+        (self.evidence / "found.txt").write_text("\n".join(found.examples) + "\n")
         for log in self.folder.glob("*.log"):
             shutil.copy(log, self.evidence)
 
@@ -151,7 +156,7 @@ class Arena:
         if verify.returncode != 0:
             found.found("wrong", "cdr verify", (verify.stderr[-300:], verify.stdout[:600]))
 
-    def give_up(self) -> None:
+    def give_up(self, found: Audit) -> None:
         """End a round that came to no rest; what there is, is kept."""
         if not hasattr(self, "feeder"):
             self.close()
@@ -159,7 +164,7 @@ class Arena:
         self.feeder.give_up()
         with suppress(Exception):  # a server may be away: what was seen before is better than nothing
             self.observed = observe(self.deployment)
-        self.keep_evidence()
+        self.keep_evidence(found)
         self.close()
 
     def close(self) -> None:

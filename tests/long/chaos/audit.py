@@ -20,7 +20,7 @@ from tests.long.chaos.observed import Observed, Truth
 from tests.worker.deployment import call_fields, log_fields
 from tests.worker.phone_calls import CallKey
 
-EXAMPLES = 8
+EXAMPLES = 1_000
 # A webhook message of each of these types is sent once a call; corrections as often as there are any.
 ONCE = ("call.started", "call.answered", "call.ended")
 

@@ -12,6 +12,7 @@ from tests.long.chaos.rounds import servers, workers
 from tests.long.chaos.rounds.floods import floods
 from tests.long.chaos.rounds.packets import packets
 from tests.long.chaos.rounds.partitions import partitions_grow
+from tests.long.chaos.rounds.query import query_dies
 from tests.long.chaos.rounds.upgrade import upgrade
 
 FULL_S = 180.0
@@ -54,6 +55,7 @@ ROUNDS: dict[str, Round] = {
     "full-disk-of-clickhouse": Round(servers.full_disk_of_clickhouse, missing=_root),
     "partitions-grow": Round(partitions_grow),
     "upgrade": Round(upgrade),
+    "query-dies": Round(query_dies),
     "rebuilds": Round(workers.rebuilds),
     "floods": Round(floods),
 }
