@@ -150,6 +150,17 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
         await admin.close()
 
 
+async def partition_count(settings: Settings, topic: str) -> int:
+    """How many partitions a topic has now; 0 when there is no such topic. Raises KafkaError or OSError."""
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await admin.start()
+        (described,) = await admin.describe_topics([topic])
+        return 0 if described.get("error_code") else len(described["partitions"])
+    finally:
+        await admin.close()
+
+
 async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication: int) -> None:
     wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config) for topic in missing]
     with contextlib.suppress(TopicAlreadyExistsError):  # another process was faster

@@ -63,7 +63,11 @@ class Following:
         )
         try:
             await consumer.start()
-            parts = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
+            # The consumer itself knows the partitions of topics only that it reads already.
+            count = await kafka.partition_count(settings, topic)
+            if not count:
+                raise KafkaError(f"Kafka has no topic {topic}")
+            parts = [TopicPartition(topic, number) for number in range(count)]
             consumer.assign(parts)
             if self._given is None:
                 self._place = {part.partition: end for part, end in (await consumer.end_offsets(parts)).items()}
@@ -134,12 +138,3 @@ class Following:
                 continue
             pieces.append(b"event: %s\n%sdata: %s\n\n" % (b"retired" if retired else b"call", self._id(), body))
         return pieces
-
-
-async def _partitions(consumer: Any, topic: str) -> set[int]:
-    """The topic's partitions. Raises KafkaError when it is not there."""
-    await consumer.topics()  # asks the broker
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise KafkaError(f"Kafka has no topic {topic}")
-    return set(found)

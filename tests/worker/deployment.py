@@ -294,7 +294,7 @@ class Deployment:
         return asyncio.run(self._committed(group or self.settings.group, topic or self.settings.events_topic))
 
     async def _committed(self, group: str, topic: str) -> dict[int, int]:
-        tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
+        tps = [TopicPartition(topic, number) for number in range(await kafka.partition_count(self.settings, topic))]
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
         await admin.start()
         try:
@@ -313,7 +313,8 @@ class Deployment:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap)
         await consumer.start()
         try:
-            tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
+            count = await kafka.partition_count(self.settings, topic)
+            tps = [TopicPartition(topic, number) for number in range(count)]
             return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items() if end}
         finally:
             await consumer.stop()
@@ -359,18 +360,18 @@ class Deployment:
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:
+        """To the end that it had when this was asked."""
         found: list[Any] = []
         async with AIOKafkaConsumer(
-            topic,
-            bootstrap_servers=self.broker.bootstrap,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=8 << 20,
+            bootstrap_servers=self.broker.bootstrap, max_partition_fetch_bytes=8 << 20
         ) as consumer:
-            quiet = 0
-            while quiet < 3:
+            parts = [TopicPartition(topic, part) for part in range(await kafka.partition_count(self.settings, topic))]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            ends = await consumer.end_offsets(parts)
+            while any([await consumer.position(part) < end for part, end in ends.items()]):
                 batch = await consumer.getmany(timeout_ms=300)
                 found += [record for records in batch.values() for record in records]
-                quiet = 0 if batch else quiet + 1
         return found
 
     def feed(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Clients of the query service that keep what they get: exports that go on where they broke off, streams that resume."""
+"""Clients of the query service that keep what they get: exports and streams that go on where they broke off."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -20,6 +21,8 @@ from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
 from pipeline.query.v1.shown import shown
 from pipeline.settings import Settings
 from pipeline.warehouse.query.callers import parties
+
+log = structlog.get_logger("cdr.query")
 
 
 def router(settings: Settings) -> APIRouter:
@@ -71,6 +74,7 @@ def router(settings: Settings) -> APIRouter:
             try:
                 await following.begin()  # what is wrong is said with a status
             except (KafkaError, OSError) as error:
+                log.warning("stream refused", error=str(error) or type(error).__name__)
                 raise unavailable("Kafka does not answer; try again.") from error
         return StreamingResponse(
             followers.during(caller.tenant, while_good(request, caller, following.events())),
