@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 PORTS ?= fixed
-BROKER ?= tansu
 RATE ?= 1
 RUN ?=
 TESTS ?= tests
@@ -16,19 +15,29 @@ BENCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest test-long setup kafka-parts test-parts lock bench chaos chaos-brief chaos-table chaos-parts soak audit clean
+.PHONY: help run test check fmt generate unit lint types pytest test-long setup test-parts lock bench chaos chaos-brief chaos-table chaos-parts soak audit clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: setup ## the whole product on this machine (BROKER=kafka, DATA=dir, PORTS=auto, RATE=calls/s, RUN=--no-traffic)
-	@if [ "$(BROKER)" = kafka ]; then $(BIN)/python -m pipeline.embedded.kafka; fi
-	@exec $(BIN)/cdr run --data "$(DATA)" --ports $(PORTS) --broker $(BROKER) --rate $(RATE) $(RUN)
+run: setup ## the whole product on this machine (DATA=dir, PORTS=auto, RATE=calls/s, RUN=--no-traffic)
+	@exec $(BIN)/cdr run --data "$(DATA)" --ports $(PORTS) --rate $(RATE) $(RUN)
 
 test: lint ## everything that is checked before a change goes in
 	@$(MAKE) --no-print-directory -j2 types pytest
 
 check: lint types ## format, lint, types
+
+fmt: setup ## format the code, and mend what the linter can mend
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+generate: setup ## what is made from the code: contracts under schemas/, tables in docs/
+	$(BIN)/python -m schemas
+	$(BIN)/python docs/tables.py
+
+unit: setup ## the tests that need no server, in less than a minute (PYTEST=options)
+	$(BIN)/python -m pytest tests -m "not slow and not kafka and not embedded and not sip" -n $(JOBS) --dist loadfile $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -37,14 +46,14 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-pytest: setup kafka-parts test-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
+pytest: setup test-parts ## the tests with their real parts (TESTS=path, PYTEST=options, JOBS=files at once)
 	$(BIN)/python -m pytest $(TESTS) -m "$(MARKS)" -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=30 $(PYTEST)
 
 test-long: ## the tests that take a minute each, and the long fuzz of every dialect
 	@$(MAKE) pytest MARKS=slow
 	$(BIN)/python -m pytest tests/long/sources/fuzz.py tests/long/query tests/long/reports
 
-bench: setup kafka-parts .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
+bench: setup .cache/bench/.installed ## figures: speed and memory (BENCH=ingest, freshness, open_calls or decode; ARGS=options)
 	$(BIN)/python -m bench$(if $(BENCH),.$(BENCH)) $(ARGS)
 
 LOAD ?= 0
@@ -57,7 +66,7 @@ chaos-brief: setup chaos-parts ## each of these rounds for 25 s: half an hour (A
 chaos-table: setup ## the finished rounds as rows of docs/durability.md (ARGS=--any-program)
 	@$(BIN)/python -m tests.long.chaos --table $(ARGS)
 
-chaos-parts: kafka-parts
+chaos-parts:
 	@.ci/debian-parts nsenter:util-linux ip:iproute2 '/usr/lib/*/faketime/libfaketime.so.1:libfaketime'
 
 # What the worker is compared with wants other versions of its packages: an environment of its own.
@@ -77,10 +86,6 @@ $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	@touch $@
 
 # Test parts that are no Python packages. Installed where apt-get and root allow it, else named.
-kafka-parts: setup
-	@.ci/debian-parts java:default-jre-headless javac:default-jdk-headless mvn:maven
-	@$(BIN)/python -m pipeline.embedded.kafka
-
 # One call for all: two apt-get at once would fight for its lock.
 test-parts: setup .cache/clients/.installed
 	@.ci/debian-parts sipp:sip-tester kamailio:kamailio chromium:chromium kcat:kcat jq:jq \
@@ -92,12 +97,14 @@ test-parts: setup .cache/clients/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target .cache/clients -r $< && touch $@ || \
 		{ echo "*** confluent-kafka missing: the tests that need it will be skipped. ***" >&2; [ "$${CI:-}" != true ]; }
 
-lock: ## resolve the newest allowed packages into requirements.lock, for every platform
+KAFKA ?= 4.1.1
+lock: setup ## resolve the newest allowed packages into the lock files, for every platform (KAFKA=version)
 	@python3 -m venv .cache/lock && .cache/lock/bin/python -m pip install -q --disable-pip-version-check uv
 	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file requirements.lock
 	@.cache/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-index-url --no-annotate --output-file deploy/requirements.lock
+	@$(BIN)/python .ci/lock-jars $(KAFKA)
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages" >&2
 
 audit: ## known vulnerabilities of the locked packages; fails, too, when nobody could be asked (ARGS=options of pip-audit)

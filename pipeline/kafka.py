@@ -101,7 +101,7 @@ def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
         **connection(settings),
         acks="all",
         **{
-            "enable_idempotence": settings.idempotent_producer,
+            "enable_idempotence": True,
             "linger_ms": 5,
             "max_batch_size": 1 << 19,
             "max_request_size": LARGEST_MESSAGE,

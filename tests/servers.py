@@ -14,7 +14,7 @@ from typing import Any
 
 import clickhouse_connect
 
-from pipeline.embedded import broker, clickhouse, kafka
+from pipeline.embedded import clickhouse, kafka
 from pipeline.embedded.process import HOST, Child, free_port
 from pipeline.warehouse.storage.migrate import migrate
 
@@ -88,9 +88,8 @@ class ClickHouseServer(Server):
         return clickhouse.secret_of(self.folder)
 
     def _start(self) -> Child:
-        return clickhouse.start_clickhouse(
-            self.folder, self.port, self.folder.with_suffix(".log"), environment={"CDR_FAULTS": "1"}
-        )
+        log = self.folder.with_suffix(".log")
+        return clickhouse.start_clickhouse(self.folder, self.port, log, "tests.clickhouse_faults")
 
     def client(self, database: str = "default") -> Any:
         """An ordinary clickhouse-connect HTTP client; the caller closes it."""
@@ -179,7 +178,6 @@ class BrokerServer(Server):
     """A broker that speaks Kafka's protocol."""
 
     name: str
-    durable: bool  # whether its records survive its end
 
     @property
     def bootstrap(self) -> str:
@@ -187,22 +185,11 @@ class BrokerServer(Server):
         return f"{HOST}:{self.port}"
 
 
-class TansuServer(BrokerServer):
-    """The embedded broker: in memory only."""
-
-    name = "tansu"
-    durable = False
-
-    def _start(self) -> Child:
-        return broker.start_tansu(self.port, self.folder.with_suffix(".log"))
-
-
 class KafkaServer(BrokerServer):
     """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line` (of `line_host`), where
     somebody relays."""
 
     name = "kafka"
-    durable = True
 
     def __init__(self, folder: Path, line: int = 0) -> None:
         self.line, self.far, self.controller_port = line, free_port(), free_port()
@@ -250,7 +237,6 @@ class KafkaCluster(BrokerServer):
     """Apache Kafka, three KRaft nodes, each broker and controller; CDR_REPLICATION=3 goes with it."""
 
     name = "kafka cluster"
-    durable = True
 
     def __init__(self, folder: Path) -> None:
         self.nodes: list[KafkaNode] = []

@@ -22,8 +22,26 @@ from pipeline.cli import (
     users,
     webhooks,
 )
+from pipeline.cli.product import with_product
 from pipeline.errors import Problem
 
+# By itself: what starts or shows the product, and what needs no server.
+ALONE: tuple[Callable[..., Any], ...] = (
+    services.run,
+    services.status,
+    installation.version,
+    events.fold,
+    events.validate,
+    installation.openapi,
+)
+LISTENING: tuple[Callable[..., Any], ...] = (
+    services.worker,
+    services.api,
+    services.hep,
+    services.freeswitch,
+    services.asterisk,
+)
+# In the order of the help. All but those alone take --data DIR.
 COMMANDS: tuple[Callable[..., Any], ...] = (
     services.run,
     services.status,
@@ -56,7 +74,7 @@ GROUPS = {
 }
 
 
-def _line(commands: Iterable[Callable[..., Any]], groups: dict[str, typer.Typer]) -> typer.Typer:
+def _build(commands: Iterable[Callable[..., Any]], groups: dict[str, typer.Typer]) -> typer.Typer:
     made = typer.Typer(
         name="cdr",
         no_args_is_help=True,
@@ -66,26 +84,36 @@ def _line(commands: Iterable[Callable[..., Any]], groups: dict[str, typer.Typer]
         callback=lambda: None,  # one command, too, is called by its name
     )
     for command in commands:
-        made.command()(command)
+        made.command()(command if command in ALONE else with_product(command, listens=command in LISTENING))
     for name, group in groups.items():
-        made.add_typer(group, name=name)
+        made.add_typer(_with_product(group), name=name)
     return made
 
 
-app = _line(COMMANDS, GROUPS)
+def _with_product(group: typer.Typer) -> typer.Typer:
+    """The group, each of whose commands takes --data DIR."""
+    for each in group.registered_commands:
+        assert each.callback is not None
+        if not hasattr(each.callback, "__wrapped__"):
+            each.name = each.name or each.callback.__name__.replace("_", "-")
+            each.callback = with_product(each.callback)
+    return group
 
 
-def _asked(word: str) -> typer.Typer:
-    """The line with the one command that is asked for; to build all fifty takes longer than most commands."""
+app = _build(COMMANDS, GROUPS)
+
+
+def _narrowed(word: str) -> typer.Typer:
+    """The command line with the one command that is asked for; to build all fifty takes longer than most commands."""
     commands = [command for command in COMMANDS if command.__name__ == word]
     groups = {name: group for name, group in GROUPS.items() if name == word}
-    return _line(commands, groups) if commands or groups else app
+    return _build(commands, groups) if commands or groups else app
 
 
 def main() -> None:
     """Run the command line; a `Problem` becomes one line on stderr and its exit code."""
     try:
-        _asked(sys.argv[1] if len(sys.argv) > 1 else "")()
+        _narrowed(sys.argv[1] if len(sys.argv) > 1 else "")()
     except Problem as problem:
         print(f"cdr: {problem}", file=sys.stderr)
         raise SystemExit(problem.code) from None

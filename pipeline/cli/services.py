@@ -80,7 +80,6 @@ def asterisk(
 def run(
     data: Data = None,
     ports: Annotated[str, typer.Option(help="fixed: the usual ones; auto: any that are free.")] = "fixed",
-    broker: Annotated[str, typer.Option(help="tansu (in memory) or kafka (Apache Kafka, needs Java 17).")] = "tansu",
     traffic: Annotated[bool, typer.Option(help="Feed the traffic of a simulated company.")] = True,
     rate: Annotated[float, typer.Option(help="Simulated calls per second.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which simulated company.")] = 1,
@@ -89,7 +88,7 @@ def run(
     from pipeline.embedded.product import run_product
     from pipeline.settings import settings
 
-    run_product(settings(), data=data, ports=ports, broker=broker, traffic=traffic, rate=rate, seed=seed)
+    run_product(settings(), data=data, ports=ports, traffic=traffic, rate=rate, seed=seed)
 
 
 def status(

@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 __all__ = ["FAIL", "examine"]
 
 # Variables with our prefix that are no settings of the product.
-_OTHERS: Final = frozenset(("CDR_KAFKA_LIBS", "CDR_FAULTS"))
+_OTHERS: Final = frozenset(("CDR_KAFKA_LIBS",))
 _PACKAGES: Final = ("faust-streaming", "aiokafka", "clickhouse-connect", "msgspec", "orjson", "fastapi", "uvicorn")
 
 

@@ -14,12 +14,14 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.embedded.process import Child, accepts, start, wait_until
 from pipeline.errors import DEPENDENCY, Problem
+
+if TYPE_CHECKING:
+    from pipeline.embedded.endpoint import Handler
 
 USER = "cdr"
 LEAST_FREE_MB = 200
@@ -86,21 +88,19 @@ def lock_directory(path: Path) -> BinaryIO:
     return lock
 
 
-def serve(path: Path, host: str, port: int, *, authenticate: bool = True) -> None:
-    """Listen until a signal comes."""
+def serve(path: Path, host: str, port: int, *, authenticate: bool = True, handler: type[Handler] | None = None) -> None:
+    """Listen until a signal comes. `handler` answers the connections."""
     os.environ["TZ"] = "UTC"  # the engine takes its time zone from here
     lock = lock_directory(path)
     try:
-        from pipeline.embedded.endpoint import Endpoint
+        from pipeline.embedded.endpoint import Endpoint, Handler
         from pipeline.embedded.engine import Engine
-        from pipeline.embedded.faults import Faults
     except ImportError as error:
         raise Problem(
             f"The embedded ClickHouse is not installed ({error}).",
             hint="pip install 'call-detail-pipeline[embedded]'",
             code=DEPENDENCY,
         ) from None
-    faults = Faults() if os.environ.get("CDR_FAULTS") == "1" else None
     secret = secret_of(path) if authenticate else ""
     try:
         engine = Engine(path / "engine")
@@ -111,7 +111,7 @@ def serve(path: Path, host: str, port: int, *, authenticate: bool = True) -> Non
             code=DEPENDENCY,
         ) from None
     try:
-        endpoint = Endpoint((host, port), engine, USER, secret, faults)
+        endpoint = Endpoint((host, port), engine, USER, secret, handler or Handler)
     except OSError as error:
         raise Problem(
             f"Cannot listen on {host}:{port}: {error.strerror}.",
@@ -130,15 +130,20 @@ def serve(path: Path, host: str, port: int, *, authenticate: bool = True) -> Non
     lock.close()
 
 
-def start_clickhouse(path: Path, port: int, log: Path, environment: Mapping[str, str] | None = None) -> Child:
-    """Start the endpoint as a child of this process and wait until it answers."""
-    command = [sys.executable, "-m", "pipeline.embedded.clickhouse", "--path", str(path), "--port", str(port)]
-    child = start("clickhouse", command, log, environment)
+def begin_clickhouse(path: Path, port: int, log: Path, module: str = "pipeline.embedded.clickhouse") -> Child:
+    """Start the endpoint as a child of this process; it answers a second later. `module` is what is run."""
+    command = [sys.executable, "-m", module, "--path", str(path), "--port", str(port)]
+    return start("clickhouse", command, log, {"TZ": "UTC"})
+
+
+def start_clickhouse(path: Path, port: int, log: Path, module: str = "pipeline.embedded.clickhouse") -> Child:
+    """The same, and wait until it answers."""
+    child = begin_clickhouse(path, port, log, module)
     wait_until(child, lambda: accepts(port))
     return child
 
 
-def main() -> None:
+def main(handler: type[Handler] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.embedded.clickhouse", description=__doc__)
     parser.add_argument("--path", type=Path, required=True, help="data directory")
@@ -147,7 +152,7 @@ def main() -> None:
     parser.add_argument("--no-password", action="store_true", help="let every local client in")
     arguments = parser.parse_args()
     try:
-        serve(arguments.path, arguments.host, arguments.port, authenticate=not arguments.no_password)
+        serve(arguments.path, arguments.host, arguments.port, authenticate=not arguments.no_password, handler=handler)
     except Problem as problem:
         print(f"clickhouse: {problem}", file=sys.stderr)
         sys.stderr.flush()

@@ -23,11 +23,8 @@ from http import HTTPStatus
 from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
-
 from pipeline.embedded.bodies import EncodingError, Truncated, decode_pieces, read_form, read_pieces
 from pipeline.embedded.engine import Counts, Engine, EngineError, Request
-from pipeline.embedded.faults import Faults
 from pipeline.embedded.statements import Statement, read_statement
 
 # Parameters of the HTTP interface itself; everything else in the URL is a setting.
@@ -53,10 +50,12 @@ class Endpoint(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], engine: Engine, user: str, secret: str, faults: Faults | None) -> None:
+    def __init__(
+        self, address: tuple[str, int], engine: Engine, user: str, secret: str, handler: type[Handler]
+    ) -> None:
         """Listen at the address; OSError when the port is taken."""
-        super().__init__(address, Handler)
-        self.engine, self.user, self.secret, self.faults = engine, user, secret, faults
+        super().__init__(address, handler)
+        self.engine, self.user, self.secret = engine, user, secret
         self._running = threading.Condition()
         self._statements = 0
 
@@ -114,30 +113,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/__fault" and self.server.faults is not None:
-            self._answer(200, json.dumps({"struck": self.server.faults.struck}).encode())
-        elif path in ("/ping", "/replicas_status") or (path == "/" and "query=" not in self.path):
-            if self._refused():
-                return
+        if path in ("/ping", "/replicas_status") or (path == "/" and "query=" not in self.path):
             self._answer(200, b"Ok.\n")
         else:
             self._statement(read_only=True)
 
     def do_POST(self) -> None:
-        if urlsplit(self.path).path == "/__fault" and self.server.faults is not None:
-            try:
-                self.server.faults.set(b"".join(read_pieces(self.rfile, self.headers)))  # type: ignore[arg-type]
-                self._answer(200, b"Ok.\n")
-            except msgspec.MsgspecError as error:
-                self._answer(400, f"{error}\n".encode())
-        else:
-            self._statement(read_only=False)
-
-    def _refused(self) -> bool:
-        if self.server.faults is None or not self.server.faults.strikes_connection():
-            return False
-        self._hang_up()
-        return True
+        self._statement(read_only=False)
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -145,8 +127,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _statement(self, *, read_only: bool) -> None:
-        if self._refused():
-            return
         try:
             with self.server.statement():
                 self._execute(read_only)
@@ -173,22 +153,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name in ("compress", "decompress"):
             if url.get(name) == "1":
                 raise EngineError(f"{name}=1 needs a ClickHouse server; use Content-Encoding instead", 48)
-        request = self._request(url, pieces, read_only)
-        fault = self.server.faults.strike(request.sql) if self.server.faults is not None else None
-        if fault is not None and fault.mode == "error":
-            raise EngineError("Fault asked for by a test", fault.code)
-        dropped = fault is not None and fault.mode == "drop_answer"
+        self._perform(self._request(url, pieces, read_only))
+
+    def _perform(self, request: Request) -> None:
         engine = self.server.engine
         if request.statement.data_at is not None:
-            counts = engine.insert(request)
-            if dropped:
-                return self._hang_up()
-            return self._answer(200, b"", counts=counts)
-        if engine.can_stream(request) and not dropped:
+            return self._answer(200, b"", counts=engine.insert(request))
+        if engine.can_stream(request):
             return self._stream(request)
         body, counts = engine.run(request)
-        if dropped:
-            return self._hang_up()
         return self._answer(200, body, counts=counts, format=request.format if request.statement.answers else "")
 
     def _request(self, url: dict[str, str], pieces: Iterator[bytes], read_only: bool) -> Request:

@@ -1,73 +1,35 @@
-"""Apache Kafka on one machine: jars from Maven Central, one KRaft node, a data directory of its own.
-
-The jars are fetched once, into `.cache/kafka` of the working copy, or where CDR_KAFKA_LIBS says.
-"""
+"""Apache Kafka on one machine: one KRaft node, with a data directory of its own."""
 
 from __future__ import annotations
 
 import base64
 import os
-import re
-import shutil
+import secrets
 import subprocess
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pipeline.embedded import maven
+from pipeline.embedded.java import find_java
 from pipeline.embedded.process import HOST, Child, accepts, free_port, start, wait_until
+from pipeline.embedded.run_file import write_private
 from pipeline.errors import DEPENDENCY, Problem
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-JAVA: Final = 17  # Kafka 4 brokers need it
+PINS: Final = Path(__file__).with_name("kafka-jars.txt")
 HEAP: Final = "-Xmx1g"
 BRIEF: Final = "-XX:TieredStopAtLevel=1"  # for a JVM that will not live long: a third less CPU to start
+USER: Final = "cdr"
+PATIENCE_S: Final = 180.0  # a busy machine takes its time over a JVM
+_MODULES: Final = "org.apache.kafka.common.security"
 
 
-def libs_folder() -> Path:
-    """Where the jars are kept."""
-    return Path(os.environ.get("CDR_KAFKA_LIBS") or ROOT / ".cache" / "kafka" / "libs")
-
-
-def find_java() -> str:
-    """The java program, of version 17 or later."""
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    hint = f"Install Java {JAVA} (Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17)."
-    if java is None or not Path(java).exists():
-        raise Problem("Apache Kafka needs Java, and there is none.", hint=hint, code=DEPENDENCY)
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
-    if version is None or int(version.group(1)) < JAVA:
-        raise Problem(f"Apache Kafka needs Java {JAVA}; this is {said.splitlines()[:1]}.", hint=hint, code=DEPENDENCY)
-    return java
-
-
-def fetch_kafka() -> Path:
-    """The folder with the jars; fetched with Maven when they are not there yet."""
-    libs = libs_folder()
-    pom = ROOT / "deploy" / "kafka" / "pom.xml"
-    stamp = libs / ".complete"
-    if stamp.exists() and (not pom.exists() or stamp.read_text() == pom.read_text()):
-        return libs
-    maven = shutil.which("mvn")
-    if maven is None or not pom.exists():
-        raise Problem(
-            f"The jars of Apache Kafka are not in {libs}.",
-            hint="Install Maven (Debian: apt-get install maven) and run again in a working copy, "
-            "or set CDR_KAFKA_LIBS to the libs folder of a Kafka 4 distribution.",
-            code=DEPENDENCY,
-        )
-    shutil.rmtree(libs, ignore_errors=True)
-    libs.mkdir(parents=True)
-    command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
-    done = subprocess.run([*command, f"-DoutputDirectory={libs}"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise Problem(f"Maven could not fetch Apache Kafka: {said[0] if said else 'no message'}", code=DEPENDENCY)
-    stamp.write_text(pom.read_text())
-    return libs
+def classpath() -> str:
+    """Where Java finds Apache Kafka: the libs folder of CDR_KAFKA_LIBS, else the pinned jars. Raises Problem."""
+    if libs := os.environ.get("CDR_KAFKA_LIBS"):
+        return f"{libs}/*"
+    return os.pathsep.join(map(str, maven.fetch(maven.read_pins(PINS), "Apache Kafka")))
 
 
 def cluster_id() -> str:
@@ -117,15 +79,34 @@ def format_kafka(
         **(more or {}),
     }
     properties = folder / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    write_private(properties, "".join(f"{name}={value}\n" for name, value in lines.items()).encode())
     if not (folder / "log" / "meta.properties").exists():
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster or cluster_id(), "--config"]
-        command = [find_java(), BRIEF, "-cp", f"{fetch_kafka()}/*", *tool, str(properties)]
+        command = [find_java(), BRIEF, "-cp", classpath(), *tool, str(properties)]
         command += [part for user in users for part in ("--add-scram", user)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Problem(f"Apache Kafka could not format {folder}: {done.stderr.strip()[-500:]}", code=DEPENDENCY)
     return properties
+
+
+def begin_kafka(
+    folder: Path,
+    port: int,
+    log: Path,
+    controller_port: int | None = None,
+    options: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
+    cluster: str = "",
+    users: Sequence[str] = (),
+) -> Child:
+    """Start one node over `folder`; it accepts connections some seconds later. Its topics survive a restart.
+
+    `options` are more of the JVM's; `more`, `cluster` and `users` are those of `format_kafka`.
+    """
+    properties = format_kafka(folder, port, controller_port or free_port(), more, cluster, users)
+    given = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options]
+    return start("kafka", [find_java(), *given, "-cp", classpath(), "kafka.Kafka", str(properties)], log)
 
 
 def start_kafka(
@@ -138,27 +119,72 @@ def start_kafka(
     cluster: str = "",
     users: Sequence[str] = (),
 ) -> Child:
-    """Start one node over `folder` and wait until it accepts connections. Its topics survive a restart.
-
-    `options` are more of the JVM's; `more`, `cluster` and `users` are those of `format_kafka`.
-    """
-    java, libs = find_java(), fetch_kafka()
-    properties = format_kafka(folder, port, controller_port or free_port(), more, cluster, users)
-    given = [HEAP, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *options]
-    child = start("kafka", [java, *given, "-cp", f"{libs}/*", "kafka.Kafka", str(properties)], log)
-    wait_until(child, lambda: accepts(port), 180)  # a busy machine takes its time over a JVM
+    """The same, and wait until it accepts connections."""
+    child = begin_kafka(folder, port, log, controller_port, options, more, cluster, users)
+    wait_until(child, lambda: accepts(port), PATIENCE_S)
     return child
 
 
-def main() -> None:
-    """Fetch the jars now, so that a later start need not."""
-    try:
-        find_java()
-        fetch_kafka()
-    except Problem as problem:
-        print(f"kafka: {problem}", file=sys.stderr)
-        raise SystemExit(problem.code if os.environ.get("CI") == "true" else 0) from None
+def begin_private_kafka(folder: Path, port: int, log: Path) -> Child:
+    """Start a node that asks every client, and itself, for a password: other users of the machine stay out."""
+    controller_port = free_port()
+    password, inner = password_of(folder), secrets.token_urlsafe(24)
+    scram = f'{_MODULES}.scram.ScramLoginModule required username="{USER}" password="{password}";'
+    # The controllers' listener cannot have SCRAM, whose users are in the log that it serves; this password is used
+    # by this one process, and once.
+    plain = f'{_MODULES}.plain.PlainLoginModule required username="{USER}" password="{inner}" user_{USER}="{inner}";'
+    more = {
+        "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"CLIENT://{HOST}:{port}",
+        "inter.broker.listener.name": "CLIENT",
+        "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        "listener.name.client.scram-sha-512.sasl.jaas.config": scram,
+        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+        "sasl.mechanism.controller.protocol": "PLAIN",
+        "listener.name.controller.plain.sasl.jaas.config": plain,
+    }
+    users = [f"SCRAM-SHA-512=[name={USER},password={password}]"]
+    return begin_kafka(folder, port, log, controller_port, more=more, users=users)
 
 
-if __name__ == "__main__":
-    main()
+def client_settings(folder: Path, port: int) -> dict[str, str]:
+    """What a process of ours needs in its environment to reach such a node."""
+    return {
+        "CDR_KAFKA": f"{HOST}:{port}",
+        "CDR_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "CDR_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "CDR_KAFKA_SASL_USERNAME": USER,
+        "CDR_KAFKA_SASL_PASSWORD": password_of(folder),
+    }
+
+
+def write_client_config(folder: Path, port: int) -> Path:
+    """The same for clients over librdkafka: `kcat -F FILE`. Only its owner may read it."""
+    lines = {
+        "bootstrap.servers": f"{HOST}:{port}",
+        "security.protocol": "sasl_plaintext",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": USER,
+        "sasl.password": password_of(folder),
+    }
+    file = folder / "client.conf"
+    write_private(file, "".join(f"{name}={value}\n" for name, value in lines.items()).encode())
+    return file
+
+
+def password_of(folder: Path) -> str:
+    """The password of the node's clients: random, in a file that only its owner may read."""
+    file = folder / "secret"
+    if file.exists():
+        return file.read_text().strip()
+    if (folder / "log" / "meta.properties").exists():
+        raise Problem(
+            f"{folder} was made by a version whose Apache Kafka had no password, or has lost its file {file.name}.",
+            hint=f"Remove {folder} (unread events are lost with it; calls are not), and start again.",
+            code=DEPENDENCY,
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_private(file, f"{secrets.token_urlsafe(24)}\n".encode())
+    return file.read_text().strip()

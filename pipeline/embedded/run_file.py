@@ -1,6 +1,6 @@
 """DIR/run.json: where the parts of a running product are, for `cdr status` and for scripts.
 
-Only its owner may read it: the ClickHouse URL has a password in it.
+Only its owner may read it: there are passwords in it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,16 +31,16 @@ class PartState(msgspec.Struct, frozen=True):
 
 
 class RunState(msgspec.Struct, frozen=True):
-    """A running product."""
+    """A running product. `settings` are environment variables with which any command speaks to it."""
 
     pid: int
     data: str
     started_at: str
-    broker: str
     urls: dict[str, str]
     token_file: str
     parts: dict[str, PartState]
     topics: dict[str, str] = {}
+    settings: dict[str, str] = {}
 
 
 def write_run_file(folder: Path, state: RunState) -> None:
@@ -92,16 +93,30 @@ def health_of(part: PartState) -> str:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """What `cdr status` prints: URLs, topics, token, health of each part."""
+    """What `cdr status` prints: URLs, users, topics, token, health of each part."""
     state = read_run_file(folder)
     token = Path(state.token_file)
     parts = {name: {"pid": part.pid, "health": health_of(part), "log": part.log} for name, part in state.parts.items()}
+    clickhouse, settings = urlsplit(state.urls["clickhouse"]), state.settings
     return {
         "data": state.data,
         "pid": state.pid,
         "started_at": state.started_at,
-        "broker": state.broker,
         "urls": state.urls,
+        "clickhouse": {
+            "url": f"{clickhouse.scheme}://{clickhouse.hostname}:{clickhouse.port}",
+            "user": clickhouse.username,
+            "password": clickhouse.password,
+            "database": settings.get("CDR_DATABASE", ""),
+        },
+        "kafka": {
+            "bootstrap": settings.get("CDR_KAFKA", ""),
+            "security_protocol": settings.get("CDR_KAFKA_SECURITY_PROTOCOL", ""),
+            "sasl_mechanism": settings.get("CDR_KAFKA_SASL_MECHANISM", ""),
+            "user": settings.get("CDR_KAFKA_SASL_USERNAME", ""),
+            "password": settings.get("CDR_KAFKA_SASL_PASSWORD", ""),
+            "client_config": str(Path(state.data) / "kafka" / "client.conf"),
+        },
         "topics": state.topics,
         "token": token.read_text().strip() if token.exists() else "",
         "healthy": all(part["health"] == "ok" for part in parts.values()),

@@ -1,9 +1,12 @@
-"""What `cdr run` shows: progress on stderr while it starts, then URLs, token and the first calls on stdout."""
+"""What `cdr run` shows: progress on stderr while it starts, then addresses and the first calls on stdout."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shlex
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,14 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 FIRST_CALLS = 8
 PATIENCE_S = 60.0
 ASK_EVERY_S = 0.5
 
 Step = Callable[[str], AbstractContextManager[None]]
+
+
+class Seconds(ProgressColumn):
+    """How long a step took, with tenths."""
+
+    def render(self, task: Task) -> Text:
+        """The seconds so far, or in all."""
+        return Text(f"{task.finished_time or task.elapsed or 0:5.1f} s", style="progress.elapsed")
 
 
 class Screen:
@@ -41,8 +53,9 @@ class Screen:
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[Step]:
-        """Show each step of the start with its time."""
-        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+        """Show each step of the start with its time, and the time of all."""
+        begun = time.monotonic()
+        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:14}"), Seconds())
         with Progress(*columns, console=self.messages) as progress:
 
             @contextlib.contextmanager
@@ -52,18 +65,40 @@ class Screen:
                 progress.update(task, completed=1)
 
             yield step
+        self.say(f"Started in {time.monotonic() - begun:.1f} s.")
 
     def started(self, urls: dict[str, str], token: str, data: Path, traffic: bool) -> None:
-        """Print the URLs and the token; the first calls follow when there are some."""
+        """Print the addresses and what to try next; the first calls follow when there are some."""
+        command = f"{_cdr()} "
+        where = "" if data == Path("data") else f" --data {shlex.quote(str(data))}"
+        rows = {
+            "start page": f"{urls['api']}/",
+            "docs": urls["docs"],
+            "HEP": urls["hep"],
+            "Kafka": f"{urls['kafka']}, with the user and password in {data / 'kafka' / 'client.conf'}",
+            "ClickHouse": f"{urls['clickhouse'].rpartition('@')[2]}, with those that `{command}status{where}` shows",
+            "metrics": urls["metrics"],
+            "token": str(data / "token"),
+        }
+        token_of = f'"Authorization: Bearer $(cat {shlex.quote(str(data / "token"))})"'
+        tries = {
+            f"{command}doctor{where}": "is everything well",
+            f"curl -s -H {token_of} '{urls['api']}/v1/calls?limit=3'": "the newest calls",
+            f"{command}report run traffic --range TODAY -o html --file report.html{where}": "a report as a page",
+        }
         self.out.print()
-        for name in ("api", "docs", "kafka", "hep", "clickhouse", "metrics"):
-            self.out.print(f"{name:11}{urls[name]}", markup=False)
-        self.out.print(f"{'token':11}{token}", markup=False)
-        self.out.print(f"{'data':11}{data}", markup=False)
+        for name, value in rows.items():
+            self.out.print(f"{name:12}{value}", markup=False)
+        self.out.print("\nTry next, in another terminal:\n", markup=False)
+        for line, about in tries.items():
+            self.out.print(f"  # {about}\n  {line}", markup=False)
         self.out.print()
-        self.out.print(f"curl -H 'Authorization: Bearer {token}' '{urls['api']}/api/cdrs?top=5'", markup=False)
-        self.out.print()
-        self.say(f"{'Waiting for the first finished calls. ' if traffic else ''}Ctrl-C ends it; the data stays.")
+        self.say(
+            "Ctrl-C ends it within seconds and loses nothing: calls stay in ClickHouse and unread events in Kafka,"
+            f" both under {data}, and the next start goes on with them."
+        )
+        if traffic:
+            self.say("Waiting for the first finished calls ...")
         self._asking = (urls["api"], token)
         self._until = time.monotonic() + PATIENCE_S if traffic else float("inf")
 
@@ -109,3 +144,11 @@ class Screen:
 
 def _short(call: dict[str, Any], moment: str) -> str:
     return str(call.get(moment) or "")[:19].replace("T", " ")
+
+
+def _cdr() -> str:
+    """How the command is typed here: `cdr` where PATH has it, else the path of this environment's."""
+    beside = Path(sys.executable).with_name("cdr")
+    if not beside.exists() or str(beside.parent) in os.environ.get("PATH", "").split(os.pathsep):
+        return "cdr"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)

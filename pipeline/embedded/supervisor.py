@@ -1,13 +1,11 @@
-"""The one-machine product: starts its parts, keeps them running, ends them without losing an event.
+"""The one-machine product: starts its parts, keeps them running, ends them.
 
-Order of the end: traffic stops, the worker makes durable what the broker holds, then it, the query
-service, ClickHouse and the broker end. What the memory broker still holds after DRAIN_S goes to a
-file and is produced again by the next run.
+Order of the end: traffic stops, then the worker, which makes durable what it has begun, the query service, ClickHouse
+and Kafka. What nobody has read stays in Kafka's log, and the next run goes on with it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import fcntl
@@ -16,53 +14,21 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from aiokafka.errors import KafkaError
-
-from pipeline.embedded import broker, clickhouse, kafka, unread
-from pipeline.embedded.ports import PortMap, Ports, choose_ports
+from pipeline.embedded import clickhouse, kafka
+from pipeline.embedded.parts import Part, Plan
+from pipeline.embedded.ports import PortMap, choose_ports
 from pipeline.embedded.process import HOST, Child, start, wait_until
 from pipeline.embedded.run_file import FILE, TOKEN_FILE, PartState, RunState, health_of, write_private, write_run_file
 from pipeline.embedded.screen import Screen
 from pipeline.errors import DEPENDENCY, Problem
-from pipeline.kafka import raw_topics, topic_names
+from pipeline.kafka import topic_names
 from pipeline.settings import Settings
 
-DRAIN_S = 4.0
-END_S = 3.0  # for each part to end by itself
+PATIENCE_S = 180.0  # for each part to be ready: a busy machine takes its time over a JVM
+END_S = 5.0  # for each part to end by itself
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 DEMO_TENANT = "default"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run."""
-
-    data: Path
-    ports: Ports = Ports.fixed
-    broker: str = "tansu"
-    traffic: bool = True
-    rate: float = 1.0
-    seed: int = 1
-
-
-@dataclass
-class Part:
-    """One child: how it is started, and how often it has died."""
-
-    name: str
-    launch: Callable[[], Child]
-    health: str
-    child: Child | None = None
-    deaths: int = 0
-    again_at: float = 0.0
-
-    @property
-    def running(self) -> bool:
-        """Whether its process is there."""
-        return self.child is not None and self.child.running
 
 
 class Stopped(BaseException):
@@ -84,6 +50,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until SIGINT or SIGTERM."""
+        os.umask(0o077)  # whatever is written here is for its owner only: calls, passwords, tokens, exports
         with self._only_one():
             for sign in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(sign, self._stop)
@@ -104,7 +71,10 @@ class Supervisor:
     def _only_one(self) -> Iterator[None]:
         try:
             self.data.mkdir(parents=True, exist_ok=True)
-            lock = (self.data / "run.lock").open("a+b")
+            lock_file = self.data / "run.lock"
+            if lock_file.exists():  # of a version that left it open to other users
+                self.data.chmod(0o700)
+            lock = lock_file.open("a+b")
         except OSError as error:
             raise Problem(
                 f"The data directory {self.data} cannot be used: {error.strerror}.",
@@ -123,38 +93,35 @@ class Supervisor:
             yield
 
     def _start(self) -> None:
+        kafka.classpath()  # fetched now, with a progress bar of its own
         ports = self.map = choose_ports(self.plan.ports, self.settings)
         self.environment = self._settings_of(ports)
         with self.screen.starting() as step:
-            with step(f"broker ({'Apache Kafka' if self.plan.broker == 'kafka' else 'in memory'})"):
-                self._launch("broker", self._broker, f"{HOST}:{ports.broker}")
             with step("ClickHouse"):
                 self._launch("clickhouse", self._clickhouse, f"http://{HOST}:{ports.clickhouse}/ping")
+                self._launch("kafka", self._kafka, f"{HOST}:{ports.broker}")  # takes its time meanwhile
+                self._await("clickhouse")
             with step("tables"):
                 self._once("migrate")
-            with step("worker"):
-                self._command("worker", f"http://{HOST}:{ports.metrics}/readyz")
+            with step("Apache Kafka"):
+                self._await("kafka")
+            self._command("worker", f"http://{HOST}:{ports.metrics}/readyz")
+            self._command("api", f"http://{HOST}:{ports.api}/readyz")
+            self._command("hep", "")
             with step("query service"):
-                self._command("api", f"http://{HOST}:{ports.api}/readyz")
-            with step("HEP listener"):
-                self._command("hep", "")
-            for name in ("worker", "api"):
-                with step(f"{name} ready"):
-                    self._await(self.parts[name])
+                self._await("api")
+            with step("worker"):
+                self._await("worker")
             token = self._token()
-            if self.plan.broker == "tansu" and (
-                number := asyncio.run(unread.produce_unread(f"{HOST}:{ports.broker}", self.data))
-            ):
-                self.screen.say(f"{number} events that the last run had not read were produced again.")
             if self.plan.traffic:
                 with step("traffic"):
                     self._traffic()
         self._write_run_file()
-        self.screen.started(self._urls(), token, self.data, self.plan.traffic)
+        self.screen.started(self._urls(), token, self.plan.data, self.plan.traffic)
 
     def _settings_of(self, ports: PortMap) -> dict[str, str]:
         return {
-            "CDR_KAFKA": f"{HOST}:{ports.broker}",
+            **kafka.client_settings(self.data / "kafka", ports.broker),
             "CDR_CLICKHOUSE": clickhouse.url_of(self.data / "clickhouse", HOST, ports.clickhouse),
             "CDR_DATABASE": self.settings.database,
             "CDR_DATA": str(self.data),
@@ -162,18 +129,17 @@ class Supervisor:
             "CDR_METRICS_PORT": str(ports.metrics),
             "CDR_HEP_PORT": str(ports.hep),
             "CDR_HEP_METRICS_PORT": "0",  # any: two products may run on one machine
-        } | (broker.CLIENT_SETTINGS if self.plan.broker == "tansu" else {})
+        }
 
-    def _broker(self) -> Child:
+    def _kafka(self) -> Child:
         assert self.map is not None
-        log = self.logs / "broker.log"
-        if self.plan.broker == "kafka":
-            return kafka.start_kafka(self.data / "kafka", self.map.broker, log)
-        return broker.start_tansu(self.map.broker, log)
+        folder = self.data / "kafka"
+        kafka.write_client_config(folder, self.map.broker)
+        return kafka.begin_private_kafka(folder, self.map.broker, self.logs / "kafka.log")
 
     def _clickhouse(self) -> Child:
         assert self.map is not None
-        return clickhouse.start_clickhouse(self.data / "clickhouse", self.map.clickhouse, self.logs / "clickhouse.log")
+        return clickhouse.begin_clickhouse(self.data / "clickhouse", self.map.clickhouse, self.logs / "clickhouse.log")
 
     def _launch(self, name: str, launch: Callable[[], Child], health: str) -> None:
         self._check()
@@ -206,14 +172,16 @@ class Supervisor:
             raise Problem(f"`cdr {' '.join(arguments)}` failed: {said[-500:]}", hint=f"Log: {log}", code=DEPENDENCY)
         return said
 
-    def _await(self, part: Part) -> None:
+    def _await(self, name: str) -> None:
+        part = self.parts[name]
+        assert part.child is not None
+        state = PartState(part.child.pid, part.health, "")
+
         def ready() -> bool:
             self._check()
-            assert part.child is not None
-            return health_of(PartState(part.child.pid, part.health, "")) == "ok"
+            return health_of(state) == "ok"
 
-        assert part.child is not None
-        wait_until(part.child, ready, seconds=120)
+        wait_until(part.child, ready, PATIENCE_S)
 
     def _check(self) -> None:
         if self.stopping:
@@ -249,8 +217,10 @@ class Supervisor:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         token = str(self.data / TOKEN_FILE)
         topics = topic_names(self.settings)
-        state = RunState(os.getpid(), str(self.data), now, self.plan.broker, self._urls(), token, parts, topics)
-        write_run_file(self.data, state)
+        settings = {name: value for name, value in os.environ.items() if name.startswith("CDR_")} | self.environment
+        write_run_file(
+            self.data, RunState(os.getpid(), str(self.data), now, self._urls(), token, parts, topics, settings)
+        )
 
     def _watch(self) -> None:
         while not self.stopping:
@@ -269,10 +239,9 @@ class Supervisor:
             wait = BACK_OFF_S[min(part.deaths, len(BACK_OFF_S) - 1)]
             part.deaths += 1
             part.again_at = now + wait
-            loss = " What it held in memory is gone." if part.name == "broker" and self.plan.broker == "tansu" else ""
             self.screen.say(
                 f"{part.name} ended with status {part.child.popen.returncode}; starting again in {wait:g} s."
-                f"{loss} Log: {part.child.log}"
+                f" Log: {part.child.log}"
             )
         elif now >= part.again_at:
             part.again_at = 0.0
@@ -284,54 +253,18 @@ class Supervisor:
                 part.again_at = now + BACK_OFF_S[-1]
 
     def _end(self) -> None:
-        """Drain and end everything. Runs whatever came before, also a failed start."""
+        """End everything in order. Runs whatever came before, also a failed start."""
         begun = time.monotonic()
         ran = any(part.running for part in self.parts.values())
         if ran:
-            self.screen.say("Ending: the worker finishes what the broker holds ...")
-        for name in ("traffic", "hep"):
-            self._end_part(name)
-        if self._runs("worker") and self._runs("broker"):
-            self._drain(begun + DRAIN_S)
-        self._end_part("worker")
-        if self.plan.broker == "tansu" and self._runs("broker"):
-            self._keep_unread()
-        for name in ("api", "clickhouse", "broker"):
+            self.screen.say("Ending: the worker makes durable what it has begun ...")
+        for name in ("traffic", "hep", "worker", "api", "clickhouse", "kafka"):
             self._end_part(name)
         (self.data / FILE).unlink(missing_ok=True)
         if ran:
             self.screen.say(f"Ended after {time.monotonic() - begun:.1f} s. Data: {self.data}")
 
-    def _runs(self, name: str) -> bool:
-        return name in self.parts and self.parts[name].running
-
     def _end_part(self, name: str) -> None:
         part = self.parts.get(name)
         if part is not None and part.child is not None and part.child.stop(END_S) == -signal.SIGKILL:
             self.screen.say(f"{name} did not end by itself within {END_S:g} s and was killed.")
-
-    def _topics(self) -> list[str]:
-        return [*raw_topics(self.settings).values(), self.settings.events_topic]
-
-    def _drain(self, deadline: float) -> None:
-        """Wait until the worker has made everything durable that was produced."""
-        assert self.map is not None
-        bootstrap = f"{HOST}:{self.map.broker}"
-        with contextlib.suppress(KafkaError, OSError):  # a broker that fails now is told by what follows
-            while time.monotonic() < deadline:
-                if not asyncio.run(unread.any_unread(bootstrap, self.settings.group, self._topics())):
-                    return
-                time.sleep(0.1)
-
-    def _keep_unread(self) -> None:
-        assert self.map is not None
-        bootstrap = f"{HOST}:{self.map.broker}"
-        try:
-            number = asyncio.run(unread.keep_unread(bootstrap, self.settings.group, self._topics(), self.data))
-        except (KafkaError, OSError) as error:
-            self.screen.say(f"What the broker still held could not be read: {error}. Produce it again if it matters.")
-            return
-        if number:
-            self.screen.say(
-                f"{number} events were not read in time; kept in {self.data / unread.FILE} for the next run."
-            )

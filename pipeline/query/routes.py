@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pipeline.files import files_of
-from pipeline.query import front_page, ingest
+from pipeline.query import ingest
 from pipeline.query.commpeak import routes as commpeak
-from pipeline.query.http import contracts, documents, health
+from pipeline.query.http import contracts, documents, front_page, health
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
 from pipeline.query.v1 import aggregates, call_logs, calls, directory, reports, search, webhooks

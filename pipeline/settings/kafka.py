@@ -42,9 +42,6 @@ class KafkaSettings(Group):
     dead_letters_topic: str = Field("dead-letters", description="What could not be decoded.")
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of topics that are created.")
     replication: int = Field(1, ge=1, description="Replication factor of topics that are created.")
-    idempotent_producer: bool = Field(
-        True, description="Producers retry without doubling; off only for a broker that cannot, as the embedded one."
-    )
     session_timeout_s: float = Field(10.0, gt=1, description="Group session timeout.")
     rebalance_timeout_s: float = Field(30.0, gt=1, description="Group rebalance timeout.")
     lost_events: str = Field(

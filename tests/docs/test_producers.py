@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from pipeline.embedded.kafka import find_java, libs_folder
+from pipeline.embedded import kafka, maven
+from pipeline.embedded.java import find_java
 from pipeline.embedded.process import HOST, free_port
-from pipeline.errors import Problem
 from pipeline.kafka import partition_of
 from tests.conftest import missing
 from tests.forks import Forked, cdr
@@ -32,6 +32,9 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "producers"
 CLIENTS = ROOT / ".cache" / "clients"  # make test-parts
 PROGRAMS = {"kcat.sh": ("kcat", "jq"), "curl.sh": ("curl",)}
+COMPILER = maven.Jar(
+    "org.eclipse.jdt:ecj:3.44.0", 3329741, "14c46ddc2e511c46c998da728f6a80f13a689c920f3832402f7ad150f6a6188d"
+)
 CALLS = 12  # on four partitions: another partitioner than Kafka's own is found out
 
 
@@ -50,22 +53,19 @@ def deployment(
         made.close()
 
 
-def _java() -> list[str]:
-    """Java that compiles, with the jars of Apache Kafka. A JRE is enough for everything else: nothing asks for more."""
-    try:
-        java = find_java()
-    except Problem as problem:
-        missing(problem)
-        raise
-    if "jdk.compiler" not in subprocess.run([java, "--list-modules"], capture_output=True, text=True).stdout:
-        missing("a Java compiler (Debian: default-jdk-headless)")
-    return [java, "-XX:TieredStopAtLevel=1", "-cp", f"{libs_folder()}/*"]
+def _java(source: Path, folder: Path) -> list[str]:
+    """Runs a Java program, compiled by Eclipse's compiler: a runtime without one will do."""
+    java, jars = [find_java(), "-XX:TieredStopAtLevel=1"], kafka.classpath()
+    (compiler,) = maven.fetch([COMPILER], "a Java compiler")
+    command = [*java, "-jar", str(compiler), "-17", "-proc:none", "-d", str(folder), "-cp", jars, str(source)]
+    subprocess.run(command, check=True, timeout=90)
+    return [*java, "-cp", f"{folder}{os.pathsep}{jars}", source.stem]
 
 
-def _command(file: str) -> list[str]:
-    """What runs a producer here."""
+def _command(file: str, folder: Path) -> list[str]:
+    """What runs a producer here; `folder` is for what has to be built first."""
     if file == "Producer.java":
-        return [*_java(), str(FOLDER / file)]
+        return _java(FOLDER / file, folder)
     if file.endswith(".sh"):
         for name in PROGRAMS[file]:
             if shutil.which(name) is None:
@@ -132,9 +132,11 @@ def _check(deployment: Deployment, calls: dict[str, list[dict[str, object]]]) ->
 
 
 @pytest.mark.parametrize("file", ["confluent_producer.py", "aiokafka_producer.py", "Producer.java", "kcat.sh"])
-def test_the_producer_sends_each_event_where_the_worker_expects_it(deployment: Deployment, file: str) -> None:
+def test_the_producer_sends_each_event_where_the_worker_expects_it(
+    deployment: Deployment, file: str, tmp_path: Path
+) -> None:
     calls = _calls(file.partition(".")[0])
-    _run([*_command(file), deployment.broker.bootstrap, deployment.settings.events_topic], calls)
+    _run([*_command(file, tmp_path), deployment.broker.bootstrap, deployment.settings.events_topic], calls)
     _check(deployment, calls)
 
 
@@ -187,6 +189,6 @@ def test_curl_sends_the_same_without_kafka(deployment: Deployment) -> None:
     token = cdr(*create, env=deployment.environment).stdout.strip()
     calls = _calls("curl")
     with _service(deployment) as url:
-        said = json.loads(_run([*_command("curl.sh"), url], calls, TOKEN=token))
+        said = json.loads(_run([*_command("curl.sh", deployment.folder), url], calls, TOKEN=token))
     assert (said["taken"], said["refused"]) == (4 * CALLS, 0)
     _check(deployment, calls)

@@ -73,34 +73,90 @@ def cdrs(state: dict[str, Any]) -> int:
         return int(json.load(answer)["count"])
 
 
-def produce(state: dict[str, Any], *options: str) -> int:
-    environment = dict(os.environ) | {"CDR_KAFKA": state["urls"]["kafka"], "CDR_IDEMPOTENT_PRODUCER": "false"}
-    done = cdr("produce", *options, env=environment)
+def produce(data: Path, *options: str) -> int:
+    """Produce with the settings of the product that runs on `data`."""
+    done = cdr("produce", *options, "--data", str(data), env=bare())
     assert done.returncode == 0, done.stderr
+    assert f"cdr: the product on {data}\n" in done.stderr
     return int(done.stderr.split(" events produced")[0].split()[-1])
 
 
-def test_calls_in_cdrs_out_and_nothing_lost_at_the_end(tmp_path: Path) -> None:
+def bare() -> dict[str, str]:
+    """An environment without any setting of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CDR_")}
+
+
+def open_to_others(data: Path) -> list[str]:
+    """What is there for users other than its owner."""
+    return [str(path) for path in (data, *data.rglob("*")) if path.lstat().st_mode & 0o077 and not path.is_symlink()]
+
+
+def test_calls_in_cdrs_out_and_nothing_lost_over_a_kill(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with product(data, "--no-traffic") as running:
+    with product(data, "--no-traffic"):
         state = wait_for(lambda: status(data), "healthy")
-        assert oct((data / "run.json").stat().st_mode & 0o777) == "0o600"
         assert state["topics"]["events"] == "call-events" and state["topics"]["asterisk"] == "asterisk-events"
         shown = subprocess.run([*CDR, "status", "--data", str(data)], capture_output=True, text=True, timeout=60)
-        assert "call-events, " in shown.stdout and "dead-letters" in shown.stdout
-        produce(state, "--scenario", "answered", "--calls", "50", "--seed", "2")
+        for each in ("call-events, ", "dead-letters", state["clickhouse"]["password"], state["clickhouse"]["url"]):
+            assert each in shown.stdout
+        produce(data, "--scenario", "answered", "--calls", "50", "--seed", "2")
         wait_for(lambda: cdrs(state) == 50 or None, "fifty calls")
-        more = produce(state, "--scenario", "queue", "--calls", "2000", "--seed", "3")
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 0
+        assert open_to_others(data) == []
+        os.kill(state["parts"]["worker"]["pid"], signal.SIGSTOP)  # what is produced now is not read
+        more = produce(data, "--scenario", "queue", "--calls", "2000", "--seed", "3")
+        for part in state["parts"].values():
+            os.kill(part["pid"], signal.SIGKILL)
     assert more > 10_000
-    assert status(data) is None
     with product(data, "--no-traffic") as running:
         state = wait_for(lambda: status(data), "healthy again")
         wait_for(lambda: cdrs(state) == 2050 or None, "all calls of the first run")
         assert ask(state, "SELECT count() FROM calls WHERE state = 'open'") == "0"
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 0
+    assert status(data) is None
+
+
+# The commands of every group that speak to a server, as a person types them beside `make run`.
+TYPED = (
+    "doctor",
+    "migrate --dry-run",
+    "token create --tenant default --name typed",
+    "token list",
+    "user create --tenant default --username alice --extension 101",
+    "user list",
+    "directory show",
+    "rates list",
+    "rates test +442071838750 --duration 60",
+    "report run traffic --range TODAY",
+    "report list",
+    "webhook create --url https://example.com/hook",
+    "webhook list",
+    "dead-letters list",
+    "verify --from 2026-01-01",
+    "rebuild --from 2026-01-01",
+    "erase --number +12125550100 --dry-run",
+    "retention list",
+)
+
+
+def test_every_command_finds_the_product_that_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with product(data, "--no-traffic") as running:
+        wait_for(lambda: status(data), "healthy")
+        for typed in TYPED:
+            done = cdr(*typed.split(), cwd=tmp_path, env=bare())  # whose ./data it is
+            assert done.returncode == 0, f"{typed}: {done.stderr}"
+            assert done.stderr.startswith("cdr: the product on data\n"), f"{typed}: {done.stderr}"
+        elsewhere = bare() | {"CDR_CLICKHOUSE": f"http://127.0.0.1:{free_port()}"}
+        done = cdr("token", "list", cwd=tmp_path, env=elsewhere)
+        assert done.returncode == 3 and elsewhere["CDR_CLICKHOUSE"].removeprefix("http://") in done.stderr
+        done = cdr("dead-letters", "list", cwd=tmp_path, env=elsewhere)
+        assert done.stderr.startswith("cdr: the product on data, ClickHouse as CDR_CLICKHOUSE says\n")
+        assert done.returncode == 0
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 0
+    done = cdr("token", "list", "--data", str(data), env=bare())
+    assert done.returncode == 3 and done.stderr.startswith(f"cdr: Nothing runs on {data}.")
 
 
 def test_first_calls_are_shown_and_a_dead_part_comes_back(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from pipeline.sources import canonical
 from pipeline.sources.registry import raw_decoder
 from tests.ingest.pbx import Asterisk, FreeSwitch, Pbx
 from tests.ingest.recorder import ROOT, Recorder, consume_records, until
-from tests.servers import BrokerServer
+from tests.servers import KafkaServer
 from tests.sources import scenario
 
 TALK = "answered"
@@ -313,13 +313,13 @@ def test_nodes_of_a_setting() -> None:
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("dialect", ["freeswitch", "asterisk"])
-async def test_the_command_from_the_pbx_to_kafka(dialect: str, tansu: BrokerServer, tmp_path: Path) -> None:
+async def test_the_command_from_the_pbx_to_kafka(dialect: str, broker: KafkaServer, tmp_path: Path) -> None:
     pbx = await freeswitch() if dialect == "freeswitch" else await asterisk()
     names = {f"CDR_{source.upper()}_TOPIC": f"bridge-{dialect}-{source}" for source in kafka.raw_topics(Settings())}
     names |= {f"CDR_{what}_TOPIC": f"bridge-{dialect}-{what.lower()}" for what in ("EVENTS", "CDRS", "DEAD_LETTERS")}
     port = free_port()
     names |= {
-        "CDR_KAFKA": tansu.bootstrap,
+        "CDR_KAFKA": broker.bootstrap,
         f"CDR_{dialect.upper()}_HOST": f"one=127.0.0.1:{pbx.port}",
         f"CDR_{dialect.upper()}_PASSWORD": pbx.password,
         f"CDR_{dialect.upper()}_METRICS_PORT": str(port),
@@ -333,7 +333,7 @@ async def test_the_command_from_the_pbx_to_kafka(dialect: str, tansu: BrokerServ
         await asyncio.wait_for(pbx.subscribed.wait(), 30)
         await asyncio.sleep(0.5)
         await pbx.send(values)
-        got = await consume_records(tansu, f"bridge-{dialect}-{dialect}", telling(dialect))
+        got = await consume_records(broker, f"bridge-{dialect}-{dialect}", telling(dialect))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0, (tmp_path / "log").read_text()
     finally:

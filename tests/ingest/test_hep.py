@@ -24,7 +24,7 @@ from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode
 from tests.forks import cdr
 from tests.ingest.recorder import ROOT, Recorder, consume_records, until
-from tests.servers import BrokerServer
+from tests.servers import BrokerServer, KafkaServer
 from tests.sip_wire import Talk, Wire
 
 
@@ -183,13 +183,13 @@ def environment(broker: BrokerServer, topic: str) -> dict[str, str]:
     return {**os.environ, **names}
 
 
-async def test_cdr_hep_and_sigterm(tansu: BrokerServer, tmp_path: Path) -> None:
+async def test_cdr_hep_and_sigterm(kafka: KafkaServer, tmp_path: Path) -> None:
     port = free_port()
     packets = calls(50)
     command = [sys.executable, "-m", "pipeline.cli", "hep", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=environment(tansu, "hep-sip"), stderr=output
+            *command, cwd=ROOT, env=environment(kafka, "hep-sip"), stderr=output
         )
     try:
         await until(lambda: b'"HEP listener"' in (tmp_path / "log").read_bytes())
@@ -198,25 +198,25 @@ async def test_cdr_hep_and_sigterm(tansu: BrokerServer, tmp_path: Path) -> None:
         await writer.drain()
         writer.close()
         send_udp(port, b"junk")
-        await consume(tansu, "hep-sip", len(packets))  # all in, and Kafka was reached
+        await consume(kafka, "hep-sip", len(packets))  # all in, and Kafka was reached
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == 0
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    got = await consume(tansu, "hep-sip", len(packets) + 1)
+    got = await consume(kafka, "hep-sip", len(packets) + 1)
     assert Counter(value for _, value in got) == Counter([*packets, b"junk"])
     assert b"HEP listener ends" in (tmp_path / "log").read_bytes()
 
 
-async def test_cdr_sip_feeds_a_file(tansu: BrokerServer, tmp_path: Path) -> None:
+async def test_cdr_sip_feeds_a_file(kafka: KafkaServer, tmp_path: Path) -> None:
     packets = calls(5)
     path = tmp_path / "capture.hep"
     path.write_bytes(b"".join(packets))
-    result = await asyncio.to_thread(cdr, "sip", str(path), env=environment(tansu, "file-sip"))
+    result = await asyncio.to_thread(cdr, "sip", str(path), env=environment(kafka, "file-sip"))
     assert result.returncode == 0, result.stderr
     assert f"{len(packets)} SIP messages produced." in result.stderr
-    got = await consume(tansu, "file-sip", len(packets))
+    got = await consume(kafka, "file-sip", len(packets))
     assert Counter(value for _, value in got) == Counter(packets)
     assert {name for name, _ in got} == {f"call-{place}".encode() for place in range(5)}

@@ -22,7 +22,7 @@ from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
 from tests.ingest.recorder import consume_records
-from tests.servers import BrokerServer, ClickHouseServer
+from tests.servers import ClickHouseServer, KafkaServer
 from tests.sources import scenario
 
 _numbers = itertools.count(1)
@@ -62,15 +62,15 @@ class Service:
 
 
 @pytest.fixture
-def service(tansu: BrokerServer, clickhouse_endpoint: ClickHouseServer, database: str) -> Service:
-    return Service(tansu.bootstrap, clickhouse_endpoint, database)
+def service(kafka: KafkaServer, clickhouse_endpoint: ClickHouseServer, database: str) -> Service:
+    return Service(kafka.bootstrap, clickhouse_endpoint, database)
 
 
 def event(type_: str = "started", **fields: Any) -> bytes:
     return json.dumps({"type": type_, "at": AT, "call_id": "c-1", "leg_id": "a"} | fields).encode()
 
 
-async def test_lines_are_taken_or_told_why_not(service: Service, tansu: BrokerServer) -> None:
+async def test_lines_are_taken_or_told_why_not(service: Service, kafka: KafkaServer) -> None:
     lines = [event(), event("rang", at="2026-03-10 12:00"), b"{", b"", event("ended", call_id="c-2", event_id="e-9")]
     async with service.client() as post:
         answer = await post("canonical", b"\n".join(lines), content_type="application/x-ndjson")
@@ -88,7 +88,7 @@ async def test_lines_are_taken_or_told_why_not(service: Service, tansu: BrokerSe
         assert body["lines"][3]["event_id"] == "e-9"
         again = await post("canonical", b"\n".join(lines))
         assert again.json() == body
-    records = await consume_records(tansu, service.settings.events_topic, 4)
+    records = await consume_records(kafka, service.settings.events_topic, 4)
     assert {record.key for record in records} == {b"c-1", b"c-2"}
     for record in records:
         assert record.partition == partition_of(record.key, 3)
@@ -97,12 +97,12 @@ async def test_lines_are_taken_or_told_why_not(service: Service, tansu: BrokerSe
     assert len({json.loads(record.value)["event_id"] for record in records}) == 2
 
 
-async def test_an_array_and_the_tenant_of_the_token(service: Service, tansu: BrokerServer) -> None:
+async def test_an_array_and_the_tenant_of_the_token(service: Service, kafka: KafkaServer) -> None:
     async with service.client() as post:
         items = [json.loads(event(tenant="other")), 7, json.loads(event("answered", data={"big": 2**70}))]
         answer = await post("canonical", json.dumps(items), content_type="application/json")
     assert [line["state"] for line in answer.json()["lines"]] == ["taken", "refused", "taken"]
-    records = await consume_records(tansu, service.settings.events_topic, 2)
+    records = await consume_records(kafka, service.settings.events_topic, 2)
     assert {json.loads(record.value)["tenant"] for record in records} == {"acme"}
 
 
@@ -132,8 +132,8 @@ async def test_who_may(service: Service) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def test_limits(tansu: BrokerServer, clickhouse_endpoint: ClickHouseServer, database: str) -> None:
-    service = Service(tansu.bootstrap, clickhouse_endpoint, database, ingest_max_mb=1, ingest_max_events=3)
+async def test_limits(kafka: KafkaServer, clickhouse_endpoint: ClickHouseServer, database: str) -> None:
+    service = Service(kafka.bootstrap, clickhouse_endpoint, database, ingest_max_mb=1, ingest_max_events=3)
     async with service.client() as post:
         assert (await post("canonical", b" " * (1 << 20) + event())).status_code == 413
 
@@ -158,15 +158,15 @@ async def test_kafka_away(clickhouse_endpoint: ClickHouseServer, database: str) 
 
 
 async def test_kafka_that_does_not_answer(
-    service: Service, tansu: BrokerServer, monkeypatch: pytest.MonkeyPatch
+    service: Service, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(senders, "_ANSWER_S", 1.0)
     async with service.client() as post:
         assert (await post("canonical", event())).status_code == 200
-        tansu.pause()
+        kafka.pause()
         answer = await post("canonical", event("ended"))
         assert answer.status_code == 503
-        tansu.resume()
+        kafka.resume()
         assert (await post("canonical", event("ended"))).status_code == 200
 
 
@@ -180,7 +180,7 @@ async def test_a_full_buffer_takes_no_more() -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "form", "base64", "array", "lines"])
-async def test_freeswitch_as_mod_json_cdr_posts_it(service: Service, tansu: BrokerServer, form: str) -> None:
+async def test_freeswitch_as_mod_json_cdr_posts_it(service: Service, kafka: KafkaServer, form: str) -> None:
     values = scenario.load("freeswitch", "answered")["values"]
     value = values[-1]
     content, kind, number = {
@@ -194,7 +194,7 @@ async def test_freeswitch_as_mod_json_cdr_posts_it(service: Service, tansu: Brok
         answer = await post("freeswitch", content, content_type=kind)
         assert answer.status_code == 200, answer.text
         assert answer.json()["taken"] + answer.json()["ignored"] == number
-    records = await consume_records(tansu, service.settings.freeswitch_topic, answer.json()["taken"])
+    records = await consume_records(kafka, service.settings.freeswitch_topic, answer.json()["taken"])
     for record in records:
         assert dict(record.headers) == {"tenant": b"acme"}
         assert record.partition == partition_of(record.key, 3)
@@ -202,7 +202,7 @@ async def test_freeswitch_as_mod_json_cdr_posts_it(service: Service, tansu: Brok
     assert len({record.key for record in records}) == 1
 
 
-async def test_raw_events_that_tell_nothing_or_are_broken(service: Service, tansu: BrokerServer) -> None:
+async def test_raw_events_that_tell_nothing_or_are_broken(service: Service, kafka: KafkaServer) -> None:
     broken = b'{"Event-Name":"CHANNEL_ANSWER"}'
     async with service.client() as post:
         answer = await post("freeswitch", b'{"Event-Name":"HEARTBEAT"}')
@@ -210,18 +210,18 @@ async def test_raw_events_that_tell_nothing_or_are_broken(service: Service, tans
         answer = await post("freeswitch", broken)
         assert answer.status_code == 400 and answer.json()["lines"][0]["pointer"] == "/Unique-ID"
         assert (await post("freeswitch", b"no json")).status_code == 400
-    (record,) = await consume_records(tansu, service.settings.freeswitch_topic, 1)
+    (record,) = await consume_records(kafka, service.settings.freeswitch_topic, 1)
     assert record.value == broken  # for the dead letters
 
 
-async def test_reports_without_time_get_that_of_their_receipt(service: Service, tansu: BrokerServer) -> None:
+async def test_reports_without_time_get_that_of_their_receipt(service: Service, kafka: KafkaServer) -> None:
     members = [{"extension": {"number": "1001", "channel_id": "PJSIP/1001-1", "member_status": "ALERT"}}]
     report = {"type": 30011, "sn": "S1", "msg": json.dumps({"call_id": "1773136800.1", "members": members})}
     row = {"method": "BYE", "from_tag": "f", "to_tag": "t", "callid": "c", "sip_code": "200", "time": 1773136800}
     async with service.client() as post:
         assert (await post("yeastar", json.dumps(report).encode())).status_code == 200
         assert (await post("opensips", json.dumps(row).encode())).status_code == 200
-    (record,) = await consume_records(tansu, service.settings.yeastar_topic, 1)
+    (record,) = await consume_records(kafka, service.settings.yeastar_topic, 1)
     assert record.value.startswith(b'{"received_at":1')
 
 

@@ -14,15 +14,15 @@ from pipeline.push.jobs import push_reader
 from pipeline.push.store import PushStore, Webhook
 from pipeline.push.webhooks import made
 from tests.push.receiver import Got, Receiver
-from tests.servers import ClickHouseServer, TansuServer
+from tests.servers import ClickHouseServer, KafkaServer
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import event, now_ms
 
 
 @pytest.fixture
-def deployment(tansu: TansuServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deployment]:
+def deployment(kafka: KafkaServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deployment]:
     found = Deployment(
-        tansu, clickhouse_endpoint, tmp_path, partitions=2, webhook_private="true", webhook_retry_s="1,1,1,1,1,1"
+        kafka, clickhouse_endpoint, tmp_path, partitions=2, webhook_private="true", webhook_retry_s="1,1,1,1,1,1"
     )
     yield found
     found.close()

@@ -19,7 +19,7 @@ from pipeline.query.v1.streams.cdrs import sees
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
 from tests.push.change_feed import produce
-from tests.servers import TansuServer
+from tests.servers import KafkaServer
 
 ACME = Caller("acme", "tests", ("cdr:read",))
 
@@ -37,9 +37,9 @@ def document(call_id: str, version: int, *, tenant: str = "acme", extension: str
 
 
 @pytest.fixture
-async def feed(tansu: TansuServer, request: pytest.FixtureRequest) -> Settings:
+async def feed(broker: KafkaServer, request: pytest.FixtureRequest) -> Settings:
     name = f"{request.node.name}-cdrs"
-    settings = Settings(kafka=tansu.bootstrap, cdrs_topic=name, partitions=2, idempotent_producer=False)
+    settings = Settings(kafka=broker.bootstrap, cdrs_topic=name, partitions=2)
     await kafka.ensure_topics(settings)
     return settings
 

@@ -23,7 +23,7 @@ from pipeline.warehouse.identity.tokens import create_token, list_tokens, revoke
 from schemas.call import document as call_document
 from tests.push.change_feed import produce
 from tests.query.stored_calls import NOON, stored_call
-from tests.servers import TansuServer
+from tests.servers import KafkaServer
 
 
 def document(call_id: str, version: int, *, tenant: str = "acme", **changes: Any) -> dict[str, Any]:
@@ -34,11 +34,11 @@ def document(call_id: str, version: int, *, tenant: str = "acme", **changes: Any
 
 
 @pytest.fixture
-async def feed(settings: Settings, tansu: TansuServer, request: pytest.FixtureRequest) -> Settings:
+async def feed(settings: Settings, broker: KafkaServer, request: pytest.FixtureRequest) -> Settings:
     name = f"{request.node.name}-http-cdrs"
     feed = settings.model_copy(
         update={
-            "kafka": tansu.bootstrap, "cdrs_topic": name, "partitions": 2, "idempotent_producer": False,
+            "kafka": broker.bootstrap, "cdrs_topic": name, "partitions": 2,
             "api_followers": 4,
         }
     )  # fmt: skip

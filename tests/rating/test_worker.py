@@ -21,7 +21,7 @@ from pipeline.warehouse.reference.directories import save as save_directory
 from pipeline.worker.core.pricing import MAX_AGE_S
 from tests import forks
 from tests.rating.outside_calls import outside
-from tests.servers import ClickHouseServer, TansuServer
+from tests.servers import ClickHouseServer, KafkaServer
 from tests.worker.conftest import _deploy
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import event, now_ms
@@ -35,8 +35,8 @@ TARIFF = (
 
 
 @pytest.fixture
-def deployment(tansu: TansuServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deployment]:
-    made = _deploy(tansu, clickhouse_endpoint, tmp_path)
+def deployment(kafka: KafkaServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deployment]:
+    made = _deploy(kafka, clickhouse_endpoint, tmp_path)
     deploy = next(made)
     yield deploy(country="GB", batch_wait_s=0.01)
     next(made, None)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import io
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from pipeline.embedded.unread import any_unread, keep_unread, produce_unread
 from pipeline.errors import Problem
 from pipeline.settings import Settings
 from pipeline.traffic.produce import Simulation, from_file, produce, run, simulated
-from tests.servers import BrokerServer
+from tests.servers import BrokerServer, KafkaServer
 
 
 def settings_of(broker: BrokerServer) -> Settings:
-    return Settings(kafka=broker.bootstrap, idempotent_producer=broker.durable, events_topic="call-events")
+    return Settings(kafka=broker.bootstrap, events_topic="call-events")
 
 
 async def read(broker: BrokerServer, topic: str, number: int) -> list[Any]:
@@ -46,10 +44,10 @@ async def test_simulated_calls_arrive_with_their_keys(broker: BrokerServer) -> N
     assert all(len(partitions) == 1 for partitions in places.values())
 
 
-async def test_events_of_a_call_stay_in_order(tansu: BrokerServer) -> None:
-    settings = settings_of(tansu).model_copy(update={"events_topic": "in-order"})
+async def test_events_of_a_call_stay_in_order(kafka: KafkaServer) -> None:
+    settings = settings_of(kafka).model_copy(update={"events_topic": "in-order"})
     number = await produce(settings, "in-order", list(simulated(Simulation("day", calls=30))), False)
-    arrived = await read(tansu, "in-order", number)
+    arrived = await read(kafka, "in-order", number)
     last: dict[str, int] = {}
     for record in arrived:
         event = json.loads(record.value)
@@ -66,8 +64,8 @@ def test_file_with_a_bad_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "line 3" in capsys.readouterr().err
 
 
-def test_file_is_produced(tansu: BrokerServer) -> None:
-    settings = settings_of(tansu)
+def test_file_is_produced(kafka: KafkaServer) -> None:
+    settings = settings_of(kafka).model_copy(update={"events_topic": "from-file"})
     lines = io.BytesIO(b'{"type":"started","at":1790000000000,"call_id":"c1"}\nnonsense\n')
     assert run(settings, None, lines, "from-file") == (1, 1)
 
@@ -75,17 +73,3 @@ def test_file_is_produced(tansu: BrokerServer) -> None:
 def test_kafka_away() -> None:
     with pytest.raises(Problem, match="Kafka does not answer"):
         run(Settings(kafka="127.0.0.1:1"), Simulation(calls=1), None, "x")
-
-
-async def test_unread_records_are_kept_and_produced_again(tansu: BrokerServer, tmp_path: Path) -> None:
-    settings = settings_of(tansu).model_copy(update={"events_topic": "unread"})
-    records = list(simulated(Simulation("answered", calls=5)))
-    await produce(settings, "unread", records, False)
-    assert await any_unread(tansu.bootstrap, "nobody", ["unread", "absent"])
-    assert await keep_unread(tansu.bootstrap, "nobody", ["unread", "absent"], tmp_path) == len(records)
-    tansu.restart()
-    await produce(settings, "unread", [], False)  # makes the topic
-    assert await produce_unread(tansu.bootstrap, tmp_path) == len(records)
-    assert await produce_unread(tansu.bootstrap, tmp_path) == 0
-    arrived = await read(tansu, "unread", len(records))
-    assert sorted((record.key.decode(), record.value) for record in arrived) == sorted(records)

@@ -11,20 +11,12 @@ from tests.servers import BrokerServer, ClickHouseServer, KafkaServer
 from tests.worker.deployment import Deployment
 
 Deploy = Callable[..., Deployment]
-# test_worker runs on both brokers in every `make test`; what is the worker's own on Apache Kafka alone there.
-kafka_first = pytest.mark.parametrize("broker", ["kafka", pytest.param("tansu", marks=pytest.mark.slow)], indirect=True)
 
 
 @pytest.fixture
 def deploy(kafka: KafkaServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deploy]:
     """Makes deployments on Apache Kafka; settings by name without their prefix."""
     yield from _deploy(kafka, clickhouse_endpoint, tmp_path)
-
-
-@pytest.fixture
-def deploy_on(broker: BrokerServer, clickhouse_endpoint: ClickHouseServer, tmp_path: Path) -> Iterator[Deploy]:
-    """Makes deployments on each of the two brokers in turn."""
-    yield from _deploy(broker, clickhouse_endpoint, tmp_path)
 
 
 def _deploy(broker: BrokerServer, clickhouse: ClickHouseServer, folder: Path) -> Iterator[Deploy]:

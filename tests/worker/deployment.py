@@ -187,7 +187,6 @@ class Deployment:
             "CDR_PARTITIONS": str(partitions),
             "CDR_SESSION_TIMEOUT_S": "6",
             "CDR_REBALANCE_TIMEOUT_S": "6",
-            "CDR_IDEMPOTENT_PRODUCER": "true" if broker.durable else "false",
             "CDR_LOG_LEVEL": "info",
         } | {f"CDR_{key.upper()}": str(value) for key, value in env.items()}
         self.settings = Settings(
@@ -305,8 +304,6 @@ class Deployment:
 
     def log_ends(self, topic: str = "") -> dict[int, int]:
         """Partition → offset after the last record of the events topic, or another, as the broker has it."""
-        if not self.broker.durable:  # this broker does not tell the truth about it
-            return self.ends
         return asyncio.run(self._log_ends(topic or self.settings.events_topic))
 
     async def _log_ends(self, topic: str) -> dict[int, int]:

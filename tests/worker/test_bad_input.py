@@ -10,7 +10,7 @@ import pytest
 from pipeline.worker.core.batch import Batch, read
 from pipeline.worker.core.chunk import Chunk
 from pipeline.worker.core.open_calls import PartitionCalls
-from tests.worker.conftest import Deploy, kafka_first
+from tests.worker.conftest import Deploy
 from tests.worker.phone_calls import encoded, event, in_time, now_ms, phone_calls
 from tests.worker.records import Record
 
@@ -115,10 +115,9 @@ def test_more_events_than_a_call_may_have() -> None:
     assert again.dead == [] and again.duplicates == 10
 
 
-@kafka_first
-def test_all_of_it_through_a_worker(deploy_on: Deploy) -> None:
+def test_all_of_it_through_a_worker(deploy: Deploy) -> None:
     """Bad values among good ones, a call of 10,000 events, one of 10,000 legs, one over the limit."""
-    deployment = deploy_on(max_events_per_call=12_000)
+    deployment = deploy(max_events_per_call=12_000)
     worker = deployment.worker()
     at = now_ms() - 3_600_000
     # Kafka itself refuses more than a megabyte.

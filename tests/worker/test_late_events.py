@@ -11,7 +11,7 @@ import pytest
 from pipeline.calls.fold import version_of
 from pipeline.warehouse.storage import rows
 from pipeline.worker.core.batch_loop import REFRESH_EVERY_S
-from tests.worker.conftest import Deploy, kafka_first
+from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import JsonEvent, event, in_time, now_ms, phone_calls
 
@@ -31,9 +31,8 @@ def answered(call_id: str, at: int) -> list[JsonEvent]:
     ]
 
 
-@kafka_first
-def test_late_events_correct_calls_that_have_left_memory(deploy_on: Deploy) -> None:
-    deployment = deploy_on(grace_s=0)
+def test_late_events_correct_calls_that_have_left_memory(deploy: Deploy) -> None:
+    deployment = deploy(grace_s=0)
     worker = deployment.worker()
     at = now_ms() - 60_000
     events = answered("late", at)

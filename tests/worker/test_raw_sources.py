@@ -12,7 +12,7 @@ from pipeline import kafka
 from pipeline.sources import canonical
 from tests.sources import scenario
 from tests.worker.commands import cdr, listed
-from tests.worker.conftest import Deploy, kafka_first
+from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, wait_for
 from tests.worker.source_scenarios import scenarios
 
@@ -46,9 +46,8 @@ def test_a_worker_killed_after_sending_on_does_it_again(deploy: Deploy) -> None:
     deployment.verify_joined(events)
 
 
-@kafka_first
-def test_what_is_no_event_is_a_dead_letter_and_keeps_its_tenant(deploy_on: Deploy) -> None:
-    deployment = deploy_on(partitions=1)
+def test_what_is_no_event_is_a_dead_letter_and_keeps_its_tenant(deploy: Deploy) -> None:
+    deployment = deploy(partitions=1)
     deployment.worker()
     good = scenario.load("freeswitch", "answered")["values"]
     broken = good[0].replace(b"Event-Date-Timestamp", b"Event-Date-Lost")

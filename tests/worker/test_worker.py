@@ -1,4 +1,4 @@
-"""Events in, calls out: the worker as a process, on Apache Kafka and on the embedded broker."""
+"""Events in, calls out: the worker as a process on Apache Kafka."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.worker.conftest import Deploy
 from tests.worker.phone_calls import encoded, in_time, phone_calls
 
 
-def test_shuffled_doubled_and_misrouted_events_give_the_right_calls(deploy_on: Deploy) -> None:
-    deployment = deploy_on()
+def test_shuffled_doubled_and_misrouted_events_give_the_right_calls(deploy: Deploy) -> None:
+    deployment = deploy()
     deployment.worker()
     events = in_time(phone_calls(400))
     chance = random.Random(7)

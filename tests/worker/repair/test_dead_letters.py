@@ -9,15 +9,14 @@ import pytest
 from pipeline.worker.core.batch import DeadLetter
 from pipeline.worker.core.publisher import as_record
 from tests.worker.commands import cdr, listed
-from tests.worker.conftest import Deploy, kafka_first
+from tests.worker.conftest import Deploy
 from tests.worker.phone_calls import event, now_ms
 
 BAD = b'{"type": "started", "call_id": "c\xff"}\n\x00end'
 
 
-@kafka_first
-def test_dead_letters_are_listed_shown_and_sent_again(deploy_on: Deploy) -> None:
-    deployment = deploy_on(partitions=1)
+def test_dead_letters_are_listed_shown_and_sent_again(deploy: Deploy) -> None:
+    deployment = deploy(partitions=1)
     assert listed(deployment) == []
     worker = deployment.worker()
     late = event("c", "started", now_ms(), 0) | {"at": "yesterday"}

@@ -33,7 +33,6 @@ class SecureKafka(BrokerServer):
     """One node whose clients speak TLS and log in with SCRAM-SHA-512; its own listener has neither."""
 
     name = "kafka"
-    durable = True
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
         self.certificates, self.secure_port = certificates, free_port()

@@ -1,12 +1,22 @@
-"""Faults that a test asks the endpoint to have. Only there when CDR_FAULTS=1."""
+"""The ClickHouse endpoint with faults that a test asks for: `python -m tests.clickhouse_faults --path DIR --port N`.
+
+POST /__fault puts one in force, GET /__fault says how often it struck.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
+
+from pipeline.embedded import clickhouse
+from pipeline.embedded.bodies import read_pieces
+from pipeline.embedded.endpoint import Handler
+from pipeline.embedded.engine import EngineError, Request
 
 Mode = Literal["none", "refuse", "error", "slow", "drop_answer", "pause"]
 
@@ -71,3 +81,46 @@ class Faults:
                 self._left -= 1
             self.struck += 1
             return fault
+
+
+FAULTS: Final = Faults()
+
+
+class FaultyHandler(Handler):
+    """Answers as the endpoint does, unless a fault is in force."""
+
+    def do_GET(self) -> None:
+        if urlsplit(self.path).path == "/__fault":
+            self._answer(200, json.dumps({"struck": FAULTS.struck}).encode())
+        elif FAULTS.strikes_connection():
+            self._hang_up()
+        else:
+            super().do_GET()
+
+    def do_POST(self) -> None:
+        if urlsplit(self.path).path == "/__fault":
+            try:
+                FAULTS.set(b"".join(read_pieces(self.rfile, self.headers)))  # type: ignore[arg-type]
+                self._answer(200, b"Ok.\n")
+            except msgspec.MsgspecError as error:
+                self._answer(400, f"{error}\n".encode())
+        elif FAULTS.strikes_connection():
+            self._hang_up()
+        else:
+            super().do_POST()
+
+    def _perform(self, request: Request) -> None:
+        fault = FAULTS.strike(request.sql)
+        if fault is not None and fault.mode == "error":
+            raise EngineError("Fault asked for by a test", fault.code)
+        if fault is None or fault.mode != "drop_answer":
+            return super()._perform(request)
+        if request.statement.data_at is not None:
+            self.server.engine.insert(request)
+        else:
+            self.server.engine.run(request)
+        return self._hang_up()
+
+
+if __name__ == "__main__":
+    clickhouse.main(FaultyHandler)
