@@ -15,7 +15,6 @@ from pipeline.cli import (
     events,
     installation,
     privacy,
-    rates,
     reports,
     services,
     tokens,
@@ -23,6 +22,7 @@ from pipeline.cli import (
     webhooks,
 )
 from pipeline.cli.product import with_product
+from pipeline.cli.rates import commands as rates
 from pipeline.errors import Problem
 
 # By itself: what starts or shows the product, and what needs no server.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import clock
-from pipeline.cli.deck_options import (
+from pipeline.cli.directory import read_directory
+from pipeline.cli.options import OutputOption, tenant_of, warehouse
+from pipeline.cli.rates.deck_options import (
     Bands,
     Currency,
     Decimals,
@@ -19,8 +21,6 @@ from pipeline.cli.deck_options import (
     bands_of,
     read_deck,
 )
-from pipeline.cli.directory import read_directory
-from pipeline.cli.options import OutputOption, tenant_of, warehouse
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import clock
-from pipeline.cli import trial
-from pipeline.cli.deck_options import (
+from pipeline.cli.options import OutputOption, warehouse
+from pipeline.cli.rates import trial
+from pipeline.cli.rates.deck_options import (
     Bands,
     Currency,
     Decimals,
@@ -20,7 +21,6 @@ from pipeline.cli.deck_options import (
     bands_of,
     read_deck,
 )
-from pipeline.cli.options import OutputOption, warehouse
 from pipeline.errors import USAGE, Problem
 from pipeline.output import Output
 
