@@ -27,7 +27,7 @@ _STOP_S: Final = 3.0
 Found = Mapping[TopicPartition, Sequence[Any]]
 
 
-class Beside:
+class Sidecar:
     """A thread with a loop that runs `work` until it is told to end. `start` and `stop` are for the main thread."""
 
     def __init__(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

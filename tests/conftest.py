@@ -49,12 +49,12 @@ def missing(problem: object) -> None:
 
 
 # What takes long begins first, so that nobody waits for it at the end when files run side by side.
-SLOW_FOLDERS = ("worker", "embedded", "docs", "sip", "ingest")
+SLOW_FOLDERS = {"worker", "embedded", "docs", "sip", "ingest"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the suite of the parts it asks for; the slow folders first."""
-    items.sort(key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
+    items.sort(key=lambda item: not SLOW_FOLDERS.intersection(item.path.parts))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in SUITES:

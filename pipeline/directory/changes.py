@@ -31,16 +31,16 @@ class Change:
     def _fields(self) -> str:
         before = {} if self.before is None else plain(self.before, whole=self.after is not None)
         after = {} if self.after is None else plain(self.after, whole=self.before is not None)
-        told = []
+        lines = []
         for name in dict.fromkeys((*before, *after)):
             old, new = before.get(name), after.get(name)
             if old == new or (self.action == ADD and new == self.key):
                 continue
             if self.action == CHANGE:
-                told.append(f"{name}: {_shown(old)} -> {_shown(new)}")
+                lines.append(f"{name}: {_shown(old)} -> {_shown(new)}")
             elif self.action == ADD:
-                told.append(f"{name}: {_shown(new)}")
-        return "; ".join(told)
+                lines.append(f"{name}: {_shown(new)}")
+        return "; ".join(lines)
 
 
 def difference(now: Mapping[Key, Entry], wanted: Wanted, *, prune: bool = False) -> list[Change]:

@@ -250,10 +250,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _about(self, counts: Counts, format: str) -> dict[str, str]:
         url = dict(parse_qsl(urlsplit(self.path).query))
-        told = {name: str(value) for name, value in asdict(counts).items() if name != "seconds"}
-        told |= {"result_rows": "0", "result_bytes": "0", "elapsed_ns": str(int(counts.seconds * 1e9))}
+        summary = {name: str(value) for name, value in asdict(counts).items() if name != "seconds"}
+        summary |= {"result_rows": "0", "result_bytes": "0", "elapsed_ns": str(int(counts.seconds * 1e9))}
         about = {
-            "X-ClickHouse-Summary": json.dumps(told, separators=(",", ":")),
+            "X-ClickHouse-Summary": json.dumps(summary, separators=(",", ":")),
             "X-ClickHouse-Query-Id": url.get("query_id") or str(uuid.uuid4()),
             "X-ClickHouse-Timezone": "UTC",
             "X-ClickHouse-Server-Display-Name": "embedded",

@@ -97,8 +97,8 @@ def _owned(value: bytes, tenant: str) -> bytes | list[Wrong]:
         event = None
     if not isinstance(event, dict):
         return [wrong(problem) for problem in explain(value)]
-    told = event.get("event_id")
-    if told is None or told == "":
+    given = event.get("event_id")
+    if given is None or given == "":
         # Of its content, so that a request that is sent again gives the same facts.
         content = {name: part for name, part in event.items() if name not in ("tenant", "event_id")}
         event["event_id"] = "h-" + blake2b(_sorted(content), digest_size=16).hexdigest()

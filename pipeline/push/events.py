@@ -17,7 +17,7 @@ LARGEST_BODY: Final = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Published:
     """What was told of a call, and by which record of the change feed."""
 
     answered: bool = False
@@ -49,16 +49,20 @@ class Message:
 
 
 def news(
-    told: Told | None, document: Mapping[str, Any], digest: str, place: Place
-) -> tuple[list[tuple[str, str]], Told | None]:
+    published: Published | None, document: Mapping[str, Any], digest: str, place: Place
+) -> tuple[list[tuple[str, str]], Published | None]:
     """The types that are new, each with what makes a corrected one unlike the next, and what is told then."""
     version = int(document["version"])
     if document.get("retired"):
-        if told is None or (told.version, told.digest) == (version, digest) or version < told.version:
-            return [], told
-        return [(CORRECTED, str(version))], _closed(told, version, digest, place)
-    found = [] if told is not None else [(STARTED, "")]
-    now = told or Told(partition=place.partition, offset=place.offset)
+        if (
+            published is None
+            or (published.version, published.digest) == (version, digest)
+            or version < published.version
+        ):
+            return [], published
+        return [(CORRECTED, str(version))], _closed(published, version, digest, place)
+    found = [] if published is not None else [(STARTED, "")]
+    now = published or Published(partition=place.partition, offset=place.offset)
     if document.get("answered_at") and not now.answered:
         found.append((ANSWERED, ""))
         now = replace(now, answered=True)
@@ -76,12 +80,14 @@ def news(
     return found, now
 
 
-def _closed(told: Told, version: int, digest: str, place: Place) -> Told:
-    return replace(told, ended=True, version=version, digest=digest, partition=place.partition, offset=place.offset)
+def _closed(published: Published, version: int, digest: str, place: Place) -> Published:
+    return replace(
+        published, ended=True, version=version, digest=digest, partition=place.partition, offset=place.offset
+    )
 
 
-def _is_later(told: Told, place: Place) -> bool:
-    return told.partition != place.partition or place.offset > told.offset
+def _is_later(published: Published, place: Place) -> bool:
+    return published.partition != place.partition or place.offset > published.offset
 
 
 def message_id(tenant: str, subject: str, type_: str, which: str = "") -> str:

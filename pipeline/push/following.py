@@ -94,7 +94,7 @@ class Following:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Events until nobody wants them, or Kafka goes: then the client comes back with its last id."""
-        told = time.monotonic()
+        sent_at = time.monotonic()
         try:
             yield b"retry: %d\n%s: here\n\n" % (_RETRY_MS, self._id())
             for gap in self._gaps:
@@ -104,11 +104,11 @@ class Following:
                 pieces = [piece for part, records in found.items() for piece in await self._pieces(part, records)]
                 if pieces:
                     yield b"".join(pieces)
-                elif time.monotonic() - told >= ALIVE_S:
+                elif time.monotonic() - sent_at >= ALIVE_S:
                     yield b"%s: alive\n\n" % self._id()
                 else:
                     continue
-                told = time.monotonic()
+                sent_at = time.monotonic()
         except KafkaError:
             return
         finally:

@@ -2,7 +2,7 @@
 
 Who owns a partition reads it; who owns the partition that a webhook falls on sends to it. What is to be told is in
 ClickHouse before the offset is committed, so a worker that was killed loses nothing and repeats the same ids at most.
-Beside the fold, in a thread with a loop of its own: a slow receiver delays no event.
+Sidecar the fold, in a thread with a loop of its own: a slow receiver delays no event.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from aiokafka.errors import KafkaError
 
 from pipeline import clock
 from pipeline.instants import DAY_MS
-from pipeline.jobs import AWAY_S, Beside, Found, Group
+from pipeline.jobs import AWAY_S, Found, Group, Sidecar
 from pipeline.push.delivery import Sender
-from pipeline.push.events import REPORT_READY, Message, Place, Told, message, message_id, news
+from pipeline.push.events import REPORT_READY, Message, Place, Published, message, message_id, news
 from pipeline.push.store import PushStore, Webhook
 from pipeline.settings import Settings
 from pipeline.settings.clickhouse import ClickHouseSettings
@@ -40,7 +40,7 @@ def push_reader(settings: ClickHouseSettings) -> Reader:
     return Reader(settings.clickhouse, settings.database, threads=4, max_seconds=60.0)
 
 
-class PushJobs(Beside):
+class PushJobs(Sidecar):
     """The webhooks of one worker process."""
 
     def __init__(self, settings: Settings) -> None:
@@ -101,16 +101,16 @@ class Jobs(Group):
             for record in records
             if (document := _document(record.value)) is not None and document["tenant"] in webhooks
         ]
-        told = await self._store.told(sorted({(one["tenant"], one["call_id"]) for one, _, _ in documents}))
+        published = await self._store.published(sorted({(one["tenant"], one["call_id"]) for one, _, _ in documents}))
         planned: list[tuple[Message, list[Webhook]]] = []
-        changed: dict[tuple[str, str], Told] = {}
+        changed: dict[tuple[str, str], Published] = {}
         for document, record, partition in documents:
             key = (document["tenant"], document["call_id"])
             place = Place(partition, record.offset, record.timestamp)
-            before = told.get(key)
+            before = published.get(key)
             types, now = news(before, document, hashlib.sha256(record.value).hexdigest(), place)
             if now is not None and now != before:
-                told[key] = changed[key] = now
+                published[key] = changed[key] = now
             for type_, which in types:
                 wanting = [one for one in webhooks[document["tenant"]] if type_ in one.events]
                 if wanting:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipeline import clock
 from pipeline.instants import instant
-from pipeline.push.events import Message, Told
+from pipeline.push.events import Message, Published
 from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339
 
@@ -114,9 +114,9 @@ class PushStore:
 
     # -- what was told ---------------------------------------------------------------------------------------
 
-    async def told(self, calls: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Told]:
+    async def published(self, calls: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Published]:
         """What was told of these calls, (tenant, call_id)."""
-        found: dict[tuple[str, str], Told] = {}
+        found: dict[tuple[str, str], Published] = {}
         for start in range(0, len(calls), _KEYS_A_QUERY):
             rows = await self._reader.rows(
                 "webhook_told",
@@ -126,7 +126,7 @@ class PushStore:
                 {"calls": list(calls[start : start + _KEYS_A_QUERY])},
             )
             for row in rows:
-                found[row["tenant"], row["call_id"]] = Told(
+                found[row["tenant"], row["call_id"]] = Published(
                     bool(row["answered"]),
                     bool(row["ended"]),
                     row["told_version"],
@@ -136,9 +136,9 @@ class PushStore:
                 )
         return found
 
-    async def note(self, told: Mapping[tuple[str, str], Told]) -> None:
+    async def note(self, published: Mapping[tuple[str, str], Published]) -> None:
         """Keep what was told. Only after the deliveries are kept."""
-        if not told:
+        if not published:
             return
         at, version = rfc3339(clock.now_ms()), time.time_ns()
         await self._reader.insert(
@@ -156,7 +156,7 @@ class PushStore:
                     "told_at": at,
                     "version": version,
                 }
-                for (tenant, call_id), one in told.items()
+                for (tenant, call_id), one in published.items()
             ],
         )
 

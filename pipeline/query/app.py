@@ -14,10 +14,10 @@ from starlette.responses import Response
 from pipeline import __version__
 from pipeline.errors import BadField
 from pipeline.files import files_of
-from pipeline.query.access.authenticator import Gate
+from pipeline.query.access.authenticator import Authenticator
 from pipeline.query.access.oidc import Oidc
 from pipeline.query.http import documents
-from pipeline.query.http.limits import Limits, Turns
+from pipeline.query.http.limits import Limits, StreamSlots
 from pipeline.query.http.observation import Observation, Observer
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
 from pipeline.query.routes import routers
@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     observer = Observer()
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
     directories = Directories(reader)
-    gate = Gate(reader, directories=directories)
+    gate = Authenticator(reader, directories=directories)
     gate.oidc = Oidc(settings) if settings.oidc_issuer else None
 
     @asynccontextmanager
@@ -66,8 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.ipcortex_busy = set()
     app.state.exports = ExportRuns(reader, files_of(settings))
-    app.state.turns = Turns(settings.api_streams)
-    app.state.followers = Turns(settings.api_followers)
+    app.state.turns = StreamSlots(settings.api_streams)
+    app.state.followers = StreamSlots(settings.api_followers)
     app.state.reader = reader
     app.state.observer = observer
     app.state.gate = gate

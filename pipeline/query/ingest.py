@@ -163,9 +163,9 @@ def router(settings: Settings) -> APIRouter:
 
 async def _caller(request: Request) -> Caller:
     """Who sends: by header, or by a token in the address for a PBX that can send no header."""
-    told = request.query_params.get("access_token") or request.query_params.get("token")
-    if told and "authorization" not in request.headers:
-        caller = await request.app.state.gate.caller(f"Bearer {told}")
+    token = request.query_params.get("access_token") or request.query_params.get("token")
+    if token and "authorization" not in request.headers:
+        caller = await request.app.state.gate.caller(f"Bearer {token}")
         request.scope["cdr.tenant"] = caller.tenant
         return allowed(caller, SCOPE)
     return allowed(await identified_basic(request), SCOPE)
@@ -189,8 +189,8 @@ async def _values(request: Request, settings: QuerySettings) -> list[bodies.Valu
 
 async def _body(request: Request, limit: int) -> bytes:
     """The body, read only as far as it may go."""
-    told = request.headers.get("content-length", "")
-    if told.isascii() and told.isdigit() and int(told) > limit:
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise bodies.TooLarge
     body = bytearray()
     async for part in request.stream():

@@ -83,8 +83,8 @@ class Formula:
         self._base, self._price, self._least, self._over = (each // common for each in (base, price, least, over))
         self._decimals = decimals
         self._rounding = rounding
-        told = {name: held if isinstance(held := getattr(terms, name), int) else text(held) for name in _TERMS}
-        self.json = orjson.dumps({"decimals": decimals, "rounding": rounding, **told}).decode()[1:]  # without the {
+        values = {name: held if isinstance(held := getattr(terms, name), int) else text(held) for name in _TERMS}
+        self.json = orjson.dumps({"decimals": decimals, "rounding": rounding, **values}).decode()[1:]  # without the {
 
     def units(self, seconds: int) -> int:
         """What so many seconds cost, in units of the last decimal."""

@@ -227,8 +227,8 @@ def _type_of(parsed: PhoneNumber) -> int:
 
 
 def _number(class_: str, digits: str, dialled: str) -> Number:
-    told = dialled.removeprefix("+")
-    return Number(class_, (digits,) if told == digits else (digits, told))
+    written = dialled.removeprefix("+")
+    return Number(class_, (digits,) if written == digits else (digits, written))
 
 
 @cache

@@ -28,8 +28,10 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     @property
     def checksum(self) -> int:
         """The same for the same subject, in whatever process."""
-        told = "\0".join((self.number, str(self.started_at), self.direction, self.trunk, self.extension, self.account))
-        return crc32(told.encode(errors="replace"))
+        identity = "\0".join(
+            (self.number, str(self.started_at), self.direction, self.trunk, self.extension, self.account)
+        )
+        return crc32(identity.encode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True)

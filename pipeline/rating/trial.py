@@ -14,7 +14,7 @@ def tried(tariffs: Tariffs, subject: Subject, seconds: int, kind: str = "custome
     """The price of a call, with every term of the formula; `cost` is null when nobody knows it."""
     rating = tariffs.rate(subject) or Rating("", "", 0)
     price = rating.customer if kind == "customer" else rating.carrier
-    told: dict[str, Any] = {
+    row: dict[str, Any] = {
         "number": subject.number,
         "class": rating.class_ or None,
         "at": rfc3339(subject.started_at),
@@ -24,9 +24,9 @@ def tried(tariffs: Tariffs, subject: Subject, seconds: int, kind: str = "custome
     if price is None:
         free = "0" if rating.free and kind == "customer" else None
         why = f"{rating.class_} numbers are free" if free else "no line of a deck holds for this number and time"
-        return told | {"deck": None, "prefix": None, "destination": None, "currency": None, "cost": free, "why": why}
+        return row | {"deck": None, "prefix": None, "destination": None, "currency": None, "cost": free, "why": why}
     charge = explain(price.line.terms, seconds, price.header.decimals, price.header.rounding)
-    return told | _line(price) | _terms(price, charge) | {"cost": text(charge.cost), "formula": _formula(price, charge)}
+    return row | _line(price) | _terms(price, charge) | {"cost": text(charge.cost), "formula": _formula(price, charge)}
 
 
 def _line(price: Price) -> dict[str, Any]:
@@ -67,10 +67,10 @@ def _formula(price: Price, charge: Charge) -> str:
     terms = price.line.terms
     if charge.in_grace:
         return f"0, as {charge.seconds} s < grace period of {terms.grace_period} s"
-    told = (
+    formula = (
         f"({text(terms.connect_fee)} + {terms.interval_1} * {text(terms.price_1)} / 60"
         f" + {charge.next_seconds} * {text(terms.price_n)} / 60) * (1 + {text(terms.post_call_surcharge)} %)"
     )
     if charge.at_minimum:
-        told = f"max({text(terms.minimum)}, {told})"
-    return f"{told} = {text(charge.cost)}"
+        formula = f"max({text(terms.minimum)}, {formula})"
+    return f"{formula} = {text(charge.cost)}"

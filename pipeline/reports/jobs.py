@@ -1,7 +1,7 @@
 """Reports in worker processes: who owns the first partition of the job topic says what is due, who owns a
 job's partition runs it.
 
-A partition has one owner, so a job runs once; a job whose worker was killed goes to the next owner. Beside the fold,
+A partition has one owner, so a job runs once; a job whose worker was killed goes to the next owner. Sidecar the fold,
 in a thread with a loop of its own: a long report delays no event.
 """
 
@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from pipeline import clock, kafka
 from pipeline.files import files_of
 from pipeline.instants import instant
-from pipeline.jobs import AWAY_S, Beside, Found, Group
+from pipeline.jobs import AWAY_S, Found, Group, Sidecar
 from pipeline.reports.runs import Runner
 from pipeline.reports.schedule import due
 from pipeline.reports.store import as_definition
@@ -43,7 +43,7 @@ def report_reader(settings: ClickHouseSettings) -> Reader:
     return Reader(settings.clickhouse, settings.database, threads=4, max_seconds=_QUERY_S, max_rows=_QUERY_ROWS)
 
 
-class ReportJobs(Beside):
+class ReportJobs(Sidecar):
     """The reports of one worker process."""
 
     def __init__(self, settings: Settings) -> None:

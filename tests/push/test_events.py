@@ -8,7 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.push.events import LARGEST_BODY, Place, Told, message, message_id, news
+from pipeline.push.events import LARGEST_BODY, Place, Published, message, message_id, news
 
 AT = "2026-03-10T12:00:00.000Z"
 
@@ -26,13 +26,15 @@ def document(version: int, state: str = "open", *, answered: bool = False, **mor
     }
 
 
-def tell(documents: list[dict[str, Any]], told: Told | None = None, first: int = 0) -> tuple[list[str], Told | None]:
+def tell(
+    documents: list[dict[str, Any]], published: Published | None = None, first: int = 0
+) -> tuple[list[str], Published | None]:
     """The types told of these versions, in order."""
     found: list[str] = []
     for offset, one in enumerate(documents, first):
-        types, told = news(told, one, str(hash(orjson.dumps(one))), Place(0, offset, 0))
+        types, published = news(published, one, str(hash(orjson.dumps(one))), Place(0, offset, 0))
         found += [type_ if not which else f"{type_} {which.partition(chr(0))[0]}" for type_, which in types]
-    return found, told
+    return found, published
 
 
 def test_a_call_is_told_step_by_step() -> None:
@@ -52,9 +54,9 @@ def test_newer_versions_of_an_ended_call_are_corrections() -> None:
 
 def test_the_same_version_with_another_price_is_a_correction() -> None:
     steps = [document(4, "closed", cost="1"), document(4, "closed", cost="2")]
-    found, told = tell(steps)
+    found, published = tell(steps)
     assert found == ["call.started", "call.ended", "cdr.corrected 4"]
-    assert tell(steps, told)[0] == []  # read again after a crash
+    assert tell(steps, published)[0] == []  # read again after a crash
 
 
 def test_a_call_that_goes_on_is_corrected_when_it_ends_again() -> None:
@@ -83,9 +85,9 @@ VERSIONS = st.lists(
 @given(VERSIONS, st.data())
 def test_reading_again_tells_no_new_ids(steps: list[dict[str, Any]], data: st.DataObject) -> None:
     """Killed after what was told was kept and before the commit, the feed is read again from an earlier record."""
-    found, told = tell(steps)
+    found, published = tell(steps)
     back = data.draw(st.integers(0, len(steps)))
-    again, _ = tell(steps[back:], told, back)
+    again, _ = tell(steps[back:], published, back)
     assert set(again) <= set(found)
 
 

@@ -66,23 +66,25 @@ def test_events_reach_the_receiver_whoever_is_killed(deployment: Deployment, rec
     receiver.answer = answer
     deployment.worker()
 
-    def told() -> Counter[str]:
+    def published() -> Counter[str]:
         return Counter(got.type for got in {got.id: got for got in list(receiver.got)}.values())
 
     whole = {"call.started": 5, "call.answered": 5, "call.ended": 5}
     wait_for(
-        lambda: told() == whole and all(tries[got.id] > 1 for got in list(receiver.got) if got.type == "call.ended"),
-        lambda: f"{told()} {deployment.said}",
+        lambda: (
+            published() == whole and all(tries[got.id] > 1 for got in list(receiver.got) if got.type == "call.ended")
+        ),
+        lambda: f"{published()} {deployment.said}",
     )
     assert before <= {got.id for got in receiver.got}
     assert all(got.signed_with(one.secret) for got in receiver.got)
     # A late event corrects one of them.
     late = event("c-3", "held", now_ms() - 55_000, 9, leg_id="a")
     deployment.produce([late, event("c-3", "resumed", now_ms() - 54_000, 10, leg_id="a")])
-    wait_for(lambda: told()["cdr.corrected"] >= 1, lambda: f"{told()} {deployment.said}")
+    wait_for(lambda: published()["cdr.corrected"] >= 1, lambda: f"{published()} {deployment.said}")
     data = [orjson.loads(got.body)["data"] for got in receiver.got if got.type == "cdr.corrected"]
     assert {each["call_id"] for each in data} == {"c-3"}
-    assert {name: number for name, number in told().items() if name != "cdr.corrected"} == whole
+    assert {name: number for name, number in published().items() if name != "cdr.corrected"} == whole
 
 
 def test_a_report_that_is_ready_is_told(deployment: Deployment, receiver: Receiver) -> None:

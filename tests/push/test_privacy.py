@@ -85,8 +85,8 @@ def test_everything_of_a_number_goes_and_nothing_else(stored: Any) -> None:
     assert len({each["number_hash"] for each in erasure.erasures(stored)}) == 1
     terms = stored.query("SELECT tenant, term FROM call_term_rows FINAL").result_rows
     assert terms == [("acme", "200")]  # and no number of what was erased
-    told = stored.query("SELECT count() FROM call_change_rows WHERE retired = 1").result_rows[0][0]
-    assert told >= 4
+    published = stored.query("SELECT count() FROM call_change_rows WHERE retired = 1").result_rows[0][0]
+    assert published >= 4
 
 
 def test_only_before(stored: Any) -> None:

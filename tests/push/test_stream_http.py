@@ -64,7 +64,7 @@ class Follower:
 
     def __init__(self, base: str, token: str, last: str | None = "0:0") -> None:
         self._base, self._token, self.last = base, token, last
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.published: list[tuple[str, dict[str, Any]]] = []
         self.text = ""
 
     @contextlib.asynccontextmanager
@@ -88,18 +88,18 @@ class Follower:
                 while "\n\n" in waiting:
                     block, _, waiting = waiting.partition("\n\n")
                     self._take(block)
-                    if len(self.told) >= until:
+                    if len(self.published) >= until:
                         return
 
     def _take(self, block: str) -> None:
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(":"))
         self.last = fields.get("id", self.last)
         if "data" in fields:
-            self.told.append((fields["event"], orjson.loads(fields["data"])))
+            self.published.append((fields["event"], orjson.loads(fields["data"])))
 
     @property
     def versions(self) -> list[tuple[str, int]]:
-        return [(each["call_id"], each["version"]) for _, each in self.told]
+        return [(each["call_id"], each["version"]) for _, each in self.published]
 
 
 async def test_who_comes_back_again_and_again_misses_nothing(feed: Settings, base: str, client: Any) -> None:
@@ -130,7 +130,7 @@ async def test_it_ends_with_its_token(feed: Settings, base: str, client: Any) ->
     follower = Follower(base, token)
     reading = asyncio.create_task(follower.read(10))
     async with asyncio.timeout(20):
-        while not follower.told:  # noqa: ASYNC110  it reads in a task of its own
+        while not follower.published:  # noqa: ASYNC110  it reads in a task of its own
             await asyncio.sleep(0.05)
     (id_,) = [row["id"] for row in list_tokens(client, "acme") if row["name"] == "to be revoked"]
     revoke_token(client, id_)
@@ -187,5 +187,5 @@ async def test_what_is_kept_no_longer_is_said(feed: Settings, base: str, client:
     await produce(feed, document("a", 1), document("bb", 1))
     follower = Follower(base, create_token(client, "acme", "t"), "0:900,1:1")
     await follower.read(2)
-    assert follower.told[0] == ("gap", {"partition": 0, "from": 900, "to": 0})
-    assert follower.told[1][1]["call_id"] == "bb"
+    assert follower.published[0] == ("gap", {"partition": 0, "from": 900, "to": 0})
+    assert follower.published[1][1]["call_id"] == "bb"

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group
-from pipeline.push.events import Place, Told, message, news
+from pipeline.push.events import Place, Published, message, news
 from pipeline.sources import canonical
 from pipeline.warehouse.storage import rows, writer
 from pipeline.worker.core.folding import published
@@ -104,7 +104,7 @@ def filled(client: Any) -> Stored:
 
 def posts_of(feed: list[bytes]) -> list[Post]:
     """What the webhooks of all tenants post of this feed."""
-    told: dict[tuple[str, str], Told] = {}
+    told: dict[tuple[str, str], Published] = {}
     posts: list[Post] = []
     for offset, value in enumerate(feed):
         document = orjson.loads(value)

@@ -133,10 +133,10 @@ class Bridge:
     async def _confirm(self, gone: list[str], at: int) -> None:
         """Legs that ended while nobody listened: nothing of them will come any more."""
         await asyncio.sleep(CONFIRM_S)
-        told = self.legs.ended(at, gone)
-        if told:
-            log.warning("calls ended while the node was not connected", node=self.name, calls=len(told))
-        for key, value in told:
+        ended = self.legs.ended(at, gone)
+        if ended:
+            log.warning("calls ended while the node was not connected", node=self.name, calls=len(ended))
+        for key, value in ended:
             await self._put(self._calls, key, value)
 
     async def _put(self, outbox: Outbox, key: bytes, value: bytes) -> None:

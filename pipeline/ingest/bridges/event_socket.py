@@ -87,13 +87,13 @@ class EventSocket(Reader[Message]):
     async def _legs(self) -> frozenset[str] | None:
         """The channels that the node has now; None when it does not say."""
         try:
-            told = orjson.loads(await self._api("show channels as json"))
+            answer = orjson.loads(await self._api("show channels as json"))
         except orjson.JSONDecodeError:
             return None
-        if not isinstance(told, dict) or "row_count" not in told:
+        if not isinstance(answer, dict) or "row_count" not in answer:
             return None
-        rows = told.get("rows", [])
-        if not isinstance(rows, list) or len(rows) != told["row_count"]:
+        rows = answer.get("rows", [])
+        if not isinstance(rows, list) or len(rows) != answer["row_count"]:
             return None
         return frozenset(str(row.get("uuid")) for row in rows if isinstance(row, dict))
 
@@ -135,10 +135,10 @@ class EventSocket(Reader[Message]):
         until = time.monotonic() + seconds
         while True:
             headers, body = await self.next(max(0.0, until - time.monotonic()))
-            told = headers.get("content-type", "")
-            if told == "text/event-json":
+            content_type = headers.get("content-type", "")
+            if content_type == "text/event-json":
                 self._early.append(body)
-            elif told == kind or (told == "command/reply" and "-ERR" in headers.get("reply-text", "")):
+            elif content_type == kind or (content_type == "command/reply" and "-ERR" in headers.get("reply-text", "")):
                 return headers, body
 
     async def _read(self) -> Message:
@@ -152,10 +152,12 @@ class EventSocket(Reader[Message]):
                 name, colon, value = line.partition(":")
                 if colon:
                     headers[name.strip().lower()] = value.strip()
-            told = headers.get("content-length", "0")
-            length = int(told) if told.isascii() and told.isdigit() else -1
+            announced = headers.get("content-length", "0")
+            length = int(announced) if announced.isascii() and announced.isdigit() else -1
             if not 0 <= length <= _LONGEST_BODY:
-                raise ConnectionLost(f"a message of {told[:20]} bytes was announced; at most {_LONGEST_BODY} are read")
+                raise ConnectionLost(
+                    f"a message of {announced[:20]} bytes was announced; at most {_LONGEST_BODY} are read"
+                )
             body = await self._reader.readexactly(length) if length else b""
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             raise ConnectionLost("the node closed the connection") from None

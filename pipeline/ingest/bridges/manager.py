@@ -138,12 +138,12 @@ class Manager(Reader[Message]):
         if name is None or name in _OURS:
             return None
         now = time.time()
-        told = message.get("eventtime", "")
-        if name == "CEL" and told:
+        event_time = message.get("eventtime", "")
+        if name == "CEL" and event_time:
             # Local time in whole seconds. Beside the other events, and for durations, milliseconds are better.
             if message.get("timestamp"):
                 message["eventtime"] = message["timestamp"]
-            elif 0 <= now - instant(told, self._zone, message.get("uniqueid", "")) / 1000 < _LIVE_S:
+            elif 0 <= now - instant(event_time, self._zone, message.get("uniqueid", "")) / 1000 < _LIVE_S:
                 message["eventtime"] = f"{now:.6f}"
         elif not message.get("timestamp"):  # manager.conf without timestampevents
             message["timestamp"] = f"{now:.6f}"

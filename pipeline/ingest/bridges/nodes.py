@@ -27,10 +27,10 @@ class Node:
     password: str = field(repr=False)
 
 
-def nodes(told: str, *, port: int, user: str, password: str, setting: str) -> list[Node]:
+def nodes(setting_value: str, *, port: int, user: str, password: str, setting: str) -> list[Node]:
     """The nodes of a setting, with what it leaves out. Raises Problem."""
     found: list[Node] = []
-    for entry in (part.strip() for part in told.split(",")):
+    for entry in (part.strip() for part in setting_value.split(",")):
         if not entry:
             continue
         match = _ENTRY.fullmatch(entry)

@@ -44,7 +44,7 @@ class OpenLegs:
         """
         gone = {leg: self._legs.pop(leg) for leg in legs if leg in self._legs}
         alive = {call for call, _, _ in self._legs.values()}
-        told: list[tuple[bytes, bytes]] = []
+        events: list[tuple[bytes, bytes]] = []
         for call_id, node, tenant in dict.fromkeys(gone.values()):
             if call_id in alive:
                 continue
@@ -57,5 +57,5 @@ class OpenLegs:
                 node=node,
                 reason="node_restart",
             )
-            told.append((call_id.encode(), msgspec.json.encode(event)))
-        return told
+            events.append((call_id.encode(), msgspec.json.encode(event)))
+        return events

@@ -34,20 +34,20 @@ Connect = Callable[[], Awaitable[Session]]
 
 def run_freeswitch(settings: Settings) -> None:
     """Read FreeSWITCH nodes until SIGTERM or Ctrl-C. Raises `Problem` when it cannot start."""
-    told = nodes(
+    configured = nodes(
         settings.freeswitch_host,
         port=settings.freeswitch_port,
         user="",
         password=settings.freeswitch_password,
         setting="CDR_FREESWITCH_HOST",
     )
-    connects = {node.name: _event_socket(node) for node in told}
+    connects = {node.name: _event_socket(node) for node in configured}
     _run(settings, "freeswitch", settings.freeswitch_topic, settings.freeswitch_metrics_port, connects)
 
 
 def run_asterisk(settings: Settings) -> None:
     """Read Asterisk nodes until SIGTERM or Ctrl-C. Raises `Problem` when it cannot start."""
-    told = nodes(
+    configured = nodes(
         settings.asterisk_host,
         port=settings.asterisk_port,
         user=settings.asterisk_user,
@@ -55,7 +55,7 @@ def run_asterisk(settings: Settings) -> None:
         setting="CDR_ASTERISK_HOST",
     )
     options = Options(zone=settings.zone, zones=settings.zones)
-    connects = {node.name: _manager(node, options.zone_of(node.name)) for node in told}
+    connects = {node.name: _manager(node, options.zone_of(node.name)) for node in configured}
     _run(settings, "asterisk", settings.asterisk_topic, settings.asterisk_metrics_port, connects)
 
 

@@ -25,7 +25,7 @@ from fastapi.security import HTTPBearer
 from pipeline.instants import DAY_MS
 from pipeline.query.access.logins import Logins
 from pipeline.query.access.oidc import Oidc
-from pipeline.query.access.ttl_cache import Memory
+from pipeline.query.access.ttl_cache import TtlCache
 from pipeline.query.http.problems import RequestProblem, unauthorized
 from pipeline.warehouse.identity import issued
 from pipeline.warehouse.identity.access import READ, may
@@ -63,7 +63,7 @@ class Caller:
         return may(self.scopes, scope)
 
 
-class Gate:
+class Authenticator:
     """Turns Authorization headers, passwords and issued tokens into callers."""
 
     def __init__(
@@ -76,10 +76,10 @@ class Gate:
         self._reader = reader
         self.oidc: Oidc | None = None  # whose tokens are good, too
         self._wall = wall
-        self._tokens: Memory[str, Token] = Memory(monotonic)
-        self._issued: Memory[str, Issued] = Memory(monotonic)
-        self._users: Memory[tuple[str, str], User] = Memory(monotonic)
-        self._basic: Memory[str, Caller] = Memory(monotonic)
+        self._tokens: TtlCache[str, Token] = TtlCache(monotonic)
+        self._issued: TtlCache[str, Issued] = TtlCache(monotonic)
+        self._users: TtlCache[tuple[str, str], User] = TtlCache(monotonic)
+        self._basic: TtlCache[str, Caller] = TtlCache(monotonic)
         self._basic_key = secrets.token_bytes(32)
         self._logins = Logins(reader, directories or Directories(reader), monotonic)
 
@@ -290,7 +290,7 @@ def address_of(request: Request) -> str:
 
 
 async def _identified(request: Request, *, basic: bool) -> Caller:
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     caller = await gate.caller(request.headers.get("authorization"), basic=basic, address=address_of(request))
     request.scope["cdr.tenant"] = caller.tenant
     return caller

@@ -15,7 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Key, Value]):
+class TtlCache(Generic[Key, Value]):
     """Values by key, those found for 4 s and those missed for 1 s, the last 10,000 of them."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:

@@ -18,8 +18,8 @@ _LARGEST_FORM: Final = 64 * 1024
 
 async def body_of(request: Request, most_bytes: int) -> bytes:
     """The body, at most `most_bytes`; RequestProblem with the code too_large for a larger one."""
-    told = request.headers.get("content-length", "")
-    if told.isascii() and told.isdigit() and int(told) > most_bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > most_bytes:
         raise _too_large(most_bytes)
     held = bytearray()
     async for piece in request.stream():

@@ -42,18 +42,18 @@ class Limits:
             await self._app(scope, receive, send)
             return
         client = _client(scope)
-        told = self._take(client) if self._rate else {}
+        headers = self._take(client) if self._rate else {}
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in told.items():
+                for name, value in headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
         problem = None
-        if "Retry-After" in told:
-            problem = _too_many(f"The token asked more than {self._rate} times in a minute; slow down.", told)
+        if "Retry-After" in headers:
+            problem = _too_many(f"The token asked more than {self._rate} times in a minute; slow down.", headers)
         elif self._under_way[client] >= self._concurrent:
             problem = _too_many(
                 f"{self._concurrent} requests of the token are under way; wait for one to end.", {"Retry-After": "1"}
@@ -91,7 +91,7 @@ class Limits:
         return headers | ({"Retry-After": str(max(1, math.ceil((1 - left) / each)))} if empty else {})
 
 
-class Turns:
+class StreamSlots:
     """Long answers of one tenant under way at a time."""
 
     def __init__(self, most: int) -> None:

@@ -12,7 +12,7 @@ from zlib import crc32
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Caller, Gate, address_of, allowed
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.ipcortex.owners import DEFAULT
 from pipeline.warehouse.identity.access import READ
@@ -24,7 +24,7 @@ SESSION_S: Final = 8 * 3600
 
 async def caller_of(request: Request, body: Mapping[str, Any]) -> Caller:
     """Who asks, by the first of the ways in which the request says so."""
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     header, cookie = request.headers.get("authorization"), request.cookies.get(COOKIE)
     if body.get("auth") is not None:
         caller = await log_in(request, body)
@@ -48,7 +48,7 @@ async def log_in(request: Request, body: Mapping[str, Any]) -> Caller:
     auth = body.get("auth")
     if not isinstance(auth, Mapping):
         raise invalid("auth", None, 'is missing or no object; send {"type": "auth", "username": …, "password": …}')
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     if "key" in auth:
         return allowed(await gate.caller(f"Bearer {_text(auth, 'key')}"), READ)
     username, password = _text(auth, "username"), _text(auth, "password")

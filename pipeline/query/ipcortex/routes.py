@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Gate
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticator
 from pipeline.query.access.masking import hiding
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of
@@ -54,7 +54,7 @@ def _asked(**scope: Any) -> dict[str, Any]:
 async def auth(request: Request) -> Response:
     """Sets the session cookie, for eight hours."""
     caller = await log_in(request, await json_object(request))
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     session = await gate.issue(caller, "session", SESSION_S)
     directory = await _directories(request).of(caller.tenant)
     answer = ipcortex_json({"result": "success", "user": user_of(caller, directory, session)})
@@ -83,7 +83,7 @@ router.add_api_route("/auth", auth, methods=["POST"], include_in_schema=False)
 )
 async def logout(request: Request) -> Response:
     """Ends the session of the cookie."""
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     if cookie := request.cookies.get(COOKIE):
         await gate.end(cookie)
     answer = ipcortex_json({"result": "success"})

@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Caller, Gate, address_of
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of
 from pipeline.query.http.bodies import form_of
 from pipeline.query.http.parameters import Parameters
 from pipeline.query.http.problems import RequestProblem, invalid
@@ -62,7 +62,7 @@ router = APIRouter(prefix="/api/login/oauth", tags=["PortSIP"], responses=_REFUS
 async def log_in(request: Request) -> Response:
     """Tokens for a name and a password (`grant_type=password`), or new ones for a refresh token."""
     form = await form_of(request, _FIELDS)
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     grant = _needed(form, "grant_type")
     if grant == "password":
         caller = await _caller(gate, form, address_of(request))
@@ -97,12 +97,12 @@ async def log_out(request: Request) -> Response:
         token = held.strip()
     if not token:
         raise invalid("token", None, "is missing; send it in the form or as Authorization: Bearer <token>")
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     await gate.end(token)
     return _json({})
 
 
-async def _caller(gate: Gate, form: Parameters, address: str) -> Caller | None:
+async def _caller(gate: Authenticator, form: Parameters, address: str) -> Caller | None:
     username, password = _needed(form, "username"), _needed(form, "password")
     if password.startswith(PREFIX):
         return await gate.token_login(username, password)

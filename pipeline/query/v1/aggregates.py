@@ -23,7 +23,7 @@ from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field as Shown
-from pipeline.query.v1.fields import Look, harmless, parameters_of, value_sql
+from pipeline.query.v1.fields import Presentation, harmless, parameters_of, value_sql
 from pipeline.query.v1.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
 from pipeline.query.v1.lists import TIME, Table, window_of, zone_asked
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
@@ -221,7 +221,7 @@ async def post_aggregate(request: Request, caller: Authenticated) -> Response:
 class _Filters:
     """The filters of any table; which one it is, is known later."""
 
-    _languages = tuple(table.language(Look()) for table in _TABLES.values())
+    _languages = tuple(table.language(Presentation()) for table in _TABLES.values())
 
     def __contains__(self, name: object) -> bool:
         return any(name in language for language in self._languages)
@@ -285,7 +285,7 @@ def _texts(name: str, value: Any, most: int) -> list[str]:
     return names
 
 
-def _dimension(name: str, question: _Question, look: Look) -> Column:
+def _dimension(name: str, question: _Question, look: Presentation) -> Column:
     """What rows are grouped by, called as it was asked for."""
     if name in _LOCAL:
         return Column(name, _local_sql(name, question))
@@ -313,7 +313,7 @@ def _local_sql(name: str, question: _Question) -> str:
     return f"(intDiv({local}, {24 * _HOUR_MS}) + 3) % 7 + 1"
 
 
-async def _answered(request: Request, caller: Caller, question: _Question, look: Look) -> Response:
+async def _answered(request: Request, caller: Caller, question: _Question, look: Presentation) -> Response:
     dimensions = [_dimension(name, question, look) for name in question.by]
     try:
         groups = await aggregate(

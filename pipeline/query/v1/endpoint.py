@@ -10,7 +10,7 @@ from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.problems import Problem, invalid
-from pipeline.query.v1.fields import Look
+from pipeline.query.v1.fields import Presentation
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.access import MASKED
 from pipeline.warehouse.query.reader import Reader
@@ -50,10 +50,12 @@ async def directory_of(request: Request, caller: Caller) -> Directory:
     return await directories.of(caller.tenant)
 
 
-async def look_of(request: Request, caller: Caller) -> Look:
+async def look_of(request: Request, caller: Caller) -> Presentation:
     """How this caller sees rows."""
     directory = await directory_of(request, caller)
-    return Look(is_masked(request, caller), bool(directory.extensions or directory.queues or directory.ring_groups))
+    return Presentation(
+        is_masked(request, caller), bool(directory.extensions or directory.queues or directory.ring_groups)
+    )
 
 
 def is_masked(request: Request, caller: Caller) -> bool:

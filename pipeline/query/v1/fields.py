@@ -190,7 +190,7 @@ LOG_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Presentation:
     """How a caller sees rows: phone numbers masked or not, names from the directory or as they were."""
 
     masked: bool = False
@@ -227,12 +227,12 @@ def named_sql(sql: str, number: str) -> str:
     return f"transform(toString({number}), {_NAMES}.1, {_NAMES}.2, toString({sql}))"
 
 
-def parameters_of(look: Look, tenant: str) -> dict[str, str]:
+def parameters_of(look: Presentation, tenant: str) -> dict[str, str]:
     """What the SQL of this look has to be bound with."""
     return {"names_tenant": tenant} if look.named else {}
 
 
-def value_sql(field: Field, look: Look) -> str:
+def value_sql(field: Field, look: Presentation) -> str:
     """The field as it is shown."""
     sql = field.sql
     if field.named_by and look.named:
@@ -244,7 +244,7 @@ def value_sql(field: Field, look: Look) -> str:
     return sql
 
 
-def document_select(fields: Sequence[Field], look: Look) -> str:
+def document_select(fields: Sequence[Field], look: Presentation) -> str:
     """The fields as a JSON document has them: `caller.number` within `caller`."""
     parts: dict[str, list[tuple[str, str]]] = {}
     for field in fields:
@@ -260,7 +260,7 @@ def document_select(fields: Sequence[Field], look: Look) -> str:
     return ", ".join(found)
 
 
-def flat_select(fields: Sequence[Field], look: Look, *, safe: bool) -> str:
+def flat_select(fields: Sequence[Field], look: Presentation, *, safe: bool) -> str:
     """The fields as columns. With `safe`, no text is taken for a formula by a spreadsheet: one that begins
     like a formula gets an apostrophe in front (OWASP, CSV injection); +441632960123 is none."""
     found = []

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from pipeline.instants import end_instant, first_instant
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.http.documents import parameter
-from pipeline.query.http.limits import Turns
+from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1.cursor import cursor_of, place_of
 from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of
-from pipeline.query.v1.fields import Field, Look, document_select, flat_select, named_sql, parameters_of
+from pipeline.query.v1.fields import Field, Presentation, document_select, flat_select, named_sql, parameters_of
 from pipeline.query.v1.filters import OPERATORS, UTC, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.warehouse.analytics.calendar import zone_of
@@ -47,7 +47,7 @@ class Table:
     visible: Callable[[Caller], Node]
     sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
 
-    def language(self, look: Look, zone: ZoneInfo = UTC) -> Language:
+    def language(self, look: Presentation, zone: ZoneInfo = UTC) -> Language:
         """The filters of this table. Names are compared as they are shown; dates alone are days of `zone`."""
         fields = {path: field for path, field in self.fields.items() if path != "tenant"}
         return Language(fields, self.groups, lambda field: _compared(field, look), zone)
@@ -62,7 +62,7 @@ class Table:
         return [field for field in self.fields.values() if field.shown]
 
 
-def _compared(field: Field, look: Look) -> Column:
+def _compared(field: Field, look: Presentation) -> Column:
     if field.named_by and look.named:
         return replace(field.column, sql=named_sql(field.column.sql, field.named_by))
     return field.column
@@ -129,7 +129,7 @@ async def zone_asked(request: Request, caller: Caller, text: Any) -> ZoneInfo:
         raise RequestProblem(400, "invalid", str(error), field="zone") from None
 
 
-def question_of(table: Table, body: Mapping[str, Any], look: Look, form: Format, zone: ZoneInfo) -> Question:
+def question_of(table: Table, body: Mapping[str, Any], look: Presentation, form: Format, zone: ZoneInfo) -> Question:
     """What the members of a JSON object ask."""
     for name in ("from", "to", "sort", "cursor"):
         value = body.get(name)
@@ -223,7 +223,7 @@ def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
     return tuple(found.values())
 
 
-def listing_of(caller: Caller, table: Table, question: Question, look: Look) -> Listing:
+def listing_of(caller: Caller, table: Table, question: Question, look: Presentation) -> Listing:
     """The rows that are asked for, those that the caller sees, as the form shows them."""
     if question.form in (JSON, NDJSON):
         select = document_select(question.fields, look)
@@ -248,7 +248,7 @@ async def listed(request: Request, caller: Caller, table: Table, question: Quest
     reader, look = reader_of(request), await look_of(request, caller)
     listing = listing_of(caller, table, question, look)
     if question.form is not JSON:
-        turns: Turns = request.app.state.turns
+        turns: StreamSlots = request.app.state.turns
         pieces: AsyncIterator[bytes] = stream_of(reader, listing, question.form.written, question.limit)
         return await streamed(turns.during(caller.tenant, pieces), question.form, table.name)
     assert question.limit is not None
@@ -278,7 +278,7 @@ def documented(table: Table) -> list[dict[str, Any]]:
     """The parameters of a list, for the OpenAPI document."""
     examples: dict[str, Any] = {"id": "1407374883553280", "time": "2026-03-10T12:00:00Z", "number": 1000}
     fields = []
-    for path, field in table.language(Look()).fields.items():
+    for path, field in table.language(Presentation()).fields.items():
         words = {"enum": list(field.words)} if field.words else {}
         example = [field.words[0]] if field.words else [str(examples.get(field.kind, "…"))]
         fields.append(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from pipeline.query.access.authenticator import Caller, Gate, address_of, allowed
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.identity.tokens import PREFIX
@@ -28,7 +28,7 @@ def known_client(request: Request) -> None:
 async def caller_of(request: Request, token: str | None) -> Caller:
     """Whom the access token belongs to; an Authorization header will do where there is none."""
     known_client(request)
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     header = request.headers.get("authorization")
     if token is None and header is None:
         raise RequestProblem(200, "forbidden", "access_token is missing; take one from get_token.")
@@ -46,7 +46,7 @@ async def caller_of(request: Request, token: str | None) -> Caller:
 async def log_in(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """The tokens of a user or of a tenant's token."""
     known_client(request)
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     username, password = text_of(body, "username"), text_of(body, "password")
     caller = await gate.token_login(username, password) if password.startswith(PREFIX) else None
     caller = caller or await gate.login(username, password, address=address_of(request))
@@ -58,7 +58,7 @@ async def log_in(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 async def refresh(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """New tokens for a refresh token, which is spent by it."""
     known_client(request)
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     token = text_of(body, "refresh_token")
     caller = await gate.spend(token, "refresh")
     if caller is None:
@@ -66,7 +66,7 @@ async def refresh(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     return await _tokens(gate, allowed(caller, READ), token)
 
 
-async def _tokens(gate: Gate, caller: Caller, beside: str) -> dict[str, Any]:
+async def _tokens(gate: Authenticator, caller: Caller, beside: str) -> dict[str, Any]:
     access = await gate.issue(caller, "access", ACCESS_S, beside=beside)
     return {
         "access_token_expire_time": ACCESS_S,

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Caller, Gate
+from pipeline.query.access.authenticator import Authenticator, Caller
 from pipeline.query.access.masking import hiding
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.bodies import json_object
@@ -105,7 +105,7 @@ async def del_token(request: Request) -> Response:
     """Ends the token and the refresh token that came with it."""
     token = options_of(request.scope["query_string"], PAGING).text("access_token")
     await caller_of(request, token)
-    gate: Gate = request.app.state.gate
+    gate: Authenticator = request.app.state.gate
     await gate.end(token or "")
     return yeastar_json(SUCCESS)
 

@@ -135,9 +135,13 @@ def group_calls(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings
         f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'ring_group'), bindings)}) GROUP BY session"
     )
     moves = f"if(length(reroutes) < 3, [], JSONExtract(reroutes, '{_REROUTE}'))"
-    told = "arrayMap(item -> item.`from`, arrayFilter(item -> item.kind = 'ring_group' AND item.`from` != '', moves))"
+    by_move = (
+        "arrayMap(item -> item.`from`, arrayFilter(item -> item.kind = 'ring_group' AND item.`from` != '', moves))"
+    )
     sent = "arrayFilter(number -> number != '', arrayMap(item -> item.`to`, moves))"
-    sure = f"arrayConcat({told}, named, arrayFilter(number -> has({listed}, number), arrayConcat([requested], {sent})))"
+    sure = (
+        f"arrayConcat({by_move}, named, arrayFilter(number -> has({listed}, number), arrayConcat([requested], {sent})))"
+    )
     likely = f"arrayFirst((number, own) -> hasAll(own, members), {listed}, {members})"
     last = f"arrayElement(arrayConcat([requested], {sent}), -1)"
     guess = f"if(empty(members), [], [if({likely} != '', {likely}, {last})])"

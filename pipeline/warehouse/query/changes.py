@@ -59,7 +59,7 @@ async def changes(reader: Reader, place: Place, where: Node, most: int) -> tuple
     which calls the client may see. The list may be empty though more follow, when nothing in between is worth
     telling: only a place equal to the one before is the end."""
     rows = await _entries(reader, place, most + len(place.seen))
-    told = {entry[:3] for entry in place.seen}
+    sent = {entry[:3] for entry in place.seen}
     fresh = [entry for entry in rows if entry not in place.seen][:most]
     if not fresh:
         return [], place
@@ -69,7 +69,7 @@ async def changes(reader: Reader, place: Place, where: Node, most: int) -> tuple
     held, newest = set(place.held), []
     for id_ in dict.fromkeys(entry.id for entry in fresh):
         last = max(history[id_], key=_age)
-        before = [one for one in history[id_] if one[:3] in told or one.at <= place.position]
+        before = [one for one in history[id_] if one[:3] in sent or one.at <= place.position]
         newest.append(last)
         if any(one[:3] == last[:3] for one in before):
             continue  # told already; this one is older, or was written a second time

@@ -131,12 +131,12 @@ def _terms(priced: str) -> Terms:
 
 def digest_of(header: Header, lines: Sequence[Line]) -> str:
     """SHA-256 of everything that a deck says."""
-    told = hashlib.sha256(repr(replace(header, version=0, bands=dict(sorted(header.bands.items())))).encode())
+    digest = hashlib.sha256(repr(replace(header, version=0, bands=dict(sorted(header.bands.items())))).encode())
     for line in lines:
-        told.update(
+        digest.update(
             repr((line.prefix, line.destination, line.terms, line.currency, line.first, line.last, line.band)).encode()
         )
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def save(client: Client, header: Header, lines: Sequence[Line], by: str) -> int:

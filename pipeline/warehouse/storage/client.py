@@ -34,8 +34,8 @@ def target(url: str) -> dict[str, str]:
 
 def tls_of(url: str) -> dict[str, Any]:
     """TLS options of a urllib3 pool for this URL."""
-    told = dict(parse_qsl(urlsplit(url).query))
-    given = {name: told[key] for key, name in _TLS.items() if told.get(key)}
+    options = dict(parse_qsl(urlsplit(url).query))
+    given = {name: options[key] for key, name in _TLS.items() if options.get(key)}
     return {"cert_reqs": "CERT_REQUIRED", **given} if given else {}
 
 

@@ -24,14 +24,14 @@ log = structlog.get_logger()
 KAFKA_WAIT_S = 120.0
 
 
-class Beside(Protocol):
+class Sidecar(Protocol):
     """What runs in the worker's process beside the fold, in a thread of its own."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
 
-def run(settings: Settings, beside: Sequence[Beside] = ()) -> None:
+def run(settings: Settings, beside: Sequence[Sidecar] = ()) -> None:
     """Work until SIGTERM. Raises `Problem` when it cannot start."""
     logs.configure(settings.log_level)
     uvloop.install()

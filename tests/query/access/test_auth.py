@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from pipeline.query.access.authenticator import Gate
+from pipeline.query.access.authenticator import Authenticator
 from pipeline.warehouse.identity.tokens import create_token, hashed, list_tokens, revoke_token
 from tests.query.conftest import Warehouse
 
@@ -23,7 +23,7 @@ def gate_of(service: FastAPI) -> Iterator[Callable[..., None]]:
     before = service.state.gate
 
     def replace(**clocks: Any) -> None:
-        service.state.gate = Gate(service.state.reader, **clocks)
+        service.state.gate = Authenticator(service.state.reader, **clocks)
 
     yield replace
     service.state.gate = before

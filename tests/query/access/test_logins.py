@@ -12,7 +12,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from pipeline.directory.model import Tenant, key_of
-from pipeline.query.access.authenticator import Authenticated, Caller, Gate, requires
+from pipeline.query.access.authenticator import Authenticated, Authenticator, Caller, requires
 from pipeline.query.access.login_throttle import OF_A_NAME, OF_AN_ADDRESS, WINDOW_S, Attempts
 from pipeline.query.app import create_app
 from pipeline.query.http.problems import RequestProblem
@@ -39,17 +39,17 @@ def users(warehouse: Warehouse, quick_passwords: None) -> None:
     save(client, "acme", {("tenant", key_of(tenant)): tenant}, "tests")
 
 
-Clocks = Callable[..., Gate]
+Clocks = Callable[..., Authenticator]
 
 
 @pytest.fixture
 def gate_with(warehouse: Warehouse) -> Iterator[Clocks]:
     """Gates with clocks of the test's own, as several processes would have them."""
     reader = Reader(warehouse.settings.clickhouse, warehouse.settings.database)
-    gates: list[Gate] = []
+    gates: list[Authenticator] = []
 
-    def make(**clocks: Any) -> Gate:
-        gates.append(Gate(reader, **clocks))
+    def make(**clocks: Any) -> Authenticator:
+        gates.append(Authenticator(reader, **clocks))
         return gates[-1]
 
     yield make

@@ -23,7 +23,7 @@ from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.v1.exports.runs import ExportRuns, file_of
-from pipeline.query.v1.fields import Look
+from pipeline.query.v1.fields import Presentation
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked
 from pipeline.settings import Settings
@@ -297,7 +297,7 @@ async def _listing(
     if form is None:
         raise invalid("format", str(body["format"]), f"is none of {', '.join(_FORMS)}")
     look = await look_of(request, caller)
-    look = look if masked is None else Look(masked, look.named)
+    look = look if masked is None else Presentation(masked, look.named)
     members = {key: value for key, value in body.items() if key not in ("of", "format")}
     zone = await zone_asked(request, caller, members.get("zone"))
     question = question_of(_TABLES[name], members, look, form, zone)

@@ -23,7 +23,7 @@ from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unav
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 
 _AT_ONCE: Final = 2
-_TOLD_S: Final = 5.0
+_NOTED_EVERY_S: Final = 5.0
 FORSAKEN_MS: Final = 30_000
 _TRIES: Final = 5
 
@@ -106,7 +106,7 @@ class ExportRuns:
         export = await save(
             self._reader, msgspec.structs.replace(export, state="running", rows=rows, bytes=0, seen_at=now_ms())
         )
-        told, size, digest = time.monotonic(), 0, hashlib.sha256()
+        noted_at, size, digest = time.monotonic(), 0, hashlib.sha256()
         writing = self.files.writing(file_of(export, ending))
         file = await asyncio.to_thread(writing.__enter__)
         try:
@@ -114,8 +114,8 @@ class ExportRuns:
                 await asyncio.to_thread(file.write, piece)
                 digest.update(piece)
                 size += len(piece)
-                if time.monotonic() - told > _TOLD_S:
-                    told = time.monotonic()
+                if time.monotonic() - noted_at > _NOTED_EVERY_S:
+                    noted_at = time.monotonic()
                     export = await save(self._reader, msgspec.structs.replace(export, bytes=size, seen_at=now_ms()))
         except BaseException as error:
             # the file is not there, whole or in part

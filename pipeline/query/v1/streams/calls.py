@@ -20,12 +20,12 @@ from pipeline.instants import DAY_MS
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
-from pipeline.query.http.limits import Turns
+from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
 from pipeline.query.v1 import calls
 from pipeline.query.v1.endpoint import look_of, reader_of, refusals
-from pipeline.query.v1.fields import Field, Look, document_select, parameters_of
+from pipeline.query.v1.fields import Field, Presentation, document_select, parameters_of
 from pipeline.query.v1.lists import chosen_fields
 from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
@@ -89,7 +89,7 @@ async def stream_calls(request: Request, caller: Authenticated) -> Response:
         caller.tenant, "" if caller.sees_all else caller.extension, 0, now - 1000 if given is None else int(given)
     )
     reader = reader_of(request)
-    followers: Turns = request.app.state.followers
+    followers: StreamSlots = request.app.state.followers
     with followers.one(caller.tenant):
         await changes(reader, place, where, 1)  # what is wrong is said with a status
     look = await look_of(request, caller)
@@ -109,7 +109,7 @@ class Following:
         reader: Reader,
         caller: Caller,
         fields: Sequence[Field],
-        look: Look,
+        look: Presentation,
         where: Node,
         place: Place,
         *,
@@ -124,7 +124,7 @@ class Following:
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Events until nobody wants them."""
         yield b"retry: %d\n\n" % _RETRY_MS
-        told = time.monotonic()
+        sent_at = time.monotonic()
         while True:
             try:
                 pieces = [piece async for piece in self.news()]
@@ -132,10 +132,10 @@ class Following:
                 pieces = []
             if pieces:
                 yield b"".join(pieces)
-                told = time.monotonic()
-            elif time.monotonic() - told > _ALIVE_S:
+                sent_at = time.monotonic()
+            elif time.monotonic() - sent_at > _ALIVE_S:
                 yield b": alive\n\n"
-                told = time.monotonic()
+                sent_at = time.monotonic()
             if len(pieces) <= _MOST_CHANGES:
                 await asyncio.sleep(_EVERY_S)
 

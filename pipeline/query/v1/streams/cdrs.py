@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from pipeline.push.following import Following, place_of
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
 from pipeline.query.http.documents import parameter
-from pipeline.query.http.limits import Turns
+from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import unavailable
 from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
@@ -68,7 +68,7 @@ def router(settings: Settings) -> APIRouter:
                 return document
             return shown(document, await directory_of(request, caller), is_masked=is_masked(request, caller))
 
-        followers: Turns = request.app.state.followers
+        followers: StreamSlots = request.app.state.followers
         with followers.one(caller.tenant):
             following = Following(settings, caller.tenant, look, place)
             try:
