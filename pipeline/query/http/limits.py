@@ -42,18 +42,18 @@ class Limits:
             await self._app(scope, receive, send)
             return
         client = _client(scope)
-        headers = self._take(client) if self._rate else {}
+        limits = self._take(client) if self._rate else {}
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in headers.items():
+                for name, value in limits.items():
                     headers.setdefault(name, value)
             await send(message)
 
         problem = None
-        if "Retry-After" in headers:
-            problem = _too_many(f"The token asked more than {self._rate} times in a minute; slow down.", headers)
+        if "Retry-After" in limits:
+            problem = _too_many(f"The token asked more than {self._rate} times in a minute; slow down.", limits)
         elif self._under_way[client] >= self._concurrent:
             problem = _too_many(
                 f"{self._concurrent} requests of the token are under way; wait for one to end.", {"Retry-After": "1"}
