@@ -1,33 +1,51 @@
-"""Prices of calls: what is billed, by which number, and the fields that it fills.
+"""Prices of calls: each carrier's leg by its own tariff line, and what they come to.
 
-Billed are answered calls that go outside (outbound, inbound_outbound), by whole seconds from the network's answer to
-the end of the caller's leg, both moments cut to their second first, as PortSIP shows durations.
+Legs are billed by whole seconds of their own, see `pipeline.rating.carrier_legs`. A call costs the sum of its legs. A
+leg that no tariff has a price for is unknown, and with it the call; a leg that is free adds nothing.
 """
 
 from __future__ import annotations
 
-from pipeline.rating.rating import Rating, decoded, encoded
-from pipeline.rating.tariffs import Subject, Tariffs
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pipeline.rating.carrier_legs import INWARD, OUTWARD, CarrierLeg, carrier_legs, seconds
+from pipeline.rating.formula import text
+from pipeline.rating.rating import Charged, Rating, decoded, encoded
+from pipeline.rating.tariffs import Tariffs
 from schemas.call import Call
+
+Charge = tuple[CarrierLeg, Rating]
 
 
 def price(call: Call, tariffs: Tariffs) -> None:
     """Fill in what a closed call costs and who pays; a call that is not billed is left as it is.
 
-    `call.rating` may hold how it was priced before: that line stays, unless what it was chosen by has changed.
+    `call.rating` may hold how it was priced before: the lines stay, unless what they were chosen by has changed.
     """
-    answered = call.answered_at
-    if answered is None or not tariffs.bills(call.direction) or not (call.rating or tariffs.knows(call.tenant)):
+    if not call.rating and not (tariffs.knows(call.tenant) and _may_be_billed(call, tariffs)):
         call.rating = ""
         return
-    subject = subject_of(call, tariffs)
-    rating = kept(call.rating, subject)
-    if rating is None or rating.tariffs < tariffs.ordered(call.tenant, call.started_at):
-        rating = tariffs.rate(subject)
-    if rating is None:
+    before = _kept(call.rating)
+    ordered = tariffs.ordered(call.tenant, call.started_at)
+    charges: list[Charge] = []
+    for leg in carrier_legs(call, tariffs):
+        rating = before.get(leg.subject.checksum)
+        if rating is None or rating.tariffs < ordered:
+            rating = tariffs.rate(leg.subject) if tariffs.bills(leg.subject.direction) else None
+        if rating is not None:
+            charges.append((leg, rating))
+    if not charges:
         call.rating = ""
         return
-    fill(call, rating, seconds(answered, call.billable_ms))
+    fill(call, charges)
+
+
+def _may_be_billed(call: Call, tariffs: Tariffs) -> bool:
+    """Whether it is worth while to look at its legs."""
+    if call.direction in OUTWARD or (call.direction == INWARD and tariffs.bills(INWARD)):
+        return True
+    return any(log.kind in ("outside", "consultation") for log in call.logs)
 
 
 def clear(call: Call) -> None:
@@ -36,50 +54,58 @@ def clear(call: Call) -> None:
     call.carrier_cost = call.carrier_currency = call.rating = ""
 
 
-def seconds(answered_at: int, billable_ms: int) -> int:
-    """Whole seconds that are billed, of ms."""
-    return (answered_at + billable_ms) // 1000 - answered_at // 1000
-
-
-def fill(call: Call, rating: Rating, billed_s: int) -> None:
-    """Write the price into the call."""
-    customer, carrier = rating.customer, rating.carrier
+def fill(call: Call, charges: Sequence[Charge]) -> None:
+    """Write the price into the call. Class, rate, prefix and account are those of the first leg that went outside."""
+    _, rating = charges[0]
+    customer = rating.customer
     call.rate_class, call.billed_account = rating.class_, rating.account
-    if customer is None:
-        call.cost, call.currency, call.rate, call.rate_prefix = "0" if rating.free else "", "", "", ""
-    else:
-        call.cost = customer.cost(billed_s)
-        call.currency, call.rate, call.rate_prefix = customer.line.currency, customer.rate, customer.line.prefix
-    if carrier is None:
-        call.carrier_cost = call.carrier_currency = ""
-    else:
-        call.carrier_cost, call.carrier_currency = carrier.cost(billed_s), carrier.line.currency
-    call.rating = encoded(rating)
+    call.rate, call.rate_prefix = ("", "") if customer is None else (customer.rate, customer.line.prefix)
+    costs = [_cost(each) for each in charges]
+    call.cost, call.currency = costs[0] if len(costs) == 1 else _sum(costs)
+    taken = [
+        (carrier.cost(billed.billed_s), carrier.line.currency)
+        for billed, each in charges
+        if (carrier := each.carrier) is not None
+    ]
+    call.carrier_cost, call.carrier_currency = (taken[0] if len(taken) == 1 else _sum(taken)) if taken else ("", "")
+    if len(charges) == 1 and call.direction != "inbound_outbound" and _is_of_caller(call, charges[0][0]):
+        call.rating = encoded(rating)
+        return
+    legs = tuple(
+        Charged(billed.log_id, billed.leg_id, billed.subject.direction, billed.billed_s, cost, currency)
+        for (billed, _), (cost, currency) in zip(charges, costs, strict=True)
+    )
+    call.rating = encoded(rating, legs, [each for _, each in charges[1:]])
 
 
-def kept(text: str, subject: Subject) -> Rating | None:
-    """The rating that a call has, if it is still about the same subject."""
-    if not text:
-        return None
+def _is_of_caller(call: Call, leg: CarrierLeg) -> bool:
+    """Whether the leg is billed for as long as the caller's leg lasted, which the call tells by itself."""
+    answered = call.answered_at
+    return answered is not None and leg.billed_s == seconds(answered, answered + call.billable_ms)
+
+
+def _cost(charge: Charge) -> tuple[str, str]:
+    """What a leg costs, and in which currency; ("", "") when nobody knows, ("0", "") when it is free."""
+    leg, rating = charge
+    if rating.customer is None:
+        return ("0" if rating.free else ""), ""
+    return rating.customer.cost(leg.billed_s), rating.customer.line.currency
+
+
+def _sum(costs: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """The sum of costs; ("", "") where one of them is unknown, or they are in several currencies."""
+    currencies = {currency for _, currency in costs if currency}
+    if len(currencies) > 1 or not all(cost for cost, _ in costs):
+        return "", ""
+    return text(sum((Decimal(cost) for cost, _ in costs), Decimal(0))), next(iter(currencies), "")
+
+
+def _kept(held: str) -> dict[int, Rating]:
+    """The ratings that a call has, by the checksum of their subject."""
+    if not held:
+        return {}
     try:
-        rating = decoded(text)
+        first, *more = decoded(held)
     except (ValueError, KeyError, TypeError, ArithmeticError):
-        return None  # of a version of this program that kept it otherwise
-    return rating if rating.subject == subject.checksum else None
-
-
-def subject_of(call: Call, tariffs: Tariffs) -> Subject:
-    """What the price of a call depends on: the outside target that answered, else the number dialled."""
-    number, trunk = call.requested or call.callee_number or call.destination, call.trunk
-    if call.direction == "inbound":
-        number = call.did or number
-    else:
-        outside = [log for log in call.logs if log.kind == "outside" and log.number]
-        if outside:
-            log = next((log for log in outside if log.outcome == "answered"), outside[0])
-            number, trunk = log.number, log.trunk or trunk
-    extension = call.caller_extension or call.callee_extension
-    if not extension:
-        own = tariffs.directory(call.tenant).extensions
-        extension = next((each for each in (call.caller_number, call.requested) if each in own), "")
-    return Subject(call.tenant, number, call.started_at, call.direction, trunk, extension)
+        return {}  # of a version of this program that kept it otherwise
+    return {rating.subject: rating for rating in (first, *more)}

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Final
 
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberFormat, PhoneNumberType, shortnumberinfo
 
-from pipeline.directory.model import DialPlan
+from pipeline.directory.model import DialPlan, Directory
 
 LOCAL: Final = "LOCAL"
 NATIONAL: Final = "NATIONAL"
@@ -25,6 +25,7 @@ MOBILE: Final = "MOBILE"
 INTERNAL: Final = "INTERNAL"
 FEATURE: Final = "FEATURE"
 EMERGENCY: Final = "EMERGENCY"
+TELEPHONE: Final = frozenset((LOCAL, NATIONAL, INTERNATIONAL, MOBILE))
 FREE: Final = frozenset((INTERNAL, FEATURE, EMERGENCY))
 
 _MARKS: Final = re.compile(r"[\s()./-]")
@@ -43,6 +44,16 @@ class Number:
     digits: tuple[str, ...]
 
 
+def numbering_of(directory: Directory, country: str = "") -> Numbering:
+    """How a tenant's numbers are understood; `country` where its dial plan names none."""
+    plan = directory.dial_plan
+    return Numbering(
+        replace(plan, country=plan.country or country),
+        directory.extensions.keys() | directory.queues.keys() | directory.ring_groups.keys(),
+        directory.dids,
+    )
+
+
 class Numbering:
     """Understands the numbers of one tenant; remembers those it has seen."""
 
@@ -53,6 +64,10 @@ class Numbering:
         self._known: dict[tuple[str, str], Number] = {}
         self._home = phonenumbers.country_code_for_region(plan.country) if plan.country else 0
         self._prefixes = tuple(sorted(plan.trunk_prefixes, key=len, reverse=True))
+
+    def is_own(self, number: str) -> bool:
+        """Whether it is an extension, queue or ring group of the tenant."""
+        return number in self._own
 
     def read(self, number: str, trunk_prefix: str = "") -> Number:
         """What a number means. `trunk_prefix` are digits that a trunk puts before it."""

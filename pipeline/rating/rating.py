@@ -7,6 +7,7 @@ is what changes lines of old calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -67,8 +68,40 @@ class Rating(msgspec.Struct, frozen=True, gc=False):
     free: bool = False
 
 
-def encoded(rating: Rating) -> str:
-    """The rating as it is kept."""
+class Charged(msgspec.Struct, frozen=True, gc=False):
+    """What one leg of several was billed. `log_id`: its call log, 0 for the leg that came in; `cost`: "" unknown."""
+
+    log_id: int
+    leg_id: str
+    direction: str
+    billed_s: int
+    cost: str
+    currency: str
+
+
+def encoded(rating: Rating, legs: Sequence[Charged] = (), more: Sequence[Rating] = ()) -> str:
+    """The rating as it is kept. `legs`: what each was billed, where the caller's leg does not tell; `more`: how the
+    others than the first were priced."""
+    kept = _one(rating)
+    if legs:
+        kept += f',"legs":{orjson.dumps([_shown(leg) for leg in legs]).decode()}'
+    if more:
+        kept += f',"more":[{",".join(_one(each) + "}" for each in more)}]'
+    return kept + "}"
+
+
+def _shown(leg: Charged) -> dict[str, Any]:
+    return {
+        "log_id": str(leg.log_id) if leg.log_id else None,
+        "leg_id": leg.leg_id or None,
+        "direction": leg.direction,
+        "billed_s": leg.billed_s,
+        "cost": leg.cost or None,
+        "currency": leg.currency or None,
+    }
+
+
+def _one(rating: Rating) -> str:
     head = _head(rating.class_, rating.account)
     kept = f'{head},"subject":{rating.subject},"tariffs":{rating.tariffs}'
     if rating.free:
@@ -77,7 +110,7 @@ def encoded(rating: Rating) -> str:
         kept += f',"customer":{rating.customer.json}'
     if rating.carrier is not None:
         kept += f',"carrier":{rating.carrier.json}'
-    return kept + "}"
+    return kept
 
 
 @lru_cache(maxsize=8192)
@@ -86,9 +119,13 @@ def _head(class_: str, account: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def decoded(kept: str) -> Rating:
-    """The rating of its text. Raises ValueError when it is none."""
+def decoded(kept: str) -> tuple[Rating, ...]:
+    """The ratings of its text, one a billed leg. Raises ValueError when it is none."""
     held = orjson.loads(kept)
+    return tuple(_rating(each) for each in (held, *held.get("more", ())))
+
+
+def _rating(held: dict[str, Any]) -> Rating:
     return Rating(
         held["class"],
         held["account"],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from zlib import crc32
 
 import msgspec
 
 from pipeline.directory.model import Directory, Tenant
 from pipeline.rating.deck import Deck, Moment
-from pipeline.rating.numbers import FREE, Numbering
+from pipeline.rating.numbers import FREE, Numbering, numbering_of
 from pipeline.rating.rating import Price, Rating
 
 
@@ -109,13 +109,7 @@ class Tariffs:
         """How the tenant's numbers are understood."""
         known = self._numbering.get(tenant)
         if known is None:
-            directory = self.directory(tenant)
-            plan = directory.dial_plan
-            known = self._numbering[tenant] = Numbering(
-                replace(plan, country=plan.country or self._country),
-                directory.extensions.keys() | directory.queues.keys() | directory.ring_groups.keys(),
-                directory.dids,
-            )
+            known = self._numbering[tenant] = numbering_of(self.directory(tenant), self._country)
         return known
 
     def find(

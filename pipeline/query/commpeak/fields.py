@@ -1,7 +1,7 @@
 """CommPeak's lists of names: what to group by, what to show, in which order, and rows of the answer.
 
 A group has the response key of its column; a metric is one or more sums. Every total is text, as the vendor
-writes it; costs are numbers, and those of transfers and conferences null where no call was priced.
+writes it; costs are numbers, null where calls that are billed have no price, or are in several currencies.
 """
 
 from __future__ import annotations
@@ -34,12 +34,20 @@ GROUPS: Final[Mapping[str, Column]] = {
     "trunk": columns.TRUNK,
 }
 _NUMBERS: Final = frozenset({"destination", "caller_id", "transfer to"})
-_COST: Final = "sum(toDecimal128OrZero(cost, 12))"
-# A call that came from outside and was handed back outside costs what its transfer costs.
-_TRANSFER_COST: Final = (
-    f"sumIf(toDecimal128OrZero(cost, 12), direction = 'inbound_outbound' AND {columns.TRANSFERS.sql} > 0)"
+_BILLED: Final = f"{ANSWERED} AND direction IN ('outbound', 'inbound_outbound')"
+_SEVERAL: Final = "uniqExactIf(currency, cost != '' AND currency != '') > 1"
+# Of calls without a price nobody knows the cost: null. Calls that are not billed cost 0, as on the vendor's page.
+_COST: Final = (
+    f"if(({_SEVERAL}) OR (countIf(cost != '') = 0 AND countIf(cost = '' AND {_BILLED}) > 0), NULL,"
+    " sum(toDecimal128OrZero(cost, 12)))"
 )
+# A call that came from outside and was handed back outside costs what its transfer costs.
+_HANDED: Final = f"direction = 'inbound_outbound' AND {columns.TRANSFERS.sql} > 0"
 _PRICED: Final = "countIf(cost != '')"
+_TRANSFER_COST: Final = (
+    f"if({_PRICED} = 0 OR ({_SEVERAL}) OR (countIf({_HANDED} AND cost != '') = 0 AND countIf({_HANDED}) > 0), NULL,"
+    f" sumIf(toDecimal128OrZero(cost, 12), {_HANDED}))"
+)
 
 # Metric -> response key, and the sum by which it is ordered.
 METRICS: Final[Mapping[str, Measure]] = {
@@ -52,7 +60,7 @@ METRICS: Final[Mapping[str, Measure]] = {
     "cost": Measure("cost", _COST, "value"),
     "transfer duration": Measure("transfer_duration", f"sum({columns.TRANSFER_S.sql})", "sum"),
     "conference duration": Measure("conference_duration", f"sum({columns.CONFERENCE_S.sql})", "sum"),
-    "transfer cost": Measure("transfer_cost", f"if({_PRICED} = 0, NULL, {_TRANSFER_COST})", "value"),
+    "transfer cost": Measure("transfer_cost", _TRANSFER_COST, "value"),
     "conference cost": Measure("conference_cost", f"if({_PRICED} = 0, NULL, 0)", "value"),
     "total transfer": Measure("total_transfer", f"sum({columns.TRANSFERS.sql})", "sum"),
     "call agent duration": Measure("call_agent_duration", "sum(intDiv(talk_ms, 1000))", "sum"),
@@ -128,8 +136,6 @@ class Selection:
 def selection_of(group: str, fields: str | None, period: str | None) -> Selection:
     """The names in three lists of a request. Without fields, every metric is shown."""
     groups = _names("group", group, GROUPS)
-    if not groups:
-        raise invalid("group", group, f"names nothing; write some of {'; '.join(GROUPS)}")
     shown = _names("fields", fields, {**GROUPS, **METRICS}) if fields and fields.strip() else tuple(METRICS)
     return Selection(
         groups=groups,
@@ -152,7 +158,7 @@ def _names(field: str, text: str, known: Mapping[str, Any]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for part in text.split(";"):
         if not (part := part.strip()):
-            continue
+            raise invalid(field, text, "has an empty name in it; separate names by single semicolons")
         name = _known(part, known)
         if not name:
             raise invalid(field, part, f"is no name here; there are {'; '.join(known)}")

@@ -18,12 +18,14 @@ from pipeline.directory.model import Directory
 from pipeline.instants import instant
 from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.commpeak import columns
-from pipeline.query.commpeak.filter import OPERATORS, time_ms
+from pipeline.query.commpeak.filter import OPERATORS, span_ms
 from pipeline.query.http.problems import invalid
+from pipeline.query.same_number import spellings
 from pipeline.query.stable_numbers import number_of
+from pipeline.rating.numbers import Numbering
 from pipeline.warehouse.query.clauses import Order
 from pipeline.warehouse.query.columns import CALL
-from pipeline.warehouse.query.expressions import All, Any_, Column, Compare, Literal, Node
+from pipeline.warehouse.query.expressions import All, Any_, Column, Compare, In, Literal, Node, Not
 from pipeline.warehouse.query.reader import Row
 from schemas.call import rfc3339
 
@@ -56,6 +58,7 @@ COLUMNS: Final = (
     _RECORDING,
 )
 _MOST: Final = 10_000
+_NUMBERS: Final = ("dst", "client_callerid_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,9 @@ class Listing:
     offset: int
 
 
-def listing_of(raw_path: bytes) -> Listing:
-    """The options in a path behind `/api/cdrs/`, still percent-encoded."""
+def listing_of(raw_path: bytes, numbering: Numbering) -> Listing:
+    """The options in a path behind `/api/cdrs/`, still percent-encoded. `numbering`: how the tenant's numbers are
+    written."""
     try:
         parts = [unquote_to_bytes(part).decode() for part in raw_path.strip(b"/").split(b"/")]
     except UnicodeDecodeError:
@@ -87,7 +91,7 @@ def listing_of(raw_path: bytes) -> Listing:
         elif name == "order":
             order = _order(value)
         else:
-            conditions.append(_condition(name, value))
+            conditions.append(_condition(name, value, numbering))
     return Listing(All(tuple(conditions)), order, limit, offset)
 
 
@@ -155,7 +159,7 @@ def _order(value: str) -> tuple[Order, ...]:
     return (Order(_FIELDS[name], way.lower() == "desc"),)
 
 
-def _condition(name: str, value: str) -> Node:
+def _condition(name: str, value: str, numbering: Numbering) -> Node:
     column = _FIELDS.get(name)
     if column is None:
         raise invalid(name[:80] or "path", None, f"is no field; there are limit, order, {', '.join(_FIELDS)}")
@@ -165,29 +169,33 @@ def _condition(name: str, value: str) -> Node:
     if sign not in OPERATORS:
         raise invalid(name, value, f"ends in none of {', '.join(f';{each}' for each in OPERATORS)}")
     operator = OPERATORS[sign]
+    if not text:
+        raise invalid(name, value, "is empty; write a value before the operator")
     if column.kind == "time":
-        first = time_ms(name, text)
-        return _second(operator, column, first)
+        return _within(operator, column, *span_ms(name, text))
+    if name in _NUMBERS and operator in ("eq", "ne"):
+        same = In(column, tuple(Literal(each) for each in spellings(text, numbering)))
+        return same if operator == "eq" else Not(same)
     if column.kind in ("number", "id") and not re.fullmatch(r"\d{1,18}", text, re.ASCII):
         raise invalid(name, value, "is no whole number, then ; and an operator")
     return Compare(operator, column, Literal(text, quoted=column.kind == "text"))
 
 
-def _second(operator: str, column: Column, first: int) -> Node:
-    """A comparison with a whole second: the times shown are cut to theirs."""
+def _within(operator: str, column: Column, first: int, end: int) -> Node:
+    """A comparison with a whole second, or a whole day: the times shown are cut to theirs."""
 
     def at(sign: str, ms: int) -> Node:
         return Compare(sign, column, Literal(rfc3339(ms)))
 
     match operator:
         case "gt":
-            return at("ge", first + 1000)
+            return at("ge", end)
         case "le":
-            return at("lt", first + 1000)
+            return at("lt", end)
         case "eq":
-            return All((at("ge", first), at("lt", first + 1000)))
+            return All((at("ge", first), at("lt", end)))
         case "ne":
-            return Any_((at("lt", first), at("ge", first + 1000)))
+            return Any_((at("lt", first), at("ge", end)))
         case _:
             return at(operator, first)
 

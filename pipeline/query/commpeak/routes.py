@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPBasic
 from starlette.responses import Response
 
+from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
 from pipeline.query.access.masking import but_the_last_three, hiding
 from pipeline.query.access.visible import visible_calls
@@ -25,6 +26,8 @@ from pipeline.query.commpeak.list import COLUMNS, fields, item, listing_of
 from pipeline.query.http.bodies import json_object, shown
 from pipeline.query.http.documents import json_body_of
 from pipeline.query.http.problems import invalid, speaks
+from pipeline.rating.numbers import Numbering, numbering_of
+from pipeline.settings import Settings
 from pipeline.warehouse.analytics.aggregate import aggregate
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
@@ -96,7 +99,8 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
     if not group:
         raise invalid("group", None, "is missing; name what tells groups apart, such as user;call status")
     selection = selection_of(group, _text(body, "fields"), _text(body, "period"))
-    first_ms, end_ms, where = filter_of(body.get("filter"))
+    directory = await _directories(request).of(caller.tenant)
+    first_ms, end_ms, where = filter_of(body.get("filter"), _numbering(request, directory))
     found = await aggregate(
         _reader(request),
         caller.tenant,
@@ -110,7 +114,6 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
         limit=_whole(body, "limit", 100, 1, _MOST_ROWS),
         offset=_whole(body, "offset", 0, 0, 10**12),
     )
-    directory = await _directories(request).of(caller.tenant)
     width, hide = directory.tenant.display.hour_width, hiding(request, caller, but_the_last_three)
     return _json([selection.shown(row, width, hide) for row in found.rows])
 
@@ -125,8 +128,8 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
 async def list_cdrs(request: Request, caller: Basic) -> Response:
     """Finished calls, newest first unless ordered otherwise."""
     raw = request.scope.get("raw_path") or request.scope["path"].encode()
-    listing = listing_of(raw.partition(b"?")[0].partition(_PREFIX)[2])
     directory = await _directories(request).of(caller.tenant)
+    listing = listing_of(raw.partition(b"?")[0].partition(_PREFIX)[2], _numbering(request, directory))
     found = await page(
         _reader(request),
         caller.tenant,
@@ -162,6 +165,11 @@ def _whole(body: dict[str, Any], name: str, default: int, least: int, most: int)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise invalid(name, shown(value), f"is no whole number from {least} to {most}; leave it out for {default}")
     return value
+
+
+def _numbering(request: Request, directory: Directory) -> Numbering:
+    settings: Settings = request.app.state.settings
+    return numbering_of(directory, settings.country)
 
 
 def _directories(request: Request) -> Directories:

@@ -146,9 +146,9 @@ class OutCall(_Shape):
     called_info: str = Field(description="What is known of it.", examples=[""])
     called: str = Field(description="Short form of the number.", examples=["01632960123"])
     dialled: str = Field(description="Number as dialled.", examples=["+441632960123"])
-    billsecs: int = Field(description="Seconds from answer to end.", examples=[30])
+    billsecs: int = Field(description="Seconds that are billed: of the line outside.", examples=[30])
     ringtime: int = Field(description="Seconds before.", examples=[5])
-    cost: float = Field(description="Price, two decimals; 0 in allcalls.", examples=[0.01])
+    cost: float | None = Field(description="Price, two decimals; null while unknown; 0 in allcalls.", examples=[0.01])
     trunk: str = Field(description="Trunk, or empty.", examples=["carrier-a"])
     cid: str = Field(description="Caller id sent.", examples=["+441632960000"])
 
@@ -180,7 +180,7 @@ class Summary(_Shape):
     """Costs of a company; with detail, its devices stand beside these fields by their ids."""
 
     name: str = Field(description="Name of the company.", examples=["Acme North"])
-    cost: float = Field(description="Price.", examples=[1.23])
+    cost: float | None = Field(description="Price; null where no call has one.", examples=[1.23])
     seconds: int = Field(description="Seconds from answer to end.", examples=[217])
     unknown: int = Field(description="Calls outside that no tariff prices.", examples=[1])
 

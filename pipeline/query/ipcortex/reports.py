@@ -32,7 +32,9 @@ from pipeline.query.ipcortex.rows import (
     received,
 )
 from pipeline.query.ipcortex.scope import Scope
+from pipeline.rating.numbers import Numbering
 from pipeline.warehouse.analytics.aggregate import Measure, aggregate
+from pipeline.warehouse.analytics.measures import money as money_sum
 from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.expressions import All, Column, Compare, In, Literal, Node
@@ -40,7 +42,7 @@ from pipeline.warehouse.query.queries import oldest_first
 from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import snowflake_ms
 
-_COST: Final = Measure("cost", "toString(sum(toDecimal128OrZero(cost, 12)))", "money")
+_COST: Final = money_sum("cost")
 _SECONDS: Final = Measure("seconds", f"sum({BILL_S.sql})", "sum")
 _UNKNOWN: Final = Measure("unknown", f"countIf({UNPRICED})", "count")
 _VISITS: Final = Column("visits", "JSONExtractRaw(detail, 'queue_visits')")
@@ -67,6 +69,7 @@ class Report:
     reader: Reader
     caller: Caller
     directory: Directory
+    numbering: Numbering
     scope: Scope
     hide: Hide = in_full
 
@@ -152,19 +155,21 @@ async def outsummary(report: Report) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Sum:
-    """Sums over calls; money stays exact until it is shown."""
+    """Sums over calls; money stays exact until it is shown. `cost` is None where no call has a price."""
 
-    cost: Decimal = Decimal(0)
+    cost: Decimal | None = None
     seconds: int = 0
     unknown: int = 0
 
     def add(self, row: Row) -> None:
-        self.cost += Decimal(row["cost"])
+        if row["cost"] is not None:
+            self.cost = (self.cost or Decimal(0)) + Decimal(row["cost"])
         self.seconds += int(row["seconds"])
         self.unknown += int(row["unknown"])
 
     def shown(self) -> dict[str, Any]:
-        return {"cost": money(str(self.cost)), "seconds": self.seconds, "unknown": self.unknown}
+        cost = None if self.cost is None and self.unknown else money(str(self.cost or 0))
+        return {"cost": cost, "seconds": self.seconds, "unknown": self.unknown}
 
 
 def _apart(key: str) -> str:
@@ -248,6 +253,6 @@ async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: boo
             line = found.setdefault(owner.company, {}).get(owner.key)
             if line is None:
                 line = found[owner.company][owner.key] = Line({"name": owner.name, "device": owner.device})
-            call = dialled(row, report.directory, report.hide)
+            call = dialled(row, report.directory, report.numbering, report.hide)
             line.calls.append(orjson.dumps(call if priced else call | {"cost": 0}))
     return found

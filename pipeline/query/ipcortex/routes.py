@@ -25,6 +25,7 @@ from pipeline.query.ipcortex.recalc import recalculate
 from pipeline.query.ipcortex.reports import Report, allcalls, incalls, outcalls, outsummary
 from pipeline.query.ipcortex.scope import scope_of
 from pipeline.query.local_time import zone_of
+from pipeline.rating.numbers import numbering_of
 from pipeline.settings import Settings
 from pipeline.warehouse.reference.directories import Directories
 
@@ -150,12 +151,13 @@ async def _report(
     caller = await caller_of(request, body)
     settings: Settings = request.app.state.settings
     directory = await _directories(request).of(caller.tenant)
+    numbering = numbering_of(directory, settings.country)
     back = settings.ipcortex_days == "back"
     scope = scope_of(body, zone_of(directory.tenant.zone), back=back, monthly=monthly)
     with _alone(request, caller.tenant, locking=settings.ipcortex_lock or scope.recalc):
         if scope.recalc:
             await recalculate(settings, caller, scope.first_ms, scope.end_ms)
-        report = Report(request.app.state.reader, caller, directory, scope, hiding(request, caller))
+        report = Report(request.app.state.reader, caller, directory, numbering, scope, hiding(request, caller))
         values = await make(report)
     return ipcortex_json({"result": "success", "values": values})
 
@@ -169,7 +171,7 @@ def _alone(request: Request, tenant: str, *, locking: bool) -> Iterator[None]:
         return
     busy: set[str] = request.app.state.ipcortex_busy
     if tenant in busy:
-        raise RequestProblem(200, "busy", "Another report holds the billing lock; try again in a moment.")
+        raise RequestProblem(200, "busy", "Another user has billing locked. Please try again in a moment.")
     busy.add(tenant)
     try:
         yield

@@ -16,6 +16,7 @@ from pipeline.directory.model import Directory
 from pipeline.instants import instant
 from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.stable_numbers import number_of
+from pipeline.rating.numbers import Numbering
 from pipeline.warehouse.analytics.dispositions import TOTAL_S, epoch, lasting
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.expressions import Column, Compare, In, Literal, Node
@@ -31,7 +32,12 @@ _IS_CODE: Final = _CODE.format("callee_number")
 _PHONES: Final = ("extension", "ring_group_member", "queue_agent")
 RECEIVED: Final[tuple[Node, ...]] = (
     In(CALL_LOG["kind"], tuple(Literal(kind) for kind in (*_PHONES, "voicemail"))),
-    In(CALL_LOG["direction"], tuple(Literal(way) for way in ("inbound", "internal", "inbound_outbound"))),
+    # Of a call that an extension made to the outside: who was handed it, not the phone that made it.
+    Compare(
+        "eq",
+        Column("own", "(direction = 'outbound' AND (number = caller_number OR number = ''))", "number"),
+        Literal("0", quoted=False),
+    ),
     Compare("eq", Column("code", _CODE.format("number"), "number"), Literal("0", quoted=False)),
 )
 _UNTIL: Final = "if(isNull(answered_at), ended_at, answered_at)"
@@ -51,21 +57,34 @@ OWNER: Final = Column(
     " caller_extension != '', toString(caller_extension), caller_number)",
 )
 SIP_USER: Final = Column("sip_user", "if(direction = 'inbound_outbound', '', caller_number)")
+# What is billed, as docs/rating.md has it: of calls to the outside the seconds of the carriers' legs, which the rating
+# names where they are not those of the caller's leg; of others the time with a person, of codes that of the PBX.
+_LEGS: Final = "JSONExtractArrayRaw(rating, 'legs')"
+_CARRIED: Final = (
+    f"arraySum(leg -> if(JSONExtractString(leg, 'direction') = 'inbound', 0, JSONExtractInt(leg, 'billed_s')), {_LEGS})"
+)
+_ON_CALLERS_LEG: Final = (
+    "if(isNull(talk_started_at) OR isNull(answered_at), 0, toInt64(intDiv(toUnixTimestamp64Milli("
+    f"assumeNotNull(answered_at)) + billable_ms, 1000) - {epoch('answered_at')}))"
+)
 BILL_S: Final = Column(
     "bill_s",
-    f"if({_IS_CODE} AND isNull(talk_started_at), {lasting('answered_at')}, {lasting('talk_started_at')})",
+    f"multiIf({_IS_CODE} AND isNull(talk_started_at), {lasting('answered_at')},"
+    f" direction = 'internal', {lasting('talk_started_at')}, notEmpty({_LEGS}), {_CARRIED},"
+    f" direction = 'outbound', {_ON_CALLERS_LEG}, {lasting('talk_started_at')})",
     "number",
 )
 # A call that went outside and was answered, and that no tariff has priced.
 UNPRICED: Final = f"cost = '' AND direction != 'internal' AND ({BILL_S.sql}) > 0"
 _RATE_CLASS: Final = Column("rate_class", "rate_class")
-_CLASSES: Final = {"FEATURE": "Test Number"}
+_CLASSES: Final = {"FEATURE": "Test Number", "": "External"}
 DIALLED: Final = In(CALL["direction"], tuple(Literal(way) for way in ("outbound", "internal", "inbound_outbound")))
 DIALLED_COLUMNS: Final = (
     *(CALL[name] for name in ("id", "started_at", "direction", "caller_name", "caller_number", "callee_number")),
     *(CALL[name] for name in ("callee_name", "trunk", "outbound_caller_id", "destination")),
     *(OWNER, SIP_USER, BILL_S, TOTAL_S, _RATE_CLASS),
     Column("cost", "cost"),
+    Column("unpriced", UNPRICED, "number"),
     Column("outward_trunk", "JSONExtractString(detail, 'outward_trunk')"),
 )
 
@@ -101,20 +120,20 @@ def received(
     }
 
 
-def dialled(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
-    """A call as a device dialled it, with what it cost; `hide` masks numbers."""
+def dialled(row: Row, directory: Directory, numbering: Numbering, hide: Hide = in_full) -> dict[str, Any]:
+    """A call as a device dialled it, with what it cost, null where nobody knows; `hide` masks numbers."""
     outward = row["direction"] == "inbound_outbound"
     number = (row["destination"] or row["callee_number"]) if outward else row["callee_number"]
     return {
         "acctid": number_of(row["id"]),
         "calldate": instant(row["started_at"]) // 1000,
-        "type": _type(row, directory),
+        "type": _type(row, number, numbering),
         "called_info": "" if outward else row["callee_name"] or directory.name_of(number),
         "called": hide(short_form(number, directory.dial_plan.country)),
         "dialled": hide(number),
         "billsecs": row["bill_s"],
         "ringtime": max(row["total_s"] - row["bill_s"], 0),
-        "cost": money(row["cost"]),
+        "cost": None if row["unpriced"] else money(row["cost"]),
         "trunk": (row["outward_trunk"] if outward else row["trunk"]) or "",
         "cid": hide(row["outbound_caller_id"] or row["owner"]),
     }
@@ -144,14 +163,14 @@ def short_form(number: str, country: str) -> str:
     return "".join(each for each in national if each.isdigit())
 
 
-def _type(row: Row, directory: Directory) -> str:
-    """The class of the number, in the vendor's words."""
-    if row["callee_number"].startswith(tuple(directory.dial_plan.features) or ("*", "#")):
+def _type(row: Row, number: str, numbering: Numbering) -> str:
+    """The class of the number, in the vendor's words: what was dialled says it, answered or not."""
+    if number.startswith(numbering.plan.features or ("*", "#")):
         return "Test Number"
     if row["direction"] == "internal":
         return "Internal"
-    class_ = str(row["rate_class"])
-    return _CLASSES.get(class_.upper(), class_.capitalize()) or "External"
+    class_ = numbering.read(number).class_ or str(row["rate_class"]).upper()
+    return _CLASSES.get(class_, class_.capitalize())
 
 
 def _shown_caller(number: str, hide: Hide) -> str:

@@ -75,7 +75,7 @@ def _days(scope: Mapping[str, Any], *, back: bool, monthly: bool) -> tuple[dt.da
 
 def _whole(scope: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
     value = scope.get(name)
-    if value is None or value == "":
+    if value is None:
         return None
     if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value, re.ASCII):
         value = int(value)
@@ -85,17 +85,19 @@ def _whole(scope: Mapping[str, Any], name: str, least: int, most: int) -> int | 
 
 
 def _list(scope: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
-    """A text, a number or a list of them; None when there is nothing."""
+    """A text, a number or a list of them; None when there is none."""
     value = scope.get(name)
-    if value is None or value == "":
+    if value is None:
         return None
     items = value if isinstance(value, list) else [value]
+    if not items or "" in items:
+        raise invalid(f"scope.{name}", None, "is empty; name one, or leave it out")
     if len(items) > _MOST_ITEMS:
         raise invalid(f"scope.{name}", None, f"has {len(items)} items; send at most {_MOST_ITEMS}")
     for each in items:
         if isinstance(each, bool) or not isinstance(each, str | int) or "\0" in str(each):
             raise invalid(f"scope.{name}", shown(each), "is no text; send a text or a list of texts")
-    return tuple(str(each) for each in items) or None
+    return tuple(str(each) for each in items)
 
 
 def _truth(scope: Mapping[str, Any], name: str) -> bool:

@@ -18,7 +18,7 @@ _DEEPEST_SKIP: Final = 10**12
 
 def asked(request: Request, properties: Mapping[str, Column], searched: Sequence[Column], *more: Node) -> Asked:
     """What a request asks for of a list, and `more` conditions. Raises RequestProblem naming the option."""
-    options = parse(request.scope["query_string"], _OPTIONS, dollar=True)
+    options = parse(request.scope["query_string"], _OPTIONS, dollar=True, filled=("filter", "search"))
     options.truth("count", True)  # PortSIP's lists always carry count; false is understood and changes nothing
     which = (parse_filter(options.text("filter"), properties), parse_search(options.text("search"), tuple(searched)))
     return Asked(

@@ -89,7 +89,7 @@ class Target(_Shape):
 class PricedTarget(Target):
     """A target of a call with what it cost."""
 
-    cost: float = Field(description="Price of the call, at the target that answered first.", examples=[0.0125])
+    cost: float | None = Field(None, description="Price of this target's line; none while unpriced.", examples=[0.0125])
     billed_account: str = Field(description="Account that pays.", examples=["acme"])
 
 

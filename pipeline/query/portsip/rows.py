@@ -5,7 +5,8 @@ or never happened, status_code 0 when nothing went wrong, duration in whole seco
 
 Of an end_reason, reroute_reason or outbound_caller_id that is unknown, the vendor's schema allows no empty text (and
 requires none of them): they are left out. The vendor's servers send "" nevertheless; the setting
-CDR_PORTSIP_BLANKS=empty does the same, for clients that take every field for granted.
+CDR_PORTSIP_BLANKS=empty does the same, for clients that take every field for granted. The `cost` of a call without a
+price is left out likewise, or null; never 0, which is a price.
 """
 
 from __future__ import annotations
@@ -118,14 +119,33 @@ def call_log_item(row: Row) -> dict[str, Any]:
 
 
 def priced_items(call: Row, logs: Sequence[Row]) -> list[dict[str, Any]]:
-    """The call logs of a call with `cost` and `billed_account`. What the call cost stands at the target
-    that answered first, where billing began, and 0 at the others: the costs add up to the call's."""
-    answered = [index for index, log in enumerate(logs) if log["answered_at"]]
-    payer = min(answered, key=lambda index: logs[index]["answered_at"], default=0)
+    """The call logs of a call with `cost` and `billed_account`. Each target has what its own line cost, and one that
+    was not billed 0; what came in is at the target that answered first. They add up to the call's cost; of a call
+    without a price, none has a cost."""
+    costs = _costs(call, logs)
     return [
-        _priced(call_log_item(log), _number(call["cost"] if index == payer else ""), call["billed_account"])
+        _priced(call_log_item(log), costs[index] if costs else None, call["billed_account"])
         for index, log in enumerate(logs)
     ]
+
+
+def _costs(call: Row, logs: Sequence[Row]) -> list[Decimal]:
+    """What each target cost; empty for a call without a price."""
+    total = _decimal(call["cost"])
+    if total is None or not logs:
+        return []
+    answered = [index for index, log in enumerate(logs) if log["answered_at"]]
+    first = min(answered, key=lambda index: logs[index]["answered_at"], default=0)
+    outside = next((index for index in answered if logs[index]["kind"] == "outside"), first)
+    costs = [Decimal(0)] * len(logs)
+    billed = orjson.loads(call["rating"]).get("legs", ()) if call["rating"] else ()
+    places = {str(log["id"]): index for index, log in enumerate(logs)}
+    for leg in billed:
+        costs[places.get(str(leg["log_id"]), first)] += _decimal(leg["cost"]) or 0
+    if sum(costs) != total:  # one leg only; or logs that were corrected since
+        costs = [Decimal(0)] * len(logs)
+        costs[outside] = total
+    return costs
 
 
 def target_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,13 +162,13 @@ def parse_id(text: str, what: str) -> int:
 
 
 def without_blanks(value: Any) -> Any:
-    """An answer without the empty texts that the vendor's schema does not allow."""
+    """An answer without the empty texts, and the unknown cost, that the vendor's schema does not allow."""
     if isinstance(value, dict):
-        return {name: without_blanks(part) for name, part in value.items() if part != "" or name not in _NEVER_EMPTY}
+        return {name: without_blanks(part) for name, part in value.items() if part or name not in _NEVER_EMPTY}
     return [without_blanks(part) for part in value] if isinstance(value, list) else value
 
 
-_NEVER_EMPTY: Final = frozenset({"end_reason", "reroute_reason", "outbound_caller_id"})
+_NEVER_EMPTY: Final = frozenset({"end_reason", "reroute_reason", "outbound_caller_id", "cost"})
 _LONGEST: Final = {
     **dict.fromkeys(("caller", "callee"), 256),
     **dict.fromkeys(("caller_domain", "callee_domain", "caller_display_name", "callee_display_name"), 1024),
@@ -164,11 +184,11 @@ def _item(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
     return item
 
 
-def _priced(item: dict[str, Any], cost: orjson.Fragment, account: str) -> dict[str, Any]:
+def _priced(item: dict[str, Any], cost: Decimal | None, account: str) -> dict[str, Any]:
     priced: dict[str, Any] = {}
     for name, value in item.items():
         if name == "service_number":  # cost and billed_account stand before it
-            priced |= {"cost": cost, "billed_account": account}
+            priced |= {"cost": None if cost is None else _number(cost), "billed_account": account}
         priced[name] = value
     return priced
 
@@ -181,13 +201,17 @@ def _time(value: str | None) -> str:
     return value or ""
 
 
-def _number(text: str) -> orjson.Fragment:
-    """A decimal as the JSON number that the vendor's schema asks for, digit for digit; 0 while unpriced."""
+def _decimal(text: str | None) -> Decimal | None:
     try:
-        number = Decimal(text) if text else Decimal(0)
+        number = Decimal(text) if text else None
     except InvalidOperation:
-        number = Decimal(0)
-    return orjson.Fragment(f"{number:f}" if number.is_finite() else "0")
+        return None
+    return number if number is not None and number.is_finite() else None
+
+
+def _number(cost: Decimal) -> orjson.Fragment:
+    """A decimal as the JSON number that the vendor's schema asks for, digit for digit."""
+    return orjson.Fragment(f"{cost:f}")
 
 
 _SHAPES: Final[Mapping[str, Callable[[Any], Any]]] = {

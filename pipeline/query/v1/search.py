@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import phonenumbers
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -14,6 +13,7 @@ from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
+from pipeline.query.same_number import parts
 from pipeline.query.v1 import calls
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, refusals
@@ -91,7 +91,7 @@ def _word(word: str, directory: Directory) -> Node:
     if _ID.fullmatch(word) and int(word) < 2**64:
         found.append(Compare("eq", CALL["id"], Literal(word)))
     if _NUMBER.fullmatch(word):
-        spelled = spellings(word, directory.dial_plan.country)
+        spelled = parts(word, directory.dial_plan.country)
         found += [Call("contains", (column, Literal(each))) for column in _NUMBERS for each in spelled]
     else:
         found.append(Contains(_NUMBERS, word))  # a SIP user: sip:alice@…
@@ -108,27 +108,3 @@ def numbers_called(word: str, directory: Directory) -> list[str]:
     for named in (directory.extensions, directory.queues, directory.ring_groups, directory.dids):
         found |= {number for number, entry in named.items() if wanted in entry.name.casefold()}
     return sorted(found)[:1000]
-
-
-def spellings(text: str, country: str) -> list[str]:
-    """Digits that numbers written like this contain, whichever way they are stored: with country code or
-    without, with the national 0 or without."""
-    plain = re.sub(r"[^\d+]", "", text.replace("(0)", ""))
-    digits = plain.lstrip("+")
-    if digits.startswith("00") and len(digits) > 6:
-        digits = plain = digits[2:]
-        plain = f"+{plain}"
-    found = {digits}
-    if len(digits) >= 7:
-        try:
-            number = phonenumbers.parse(plain, country or None)
-        except phonenumbers.NumberParseException:
-            number = None
-        if number is not None and phonenumbers.is_possible_number(number):
-            found = {phonenumbers.national_significant_number(number)}
-        elif digits.startswith("0"):
-            found.add(digits.lstrip("0"))
-    elif digits.startswith("0") and len(digits) >= 4:
-        found.add(digits[1:])
-    # one that contains another finds nothing more
-    return sorted(each for each in found if each and not any(other != each and other in each for other in found))

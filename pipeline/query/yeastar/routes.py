@@ -16,7 +16,7 @@ from pipeline.query.access.masking import hiding
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of, parameter
-from pipeline.query.http.problems import speaks
+from pipeline.query.http.problems import invalid, speaks
 from pipeline.query.yeastar import models
 from pipeline.query.yeastar.errors import SUCCESS, yeastar_json, yeastar_response
 from pipeline.query.yeastar.login import caller_of, log_in, refresh
@@ -31,7 +31,10 @@ from pipeline.query.yeastar.search import (
     page_of,
     search_of,
 )
+from pipeline.rating.numbers import numbering_of
+from pipeline.settings import Settings
 from pipeline.warehouse.analytics.dispositions import DISPOSITIONS
+from pipeline.warehouse.identity.tokens import PREFIX
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
 from pipeline.warehouse.query.expressions import EVERYTHING, All, Node
 from pipeline.warehouse.query.queries import page
@@ -102,11 +105,13 @@ async def refresh_token(request: Request) -> Response:
     dependencies=[_TOKEN],
 )
 async def del_token(request: Request) -> Response:
-    """Ends the token and the refresh token that came with it."""
+    """Ends the token and the refresh token that came with it. What `cdr token create` made is not ended here."""
     token = options_of(request.scope["query_string"], PAGING).text("access_token")
     await caller_of(request, token)
+    if token is None or token.startswith(PREFIX):
+        raise invalid("access_token", None, "is none of get_token; cdr token revoke ends what cdr token create made")
     gate: Authenticator = request.app.state.gate
-    await gate.end(token or "")
+    await gate.end(token)
     return yeastar_json(SUCCESS)
 
 
@@ -156,7 +161,10 @@ async def _calls(request: Request, *, searching: bool) -> Response:
     caller: Caller = await caller_of(request, options.text("access_token"))
     order, (skip, size) = order_of(options), page_of(options)
     directory = await _directories(request).of(caller.tenant)
-    where: Node | None = search_of(options, directory) if searching else EVERYTHING
+    settings: Settings = request.app.state.settings
+    where: Node | None = (
+        search_of(options, directory, numbering_of(directory, settings.country)) if searching else EVERYTHING
+    )
     if where is None:
         return yeastar_json(SUCCESS | {"total_number": 0, "data": []})
     reader: Reader = request.app.state.reader

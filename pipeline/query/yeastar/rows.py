@@ -63,15 +63,13 @@ SORTABLE: Final = {
     "src_addr": SRC_ADDR,
 }
 
-# Why a call was not taken, by Q.850 cause; the vendor's page attests the second word only.
-_CAUSES: Final = {
-    17: "busy",
-    21: "extension_busy_no_forward",
-    18: "no_answer",
-    19: "no_answer",
-    20: "unreachable",
+# Why a call was not taken, by Q.850 cause, in words that agree with the disposition; the vendor's page attests
+# extension_busy_no_forward only, of a call that was refused, beside NO ANSWER.
+_UNTAKEN: Final = {21: "extension_busy_no_forward", 20: "unreachable"}
+_FAILURES: Final = {
     1: "unallocated_number",
     3: "no_route",
+    20: "unreachable",
     27: "out_of_order",
     28: "invalid_number",
     34: "congestion",
@@ -79,7 +77,6 @@ _CAUSES: Final = {
     41: "temporary_failure",
     42: "congestion",
 }
-_STATUSES: Final = {"busy": "busy", "failed": "failed", "voicemail": "voicemail"}
 
 
 def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
@@ -125,11 +122,17 @@ def _file(recording: str) -> str:
 
 
 def _reason(row: Row) -> str:
-    """`<who> <what> `, with the space that the vendor leaves at the end."""
-    if row["status"] in ("cancelled", "abandoned") or row["hung_up_by"] == "caller":
-        return "src hangup "
-    if row["disposition"] in ("ANSWERED", "VOICEMAIL"):
-        return "dst hangup " if row["hung_up_by"] == "callee" else "dst system_hangup "
-    if row["sip_status"] == 603:
-        return f"dst {_CAUSES[21]} "
-    return f"dst {_CAUSES.get(row['q850_cause']) or _STATUSES.get(row['status'], 'no_answer')} "
+    """`<who> <what> `, with the space that the vendor leaves at the end. It says the same as the disposition."""
+    match row["disposition"]:
+        case "ANSWERED" | "VOICEMAIL":
+            word = {"caller": "src hangup", "callee": "dst hangup"}.get(row["hung_up_by"], "dst system_hangup")
+        case "BUSY":
+            word = "dst busy"
+        case "FAILED":
+            word = f"dst {_FAILURES.get(row['q850_cause'], 'failed')}"
+        case _ if row["status"] in ("cancelled", "abandoned") or row["hung_up_by"] == "caller":
+            word = "src hangup"
+        case _:
+            refused = 21 if row["sip_status"] == 603 else row["q850_cause"]
+            word = f"dst {_UNTAKEN.get(refused, 'no_answer')}"
+    return f"{word} "

@@ -14,8 +14,10 @@ from pipeline.directory.model import Directory, ExtensionGroup
 from pipeline.query.http.parameters import Parameters, parse
 from pipeline.query.http.problems import invalid
 from pipeline.query.local_time import end_ms, first_ms, started, zone_of
+from pipeline.query.same_number import parts, spellings
 from pipeline.query.yeastar.rows import CALL_TO, DID_NUMBER, SORTABLE, SRC_TRUNK
 from pipeline.query.yeastar.times import parse_time
+from pipeline.rating.numbers import Numbering
 from pipeline.warehouse.analytics.dispositions import DISPOSITION, DISPOSITIONS
 from pipeline.warehouse.query.clauses import Order
 from pipeline.warehouse.query.columns import CALL
@@ -30,13 +32,16 @@ FILTERS: Final = (
 )
 MOST_ROWS: Final = 10_000
 _MOST_PAGES: Final = 10**9
+_NUMBER: Final = re.compile(r"\+?[\d\s().\-/]*\d[\d\s().\-/]*", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[\s().+-]+")
 
 
 def options_of(query: bytes, known: Collection[str]) -> Parameters:
-    """The parameters of a query string that are known and not empty: programs send all that there are."""
-    kept = [part for part in query.split(b"&") if _name(part) in known and part.partition(b"=")[2]]
-    return parse(b"&".join(kept), known)
+    """The parameters of a query string that are known. Programs send all that there are: what is empty of paging and
+    order is left out. An empty filter is refused, since without it the answer would be wider than was meant."""
+    kept = [part for part in query.split(b"&") if _name(part) in known]
+    kept = [part for part in kept if part.partition(b"=")[2] or _name(part) not in PAGING]
+    return parse(b"&".join(kept), known, filled=FILTERS)
 
 
 def _name(part: bytes) -> str:
@@ -59,9 +64,9 @@ def order_of(options: Parameters) -> tuple[Order, ...]:
     return (Order(SORTABLE[by], way == "desc"),)
 
 
-def search_of(options: Parameters, directory: Directory) -> Node | None:
+def search_of(options: Parameters, directory: Directory, numbering: Numbering) -> Node | None:
     """Which calls are searched for; None when none can be: a time is in another format than the display's."""
-    parts: list[Node] = []
+    found: list[Node] = []
     if any(options.text(name) for name in _NEVER):
         return None
     moments: list[int | None] = []
@@ -78,27 +83,27 @@ def search_of(options: Parameters, directory: Directory) -> Node | None:
             moments.append(bound(wall, zone))
         except OverflowError:
             return None
-    parts.append(started(*moments))
+    found.append(started(*moments))
     fuzzy = options.whole("enable_fuzzy_search", 0, 0, 1) == 1
     for name, column, extension in (
         ("call_from", CALL["caller_number"], CALL["caller_extension"]),
         ("call_to", CALL_TO, None),
     ):
         if number := options.text(name):
-            parts.append(_number(column, extension, number, fuzzy))
+            found.append(_number(column, extension, number, numbering, fuzzy=fuzzy))
     if did := options.text("did"):
         number, _, trunk = did.partition(":")
-        parts.append(_number(DID_NUMBER, None, number, fuzzy=False))
+        found.append(_number(DID_NUMBER, None, number, numbering, fuzzy=False))
         if trunk:
-            parts.append(Compare("eq", SRC_TRUNK, Literal(trunk)))
+            found.append(Compare("eq", SRC_TRUNK, Literal(trunk)))
     if status := options.text("status"):
         word = status.strip().upper()
         if word not in DISPOSITIONS:
             raise invalid("status", status, f"is none of {', '.join(DISPOSITIONS)}")
-        parts.append(Compare("eq", DISPOSITION, Literal(word)))
+        found.append(Compare("eq", DISPOSITION, Literal(word)))
     if options.text("extension_group"):
-        parts.append(_members(options.whole("extension_group", 0, 0, 2**53), directory))
-    return All(tuple(parts))
+        found.append(_members(options.whole("extension_group", 0, 0, 2**53), directory))
+    return All(tuple(found))
 
 
 def group_id(group: ExtensionGroup) -> int:
@@ -106,13 +111,15 @@ def group_id(group: ExtensionGroup) -> int:
     return int(group.id) if re.fullmatch(r"\d{1,15}", group.id, re.ASCII) else crc32(group.name.encode())
 
 
-def _number(column: Column, extension: Column | None, number: str, fuzzy: bool) -> Node:
+def _number(column: Column, extension: Column | None, number: str, numbering: Numbering, *, fuzzy: bool) -> Node:
+    """Calls with this number, whichever way it is written; fuzzy, with a part of it."""
     if number.startswith(" "):  # a + that was not written %2B
         number = "+" + number[1:]
     if fuzzy:
-        bare = _SEPARATORS.sub("", number)
-        return Call("contains", (column, Literal(bare or number)))
-    same: Node = Compare("eq", column, Literal(number))
+        digits = parts(number, numbering.plan.country) if _NUMBER.fullmatch(number) else []
+        bare = digits or [_SEPARATORS.sub("", number) or number]
+        return Any_(tuple(Call("contains", (column, Literal(each))) for each in bare))
+    same: Node = In(column, tuple(Literal(each) for each in spellings(number, numbering)))
     return same if extension is None else Any_((same, Compare("eq", extension, Literal(number))))
 
 

@@ -13,6 +13,7 @@ from pipeline.warehouse.analytics.visits import TALK_S, calls_ended
 from pipeline.warehouse.query.conditions import Bindings
 
 _DECIMALS: Final = Decimal("0.00001")
+_NO_COST: Final[Decimal | None] = None
 _OUTWARD: Final = "direction IN ('outbound', 'inbound_outbound') AND isNotNull(answered_at)"
 
 
@@ -53,7 +54,7 @@ async def group_costs(question: Question) -> Report:
     async def lines() -> AsyncIterator[Line]:
         for group in groups:
             named: str | None = group
-            talk, cost, currencies = 0, Decimal(0), set()
+            talk, cost, currencies = 0, _NO_COST, set[str]()
 
             def calls(part: Question, bindings: Bindings, group: str = group) -> str:
                 return _calls(part, members[group], bindings)
@@ -62,8 +63,9 @@ async def group_costs(question: Question) -> Report:
                 yield Line(_cells(question, named, row), "head" if named else "")
                 named = None
                 talk += int(row["talk_s"])
-                cost += Decimal(money(row["cost"]) or 0)
-                currencies.add(row["currency"])
+                if (price := money(row["cost"])) is not None:
+                    cost = (cost or Decimal(0)) + Decimal(price)
+                    currencies.add(row["currency"])
             sum_ = money(cost) if len(currencies - {""}) < 2 else None
             if named:
                 yield Line((named, *(None,) * 10), "head")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipeline.reports.rendering.table import Column, Tile
 from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
-from pipeline.warehouse.analytics.measures import measure
+from pipeline.warehouse.analytics.measures import measure, money
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import EVERYTHING, All, Compare, Literal, Node
@@ -80,17 +80,15 @@ PEAK: Final = Figure("peak_calls", "Peak", "count", "Most calls at one time, rin
 COST: Final = Figure("cost", "Cost", "money", "Price of the calls that have one; empty when in several currencies")
 UNRATED: Final = Figure("unrated", "Unrated", "count", "Finished calls without a price: unknown, not free", -1)
 
-CARRIER_COST: Final = Measure(
-    "carrier_cost",
-    "if(uniqExactIf(carrier_currency, carrier_cost != '') > 1, NULL,"
-    " toString(sumIf(toDecimal256OrZero(carrier_cost, 18), carrier_cost != '')))",
-    "money",
+CARRIER_COST: Final = money("carrier_cost", "carrier_cost", "carrier_currency")
+# Over calls that have both prices, in one currency; what is free has none of its own.
+_BOTH: Final = (
+    "cost != '' AND carrier_cost != '' AND (currency = carrier_currency OR currency = '' OR carrier_currency = '')"
 )
-# Over calls that have both prices, in one currency.
-_BOTH: Final = "cost != '' AND carrier_cost != '' AND currency = carrier_currency"
+_OF_BOTH: Final = "if(currency = '', carrier_currency, currency)"
 MARGIN: Final = Measure(
     "margin",
-    f"if(countIf({_BOTH}) = 0 OR uniqExactIf(currency, {_BOTH}) > 1, NULL, toString(sumIf("
+    f"if(countIf({_BOTH}) = 0 OR uniqExactIf({_OF_BOTH}, {_BOTH} AND {_OF_BOTH} != '') > 1, NULL, toString(sumIf("
     f"toDecimal256OrZero(cost, 18) - toDecimal256OrZero(carrier_cost, 18), {_BOTH})))",
     "money",
 )

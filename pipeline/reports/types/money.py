@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 from pipeline.reports.rendering.plots import Bar, Bars
@@ -42,11 +43,13 @@ async def statements(question: Question) -> Report:
         where = both(where, In(account, tuple(Literal(name) for name in asked)))
     whole = await groups(question, _STATEMENT, (account, currency), where, order=("billed_account", "currency"))
     parts = await groups(question, _STATEMENT, (account, currency, class_), where, order=("rate_class",))
+    owed = _in_one_currency(whole.rows)
+    shares = _in_one_currency(parts.rows)
     lines: list[Line] = []
-    for row in whole.rows:
+    for row in owed:
         key = (row["billed_account"], row["currency"])
         name: str | None = row["billed_account"] or "No account"
-        for part in parts.rows:
+        for part in shares:
             if (part["billed_account"], part["currency"]) == key:
                 lines.append(
                     Line(
@@ -70,7 +73,7 @@ async def statements(question: Question) -> Report:
                 [("a", int(row["billable_ms"]) / 60_000)],
                 f"{int(row['billable_ms']) / 60_000:.0f} min",
             )
-            for row in sorted(whole.rows, key=lambda row: -int(row["billable_ms"]))[:12]
+            for row in sorted(owed, key=lambda row: -int(row["billable_ms"]))[:12]
         ],
     )
     return Report(
@@ -84,6 +87,29 @@ async def statements(question: Question) -> Report:
         if whole.rows
         else (),
     )
+
+
+def _in_one_currency(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those without a currency (free calls, calls without a price) added to the account's others where all of
+    these are in one currency: one account, one sum."""
+    currencies: dict[str, set[str]] = {}
+    for row in rows:
+        currencies.setdefault(row["billed_account"], set()).add(row["currency"])
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        known = currencies[row["billed_account"]] - {""}
+        currency = row["currency"] or (next(iter(known)) if len(known) == 1 else "")
+        key = (row["billed_account"], currency, row.get("rate_class", ""))
+        held = found.get(key)
+        found[key] = (row | {"currency": currency}) if held is None else _added(held, row)
+    return sorted(found.values(), key=lambda row: (row["billed_account"], row["currency"], row.get("rate_class", "")))
+
+
+def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two rows of sums as one. Sums of money are decimals as text, None without a price."""
+    sums = {figure.measure: int(one[figure.measure]) + int(other[figure.measure]) for figure in _STATEMENT[:-1]}
+    costs = [Decimal(row["cost"]) for row in (one, other) if row["cost"] is not None]
+    return one | sums | {"cost": f"{sum(costs, Decimal(0)):f}" if costs else None}
 
 
 CALL_ACCOUNT: Final = Dimension("billed_account", "billed_account")

@@ -26,7 +26,7 @@ MOST_ROWS: Final = 100_000
 _LONGEST_MS: Final = 31 * DAY_MS
 
 # What a group without rows has, by kind of measure; everything else is unknown.
-_NOTHING: Final[dict[str, Any]] = {"count": 0, "sum": 0, "ms": 0, "erlangs": 0.0, "money": "0"}
+_NOTHING: Final[dict[str, Any]] = {"count": 0, "sum": 0, "ms": 0, "erlangs": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Measure:
 
     `kind`: count; sum; ms (a sum of milliseconds); duration (a mean, quantile or extreme in ms); percent;
     money (decimal as text); erlangs; instant (ms since the epoch); text; value. Counts and sums of nothing
-    are 0, the rest null.
+    are 0, the rest null (money, too: what has no price costs nobody knows what).
 
     A measure of occupancy names the columns between which a row occupies; its `sql` is then over
     `since`, `till` and `width`: the occupied part within the stretch, and the stretch's length, in ms.

@@ -61,10 +61,13 @@ def _quantile(name: str, level: float, column: str, condition: str) -> Measure:
     return Measure(name, f"quantileExactOrNullIf({level})({column}, {condition})", "duration")
 
 
-def _money(name: str, condition: str = "cost != ''") -> Measure:
-    """The exact sum of decimals, as text. Sums of several currencies are null: group by currency."""
-    total = f"toString(sumIf(toDecimal256OrZero(cost, 18), {condition}))"
-    return Measure(name, f"if(uniqExactIf(currency, {condition}) > 1, NULL, {total})", "money")
+def money(name: str, column: str = "cost", currency: str = "currency") -> Measure:
+    """The exact sum of prices, as text. What is free has a price of 0 and no currency, and may stand beside any; where
+    prices are in several currencies there is no sum (group by currency), and where nothing has a price neither."""
+    priced = f"{column} != ''"
+    total = f"toString(sumIf(toDecimal256OrZero({column}, 18), {priced}))"
+    several = f"uniqExactIf({currency}, {priced} AND {currency} != '') > 1"
+    return Measure(name, f"if(countIf({priced}) = 0 OR {several}, NULL, {total})", "money")
 
 
 def _ratios(over: str, ended_early: str) -> list[Measure]:
@@ -176,7 +179,8 @@ CALL_MEASURES: Final = _named(
     Measure("peak_calls", "maxIntersections(since, till)", "count", "started_at", _OPEN_END),
     Measure("peak_calls_at", "maxIntersectionsPosition(since, till)", "instant", "started_at", _OPEN_END),
     Measure("cps_max", f"maxIntersections({_SECOND}, {_SECOND} + 1)", "count"),
-    _money("cost"),
+    money("cost"),
+    money("carrier_cost", "carrier_cost", "carrier_currency"),
     _count("rated", "cost != ''"),
     _count("unrated", f"{_OVER} AND {_ANSWERED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),
     Measure("callers", "uniqExactIf(caller_number, caller_number != '')", "count"),

@@ -194,7 +194,7 @@ def _is_done(call: Call, tariffs: Tariffs) -> bool:
     if not call.rating:
         return False
     try:
-        kept = decoded(call.rating).tariffs
+        kept = min(rating.tariffs for rating in decoded(call.rating))
     except (ValueError, KeyError, TypeError, ArithmeticError):
         return False
     return kept >= tariffs.ordered(call.tenant, call.started_at)

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from pipeline.query.v1.search import spellings
+from pipeline.query.same_number import parts
 from tests.query.attack.injections import INJECTIONS
 from tests.query.conftest import LEAK, Warehouse
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.embedded
         ("+1 (212) 555.0100", "", ["2125550100"]),
     ],
 )
-def test_spellings(text: str, country: str, expected: list[str]) -> None:
-    assert spellings(text, country) == expected
+def test_parts(text: str, country: str, expected: list[str]) -> None:
+    assert parts(text, country) == expected
 
 
 @pytest.mark.parametrize(
