@@ -17,6 +17,7 @@ from pipeline.files import files_of
 from pipeline.query.access.authenticator import Authenticator
 from pipeline.query.access.oidc import Oidc
 from pipeline.query.http import documents
+from pipeline.query.http.compression import Compression
 from pipeline.query.http.limits import Limits, StreamSlots
 from pipeline.query.http.observation import Observation, Observer
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Compression)
     app.add_middleware(Limits, rate=settings.api_rate, concurrent=settings.api_concurrent)
     app.add_middleware(Observation, observer=observer)
     return app

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.errors import BadField
-from pipeline.instants import instant
-from pipeline.reports.ranges import CUSTOM, RANGES, custom_end
+from pipeline.reports.ranges import CUSTOM, RANGES, custom_end, moment
 from pipeline.reports.schedule import check_cron
 
 FORMATS: Final = ("CSV", "HTML")
@@ -22,7 +21,8 @@ LONGEST_EMAIL: Final = 128
 _LONGEST_NAME: Final = 256
 _FIELDS: Final = ("name", "type", "email", "format", "range", "started_at", "ended_at", "cron_expr", "filter")
 _REQUIRED: Final = ("name", "type", "email", "format", "range", "filter")
-_READ_ONLY: Final = ("id", "status")  # what a client sends back when it changes what it got
+_READ_ONLY: Final = ("id", "status", "reason", "next_run_at")  # what a client sends back when it changes what it got
+_TIMES: Final = ("started_at", "ended_at")
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,120}")
 _NUMBER: Final = re.compile(r"[0-9]{3,64}", re.ASCII)
 _RANGE_OF: Final = re.compile(r"\s*([0-9]{1,64})\s*(?:-\s*([0-9]{1,64})\s*)?", re.ASCII)
@@ -56,8 +56,11 @@ class Definition:
         return self.started_at, custom_end(self.ended_at)
 
 
-def parse(body: Any, types: Mapping[str, FilterShape], known: Definition | None = None) -> dict[str, Any]:
-    """The fields of a definition in a request's body; of a change, those that are in it over those of `known`.
+def parse(
+    body: Any, types: Mapping[str, FilterShape], known: Definition | None = None, *, zone: str = "UTC"
+) -> dict[str, Any]:
+    """The fields of a definition in a request's body; of a change, those that are in it over those of `known`. Dates
+    alone are whole days of `zone`, the tenant's.
 
     Raises BadField.
     """
@@ -73,7 +76,8 @@ def parse(body: Any, types: Mapping[str, FilterShape], known: Definition | None 
     found: dict[str, Any] = {}
     for name in _FIELDS:
         if name in body:
-            found[name] = _CHECKS.get(name, lambda value: value)(body[name])
+            check = _CHECKS.get(name) or (_time(name, zone) if name in _TIMES else _as_it_is)
+            found[name] = check(body[name])
         elif known is not None:
             found[name] = getattr(known, name)
     found.setdefault("started_at", None)
@@ -139,16 +143,17 @@ def addresses(email: str) -> list[str]:
     return [address.strip() for address in re.split(r"[,;]", email) if address.strip()]
 
 
-def _time(name: str) -> Callable[[Any], int | None]:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _time(name: str, zone: str) -> Callable[[Any], int | None]:
     def check(value: Any) -> int | None:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
             raise BadField(name, _shown(value), "is no RFC 3339 time in a text, such as 2024-08-20T00:00:00Z")
-        try:
-            return instant(value)
-        except ValueError as error:
-            raise BadField(name, value, str(error)) from None
+        return moment(name, value, zone, is_end=name == "ended_at")
 
     return check
 
@@ -169,8 +174,6 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "email": _email,
     "format": _word("format", FORMATS),
     "range": _word("range", RANGES),
-    "started_at": _time("started_at"),
-    "ended_at": _time("ended_at"),
     "cron_expr": _cron,
 }
 
@@ -233,7 +236,9 @@ def whole(name: str, value: Any) -> int:
 
 
 def texts(name: str, value: Any) -> list[str]:
-    """A field with a list of names, 1 to 64 characters each."""
+    """A field with a list of names, 1 to 64 characters each. An empty one is refused: left out, it is all of them."""
+    if value == []:
+        raise BadField(name, None, "is empty; name one, or leave it out for all")
     if not isinstance(value, list) or len(value) > 1000:
         raise BadField(name, None, "is no list of at most 1000 texts")
     return [_text(name, 64, least=1)(item) for item in value]

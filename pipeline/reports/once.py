@@ -11,10 +11,9 @@ import orjson
 from pipeline import clock
 from pipeline.directory.model import Directory
 from pipeline.errors import DEPENDENCY, FAILED, USAGE, BadField, Problem
-from pipeline.instants import instant
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.jobs import report_reader
-from pipeline.reports.ranges import CUSTOM, RANGES, Span, custom_end, span_of
+from pipeline.reports.ranges import CUSTOM, RANGES, Span, custom_end, moment, span_of
 from pipeline.reports.rendering.render import render
 from pipeline.reports.store import ReportStore
 from pipeline.reports.types.build import Question
@@ -41,22 +40,18 @@ class Wish:
 
 
 def span_asked(range_: str, start: str, end: str, zone: str) -> Span:
-    """The time that is asked for. Raises BadField naming the field."""
+    """The time that is asked for; dates alone are whole days of the zone. Raises BadField naming the field."""
     if range_ not in RANGES:
         raise BadField("range", range_, f"is none of {', '.join(RANGES)}")
     custom = None
     if range_ == CUSTOM:
-        moments = []
         for name, text in (("from", start), ("to", end)):
             if not text:
                 raise BadField(name, None, "is missing; the range CUSTOM needs from and to")
-            try:
-                moments.append(instant(text))
-            except ValueError as error:
-                raise BadField(name, text, str(error)) from None
-        if moments[1] <= moments[0]:
+        first, last = moment("from", start, zone, is_end=False), moment("to", end, zone, is_end=True)
+        if last <= first:
             raise BadField("to", end, "is not after from; give a later time")
-        custom = (moments[0], custom_end(moments[1]))
+        custom = (first, custom_end(last))
     return span_of(range_, clock.now_ms(), zone, custom)
 
 

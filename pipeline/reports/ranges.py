@@ -12,6 +12,9 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pipeline.errors import BadField
+from pipeline.instants import end_instant, first_instant
+
 RANGES: Final = ("TODAY", "YESTERDAY", "LAST_WEEK", "LAST_SEVEN_DAYS", "LAST_MONTH", "LAST_THIRTY_DAYS", "CUSTOM")
 CUSTOM: Final = "CUSTOM"
 
@@ -85,6 +88,14 @@ def _quarter(quarter: int, zone: str) -> tuple[str, int, str]:
     """Of a quarter of an hour since the epoch: its text up to the minutes, its first minute, its offset."""
     text = dt.datetime.fromtimestamp(quarter * 900, ZoneInfo(zone)).isoformat(timespec="seconds")
     return text[:14], int(text[14:16]), text[19:25]
+
+
+def moment(field: str, text: str, zone: str, *, is_end: bool) -> int:
+    """A begin or an excluded end, ms: RFC 3339, or a date alone for the whole day in `zone`. Raises BadField."""
+    try:
+        return (end_instant if is_end else first_instant)(text, ZoneInfo(zone))
+    except ValueError as error:
+        raise BadField(field, text, str(error)) from None
 
 
 def custom_end(ended_ms: int) -> int:

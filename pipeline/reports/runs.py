@@ -196,7 +196,7 @@ async def destroy(store: ReportStore, files: Files, run: Run) -> None:
 
 def file_name(name: str, span: Span, form: str) -> str:
     """The file's name for people: what it is and of which days."""
-    plain = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._")[:80] or "report"
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:80] or "report"
     return f"{plain}_{span.first[:10]}_{span.last[:10]}.{form.lower()}"
 
 

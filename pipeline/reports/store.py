@@ -85,7 +85,7 @@ _STATES: Final = (
 # Runs from before the last change say nothing of the definition as it is now.
 _STATUS: Final = (
     "multiIf(last_due < requested_at, if(cron_expr = '', 'RUNNING', 'SCHEDULED'), last_state = 'running', 'RUNNING',"
-    " last_state = 'failed' OR last_mail = 'failed', 'ABORTED', 'SCHEDULED')"
+    " last_state = 'failed', 'ABORTED', 'SCHEDULED')"
 )
 DEFINITION: Final[Mapping[str, Column]] = {
     column.name: column
@@ -108,7 +108,7 @@ COMPLETED: Final[Mapping[str, Column]] = {
 def _definitions(tenant: str, bindings: Bindings) -> str:
     whose = f"tenant = {bindings.bind(tenant, 'String')}"
     return (
-        f"SELECT r.*, {_STATUS} AS status, if(status = 'ABORTED', last_reason, '') AS reason"
+        f"SELECT r.*, {_STATUS} AS status, if(last_due < requested_at, '', last_reason) AS reason"
         f" FROM (SELECT * FROM report_rows FINAL WHERE {whose} AND deleted = 0) AS r"
         f" LEFT JOIN ({_STATES.format(whose)}) AS s ON r.id = s.report_id"
     )
@@ -132,7 +132,7 @@ class ReportStore:
         await self._reader.insert("report_rows", [_written(row)])
 
     async def definition(self, tenant: str, id_: int) -> tuple[Definition, str, str] | None:
-        """A definition with its status and the reason of an ABORTED one; None when there is none."""
+        """A definition with its status, and why its last run failed or was not mailed; None when there is none."""
         bindings = Bindings()
         sql = f"SELECT * FROM ({_definitions(tenant, bindings)}) WHERE id = {bindings.bind(id_, 'UInt64')}"
         rows = await self._reader.rows("report", sql, bindings.values, by_key=True)

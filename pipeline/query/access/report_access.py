@@ -11,6 +11,7 @@ from starlette.responses import Response
 from pipeline.query.access.authenticator import Authenticated, Caller
 from pipeline.query.http.problems import RequestProblem
 from pipeline.reports.store import ReportStore
+from pipeline.warehouse.reference.directories import Directories
 
 
 async def manager(caller: Authenticated) -> Caller:
@@ -34,3 +35,9 @@ def store_of(request: Request) -> ReportStore:
 def json_response(body: Any, status: int = 200) -> Response:
     """JSON that nobody keeps."""
     return Response(orjson.dumps(body), status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def zone_of(request: Request, caller: Caller) -> str:
+    """The zone of the caller's tenant."""
+    directories: Directories = request.app.state.directories
+    return (await directories.of(caller.tenant)).tenant.zone

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from pipeline import clock
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
-from pipeline.query.access.report_access import json_response, manager, store_of, writer
+from pipeline.query.access.report_access import json_response, manager, store_of, writer, zone_of
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options
@@ -92,7 +92,7 @@ async def create_call_report(request: Request, caller: Manager) -> Response:
     writer(caller)
     no_options(request)
     now = clock.now_ms()
-    fields = parse_definition(await json_value(request), PORTSIP_FILTERS)
+    fields = parse_definition(await json_value(request), PORTSIP_FILTERS, zone=await zone_of(request, caller))
     definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
     await store_of(request).save(definition)
     return json_response({"id": str(definition.id)}, 201)
@@ -105,7 +105,7 @@ async def create_call_report(request: Request, caller: Manager) -> Response:
     response_model=models.CallReport,
 )
 async def get_call_report(request: Request, caller: Manager, id: Id) -> Response:
-    """A definition with its status; an ABORTED one has the reason, too."""
+    """A definition with its status; `reason` says why a run failed, or why nobody got a mail of it."""
     no_options(request)
     definition, status, reason = await _found(request, caller, parse_id(id, "Call report"))
     body = {
@@ -135,7 +135,7 @@ async def update_call_report(request: Request, caller: Manager, id: Id) -> Respo
     writer(caller)
     no_options(request)
     known, _, _ = await _found(request, caller, parse_id(id, "Call report"))
-    fields = parse_definition(await json_value(request), PORTSIP_FILTERS, known)
+    fields = parse_definition(await json_value(request), PORTSIP_FILTERS, known, zone=await zone_of(request, caller))
     now = max(clock.now_ms(), known.requested_at + 1)
     await store_of(request).save(Definition(tenant=caller.tenant, id=known.id, requested_at=now, **fields))
     return Response(status_code=200)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterator
-from typing import IO, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from pipeline.files import Files
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, store_of, writer
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, not_found
+from pipeline.query.http.stored_files import disposition, stored_file
 from pipeline.query.portsip import report_models as models
 from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id
 from pipeline.query.portsip.lists import asked
+from pipeline.query.portsip.models import PortsipErrors
 from pipeline.query.portsip.rows import parse_id
 from pipeline.reports.blobs import blob_token, is_signed, named_by
 from pipeline.reports.catalogue import PORTSIP
@@ -28,7 +28,6 @@ from pipeline.settings.reports import ReportSettings
 from schemas.call import rfc3339
 
 _TYPES: Final = tuple(PORTSIP)
-_PIECE: Final = 1 << 18
 
 
 def router(settings: ReportSettings, files: Files) -> APIRouter:
@@ -97,7 +96,11 @@ def router(settings: ReportSettings, files: Files) -> APIRouter:
         operation_id="get_blob",
         summary="The file of a completed report",
         response_class=Response,
-        responses={200: {"content": {"text/csv": {}, "text/html": {}}, "description": "The file."}},
+        responses={
+            200: {"content": {"text/csv": {}, "text/html": {}}, "description": "The file."},
+            206: {"description": "The part that Range asked for."},
+            416: {"model": PortsipErrors, "description": "No such part of the file."},
+        },
     )
     async def get_blob(
         request: Request,
@@ -111,7 +114,7 @@ def router(settings: ReportSettings, files: Files) -> APIRouter:
             raise gone
         for run in await store_of(request).runs_by_id(named[0]):
             if is_signed(token, run.secret):
-                return await _file(files, run, gone)
+                return await _file(request, files, run, gone)
         raise gone
 
     return routes
@@ -124,28 +127,17 @@ async def _run_of(request: Request, caller: Caller, id_: int) -> Run:
     return found[0]
 
 
-async def _file(files: Files, run: Run, gone: RequestProblem) -> Response:
-    """The file, in pieces. A page may be looked at, but run nothing and load nothing."""
+async def _file(request: Request, files: Files, run: Run, gone: RequestProblem) -> Response:
+    """The file, or the part that Range asks for. A page may be looked at, but run nothing and load nothing."""
+    headers = {
+        "Content-Disposition": disposition("inline" if run.format == "HTML" else "attachment", run.file_name),
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "private, max-age=300",
+    }
+    media_type = MEDIA_TYPES[run.format.lower()]
     try:
-        file = await asyncio.to_thread(files.open, run.path)
+        return await stored_file(request, files, run.path, run.file_size, f'"{run.id}"', media_type, headers)
     except (OSError, ValueError):
         raise gone from None
-    way = "inline" if run.format == "HTML" else "attachment"
-    return StreamingResponse(
-        _pieces(file),
-        media_type=MEDIA_TYPES[run.format.lower()],
-        headers={
-            "Content-Disposition": f'{way}; filename="{run.file_name}"',
-            "Content-Length": str(run.file_size),
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "private, max-age=300",
-        },
-    )
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(_PIECE):
-            yield piece

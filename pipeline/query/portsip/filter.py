@@ -21,7 +21,7 @@ from pipeline.instants import DAY_MS, instant
 from pipeline.query.http.problems import invalid
 from pipeline.query.portsip.ids import plain_id
 from pipeline.warehouse.query.clauses import Order
-from pipeline.warehouse.query.conditions import FUNCTIONS
+from pipeline.warehouse.query.conditions import FUNCTIONS, shown_text
 from pipeline.warehouse.query.expressions import (
     EVERYTHING,
     All,
@@ -82,7 +82,8 @@ def _check_span(node: Node) -> None:
 
 
 def parse_orderby(text: str | None, properties: Properties) -> tuple[Order, ...]:
-    """`caller asc, started_at desc`; ascending unless said otherwise. Empty when there is none."""
+    """`caller asc, started_at desc`; ascending unless said otherwise, words in the order in which they are shown. Empty
+    when there is none."""
     if text is None:
         return ()
     order: list[Order] = []
@@ -93,6 +94,7 @@ def parse_orderby(text: str | None, properties: Properties) -> tuple[Order, ...]
         column = properties.get(words[0])
         if column is None:
             raise invalid("orderby", words[0], f"is no property; there are {', '.join(properties)}")
+        column = replace(column, sql=shown_text(column), words={}, aliases={}) if column.words else column
         if any(column == key.column for key in order):
             raise invalid("orderby", words[0], "stands twice; name each property once")
         order.append(Order(column, len(words) == 2 and words[1].lower() == "desc"))

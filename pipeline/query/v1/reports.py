@@ -19,6 +19,7 @@ from pipeline.query.http.bodies import json_value
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import Problem, invalid, not_found
+from pipeline.query.http.stored_files import disposition
 from pipeline.query.portsip.call_reports import carries
 from pipeline.query.portsip.report_models import CallReportChange
 from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
@@ -105,7 +106,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         if isinstance(body, dict):
             body = {"email": "", "filter": {}, "format": "HTML"} | body
         now = clock.now_ms()
-        fields = parse_definition(body, ALL_FILTERS)
+        fields = parse_definition(body, ALL_FILTERS, zone=await _zone(request, caller, ""))
         definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
         await store_of(request).save(definition)
         return json_response({"id": str(definition.id)}, 201)
@@ -137,7 +138,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         if kind is None:
             raise not_found(f"There is no report {type[:80]!r}; there are {', '.join(ALL)}.")
         own = [name for name in kind.filter.fields if name not in _RUN_OPTIONS]
-        options = parse(request.scope["query_string"], (*_RUN_OPTIONS, *own))
+        options = parse(request.scope["query_string"], (*_RUN_OPTIONS, *own), filled=(*_RUN_OPTIONS, *own))
         form = options.text("format") or next(
             (form for media, form in _ACCEPTED.items() if media in request.headers.get("accept", "")), "json"
         )
@@ -165,7 +166,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
             media_type=MEDIA_TYPES[form],
             headers={
                 "Cache-Control": "no-store",
-                "Content-Disposition": f'inline; filename="{file_name(kind.type, span, form)}"',
+                "Content-Disposition": disposition("inline", file_name(wish.name or kind.type, span, form)),
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
                 "X-Content-Type-Options": "nosniff",
             },

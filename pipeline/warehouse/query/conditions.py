@@ -107,7 +107,7 @@ def condition(node: Node, bindings: Bindings) -> str:
             held = condition(part, bindings)
             return f"(NOT ifNull({held}, 0))" if _may_be_null(part) else f"(NOT {held})"
         case Contains(columns=columns, text=text):
-            return "(" + " OR ".join(part_of(_text(column), text, bindings) for column in columns) + ")"
+            return "(" + " OR ".join(part_of(shown_text(column), text, bindings) for column in columns) + ")"
         case Call():
             sql, kind = _operand(node, bindings)
             if kind != "truth":
@@ -274,7 +274,7 @@ def _among(sql: str, kind: str, name: str, values: Sequence[Literal], bindings: 
 def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
     """SQL and kind of a column or a function."""
     if isinstance(operand, Column):
-        return (_text(operand), "text") if operand.words else (operand.sql, operand.kind)
+        return (shown_text(operand), "text") if operand.words else (operand.sql, operand.kind)
     if isinstance(operand, Literal):
         raise BadExpression(f"{_shown(operand)} stands where a property was expected")
     kinds, result, render = FUNCTIONS[operand.function]
@@ -287,15 +287,15 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
             continue
         sql, kind = _operand(argument, bindings)
         if wanted == "text" and kind == "id" and isinstance(argument, Column):
-            sql, kind = _text(argument), "text"
+            sql, kind = shown_text(argument), "text"
         if kind != wanted:
             raise BadExpression(f"{operand.function} takes a {wanted}; {_named(argument)} is a {kind}")
         parts.append(sql)
     return render(*parts), result
 
 
-def _text(column: Column) -> str:
-    """The column as text, in the spelling outside."""
+def shown_text(column: Column) -> str:
+    """SQL of the column as text, in the spelling outside."""
     if column.words:
         stored = ", ".join(f"'{word}'" for word in column.words.values())
         shown = ", ".join(f"'{word}'" for word in column.words)

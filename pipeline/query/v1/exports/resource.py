@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import re
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from pipeline import clock
-from pipeline.files import Files
 from pipeline.instants import DAY_MS
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
+from pipeline.query.http.stored_files import disposition, stored_file
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.v1.exports.runs import ExportRuns, file_of
@@ -36,8 +34,6 @@ _TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (calls.TAB
 _MEMBERS: Final = ("of", "filter", "from", "to", "zone", "fields", "sort", "format")
 _FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
 _MOST_UNDER_WAY: Final = 20
-_PIECE: Final = 1 << 18
-_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 Id = Annotated[str, Path(description="Id of the export.", examples=["b1946ac92492d2347c6235b4d2611184"])]
 
@@ -82,7 +78,7 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "maxLength": 128},
-                "description": "The same key again gives the same export.",
+                "description": "The same key again gives the same export; with another body it is refused.",
                 "example": "monthly-2026-03",
             }
         ],
@@ -130,6 +126,13 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
         else secrets.token_hex(16)
     )
     export = await find(reader, caller.tenant, id_) if key else None
+    if export is not None and _question(export) != body:
+        raise RequestProblem(
+            422,
+            "idempotency_key_reused",
+            f"Idempotency-Key {key!r} was sent with another body before; send another key, or the same body.",
+            field="Idempotency-Key",
+        )
     if export is None:
         under_way = [each for each in await of_tenant(reader, caller.tenant) if each.state in ("pending", "running")]
         if len(under_way) >= _MOST_UNDER_WAY:
@@ -209,32 +212,16 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
         raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
     if export.state != "ready":
         return _told(request, export)
-    form, runs, tag = form_of(export), _runs(request), f'"{export.sha256}"'
+    form = form_of(export)
     headers = {
-        "ETag": tag,
-        "Accept-Ranges": "bytes",
         "Cache-Control": "private",
-        "Content-Disposition": f'attachment; filename="{_of(export)}-{export.id[:8]}.{form.ending}"',
+        "Content-Disposition": disposition("attachment", f"{_of(export)}-{export.id[:8]}.{form.ending}"),
     }
-    if tag in (part.strip() for part in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=headers)
-    begin, end = 0, export.bytes
-    asked = request.headers.get("range")
-    if asked and request.headers.get("if-range", tag) == tag:
-        begin, end = _part(asked, export.bytes)
-    partial = (begin, end) != (0, export.bytes)
-    if partial:
-        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.bytes}"
-    headers["Content-Length"] = str(end - begin)
-    status = 206 if partial else 200
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=form.media_type)
+    path, tag = file_of(export, form.ending), f'"{export.sha256}"'
     try:
-        pieces = _read(runs.files, file_of(export, form.ending), begin, end)
-        first = await anext(pieces, b"")
+        return await stored_file(request, _runs(request).files, path, export.bytes, tag, form.media_type, headers)
     except FileNotFoundError:
         raise not_found("The file of this export is gone; make another.") from None
-    return StreamingResponse(_with(first, pieces), status, headers, media_type=form.media_type)
 
 
 @router.delete(
@@ -331,36 +318,3 @@ def _told(request: Request, export: Export) -> Response:
         headers | ({"Retry-After": "1"} if waiting else {}),
         media_type="application/json",
     )
-
-
-def _part(asked: str, size: int) -> tuple[int, int]:
-    """One range of bytes as (begin, end); the whole when it is of another kind; 416 when nothing is in it."""
-    match = _RANGE.fullmatch(asked.strip())
-    if match is None or (not match[1] and not match[2]):
-        return 0, size
-    begin = int(match[1]) if match[1] else max(0, size - int(match[2]))
-    end = min(size, int(match[2]) + 1) if match[1] and match[2] else size
-    if begin >= size or end <= begin:
-        raise RequestProblem(
-            416, "no_such_range", f"Range {asked[:60]!r} lies outside the {size} bytes of the file.",
-            headers={"Content-Range": f"bytes */{size}"},
-        )  # fmt: skip
-    return begin, end
-
-
-async def _read(files: Files, name: str, begin: int, end: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(files.open, name)
-    try:
-        await asyncio.to_thread(file.seek, begin)
-        left = end - begin
-        while left > 0 and (piece := await asyncio.to_thread(file.read, min(left, _PIECE))):
-            left -= len(piece)
-            yield piece
-    finally:
-        await asyncio.to_thread(file.close)
-
-
-async def _with(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in pieces:
-        yield piece
