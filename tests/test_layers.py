@@ -143,6 +143,22 @@ def test_imports_within_a_part_run_downwards(part: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+SURFACES = ("v1", "portsip", "commpeak", "ipcortex", "yeastar")
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_surface_knows_no_other(surface: str) -> None:
+    """What two surfaces need lies beside them, in `http`, `access` or a module of `query`."""
+    others = {f"pipeline.query.{other}" for other in SURFACES if other != surface}
+    wrong = [
+        f"{file.relative_to(ROOT)}:{line} imports {name}"
+        for file in (ROOT / "pipeline" / "query" / surface).rglob("*.py")
+        for line, name in imports(file)
+        if ".".join(name.split(".")[:3]) in others
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 IMPURE = {
     "open",
     "print",

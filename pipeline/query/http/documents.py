@@ -44,7 +44,7 @@ def parameter(name: str, schema: dict[str, Any], description: str, example: Any)
     }
 
 
-def json_body_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+def json_body_of(model: type[BaseModel], example: dict[str, Any] | None = None) -> dict[str, Any]:
     """A JSON request body of an OpenAPI operation, for `openapi_extra`: bodies are read by hand."""
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
@@ -61,7 +61,7 @@ def json_body_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, A
     return {
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": whole(schema), "example": example}},
+            "content": {"application/json": {"schema": whole(schema)} | ({"example": example} if example else {})},
         }
     }
 

@@ -12,16 +12,16 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from pipeline import clock
+from pipeline.query import report_models as models
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer, zone_of
 from pipeline.query.http.bodies import json_value
-from pipeline.query.http.documents import parameter
+from pipeline.query.http.documents import json_body_of, parameter
+from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, not_found
-from pipeline.query.portsip import report_models as models
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.models import PortsipErrors
-from pipeline.query.portsip.rows import parse_id
 from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
 from pipeline.reports.definition import parse as parse_definition
@@ -72,20 +72,13 @@ async def list_call_reports(request: Request, caller: Manager) -> Response:
     return json_response({"count": found.count, "items": items})
 
 
-def carries(model: type[Any]) -> dict[str, Any]:
-    """The body in the OpenAPI document; it is read by hand, so that errors name the field as PortSIP does."""
-    schema = model.model_json_schema()
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 @router.post(
     "/call_reports",
     operation_id="create_call_report",
     summary="Create a call report",
     status_code=201,
     response_model=models.CallReportId,
-    openapi_extra=carries(models.NewCallReport),
+    openapi_extra=json_body_of(models.NewCallReport),
 )
 async def create_call_report(request: Request, caller: Manager) -> Response:
     """A report without `cron_expr` runs at once."""
@@ -128,7 +121,7 @@ async def get_call_report(request: Request, caller: Manager, id: Id) -> Response
     "/call_reports/{id}",
     operation_id="update_call_report",
     summary="Change a call report",
-    openapi_extra=carries(models.CallReportChange),
+    openapi_extra=json_body_of(models.CallReportChange),
 )
 async def update_call_report(request: Request, caller: Manager, id: Id) -> Response:
     """What is not in the body stays. A report without `cron_expr` runs again."""

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.files import Files
+from pipeline.query import report_models as models
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, store_of, writer
+from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
-from pipeline.query.portsip import report_models as models
 from pipeline.query.portsip.call_reports import ERRORS, LIST, Id, Manager, bad_id
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.models import PortsipErrors
-from pipeline.query.portsip.rows import parse_id
 from pipeline.reports.blobs import blob_token, is_signed, named_by
 from pipeline.reports.catalogue import PORTSIP
 from pipeline.reports.rendering.render import MEDIA_TYPES

@@ -18,8 +18,8 @@ from typing import Final
 
 from pipeline.errors import shortened
 from pipeline.instants import DAY_MS, instant
+from pipeline.query.http.ids import plain_id
 from pipeline.query.http.problems import invalid
-from pipeline.query.portsip.ids import plain_id
 from pipeline.warehouse.query.clauses import Order
 from pipeline.warehouse.query.conditions import FUNCTIONS, shown_text
 from pipeline.warehouse.query.expressions import (

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
 from pipeline.query.access.visible import sees, visible_calls, visible_logs
 from pipeline.query.http.documents import parameter
+from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
 from pipeline.query.portsip import models
@@ -26,7 +27,6 @@ from pipeline.query.portsip.rows import (
     CDR_SEARCHED,
     call_log_item,
     cdr_item,
-    parse_id,
     priced_items,
     target_item,
     without_blanks,

@@ -18,8 +18,6 @@ from typing import Any, Final, get_args
 
 import orjson
 
-from pipeline.query.http.problems import not_found
-from pipeline.query.portsip.ids import plain_id
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.expressions import Column
 from pipeline.warehouse.query.reader import Row
@@ -151,14 +149,6 @@ def _costs(call: Row, logs: Sequence[Row]) -> list[Decimal]:
 def target_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """A priced call log as an item of /cdrs/{id}, where targets carry no ids."""
     return {name: value for name, value in item.items() if name not in ("id", "session_id")}
-
-
-def parse_id(text: str, what: str) -> int:
-    """A decimal id, or base64 of one (as in PortSIP's examples); 404 for anything else."""
-    digits = plain_id(text)
-    if digits is None:
-        raise not_found(f"{what} id {text[:80]!r} has no form of ids; take the id from a list.")
-    return int(digits)
 
 
 def without_blanks(value: Any) -> Any:

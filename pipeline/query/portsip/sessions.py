@@ -12,11 +12,12 @@ from starlette.responses import Response
 from pipeline.instants import instant
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.access.visible import sees, visible_calls
+from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
 from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
-from pipeline.query.portsip.rows import CDR_PROPERTIES, parse_id
+from pipeline.query.portsip.rows import CDR_PROPERTIES
 from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import Column

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
 from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
+from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, not_found
-from pipeline.query.portsip.rows import parse_id
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
 from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select, parameters_of

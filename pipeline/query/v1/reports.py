@@ -16,12 +16,11 @@ from pipeline.files import Files
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer
 from pipeline.query.http.bodies import json_value
-from pipeline.query.http.documents import parameter
+from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import Problem, invalid, not_found
 from pipeline.query.http.stored_files import disposition
-from pipeline.query.portsip.call_reports import carries
-from pipeline.query.portsip.report_models import CallReportChange
+from pipeline.query.report_models import CallReportChange
 from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
 from pipeline.reports.definition import Definition, from_text
 from pipeline.reports.definition import parse as parse_definition
@@ -95,7 +94,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         operation_id="create_report_schedule",
         summary="Have a report made",
         status_code=201,
-        openapi_extra=carries(CallReportChange),
+        openapi_extra=json_body_of(CallReportChange),
     )
     async def create_schedule(request: Request, caller: Manager) -> Response:
         """Body as for /api/call_reports, of any type; `email` and `filter` may be left out. Without `cron_expr`, once,
