@@ -66,6 +66,10 @@ chaos-brief: setup chaos-parts ## each of these rounds for 25 s: half an hour (A
 chaos-table: setup ## the finished rounds as rows of docs/durability.md (ARGS=--any-program)
 	@$(BIN)/python -m tests.long.chaos --table $(ARGS)
 
+MINUTES ?= 60
+soak: setup chaos-parts ## an hour at 1,000 events/s with a kill every minute: memory, files, threads, freshness (MINUTES=5)
+	$(BIN)/python -m tests.long.chaos.soak --minutes $(MINUTES) $(ARGS)
+
 chaos-parts:
 	@.ci/debian-parts nsenter:util-linux ip:iproute2 '/usr/lib/*/faketime/libfaketime.so.1:libfaketime'
 

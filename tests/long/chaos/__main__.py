@@ -13,11 +13,7 @@ import logging
 import random
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -26,10 +22,9 @@ from tests.long.chaos.arena import Arena
 from tests.long.chaos.audit import Audit, audit
 from tests.long.chaos.busy import busy
 from tests.long.chaos.load import Load
-from tests.long.chaos.network import Line
+from tests.long.chaos.parts import Parts, servers
 from tests.long.chaos.results import Result
 from tests.long.chaos.rounds.table import ROUNDS
-from tests.servers import ClickHouseServer, KafkaServer
 
 COLUMNS = ("round", "seed", "load", *results.FIGURES, "seconds")
 LINE = "{:20} {:>5} {:>4} {:>7} {:>8} {:>8} {:>6} {:>7} {:>6} {:>7} {:>7}"
@@ -94,34 +89,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--older", default="", metavar="COMMIT", help="of `upgrade`: the version before")
     parser.add_argument("--results", type=Path, default=results.FOLDER / "results.ndjson", help="where lines are kept")
     return parser.parse_args()
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all rounds share: servers, and the lines that lead to them."""
-
-    folder: Path
-    broker: KafkaServer
-    clickhouse: ClickHouseServer
-    kafka_line: Line
-    clickhouse_line: Line
-
-
-@contextmanager
-def servers() -> Iterator[Parts]:
-    """Apache Kafka and the ClickHouse endpoint until the block ends; their folder goes with them."""
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    kafka_line, clickhouse_line = Line(0), Line(0)
-    broker, clickhouse = KafkaServer(folder / "kafka", kafka_line.port), ClickHouseServer(folder / "clickhouse")
-    kafka_line.target, clickhouse_line.target = broker.far, clickhouse.port
-    try:
-        yield Parts(folder, broker, clickhouse, kafka_line, clickhouse_line)
-    finally:
-        for line in (kafka_line, clickhouse_line):
-            line.close()
-        broker.stop()
-        clickhouse.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def one(name: str, seed: int, given: argparse.Namespace, parts: Parts, program: str) -> Result:

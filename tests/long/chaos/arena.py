@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.embedded.process import HOST
+from pipeline.kafka import raw_topics
 from tests.forks import run_cdr
 from tests.long.chaos.audit import Audit, audit
 from tests.long.chaos.feeder import Feeder
@@ -114,7 +115,7 @@ class Arena:
         # What raw sources, wrong keys and joined calls send on comes after what they were read from.
         for _ in range(3):
             self.deployment.wait_done(SETTLE_S)
-            wait_for(self._raw_done, "raw events read", SETTLE_S)
+            wait_for(lambda: raw_done(self.deployment), "raw events read", SETTLE_S)
         for done, what in self.rests:
             wait_for(done, what, SETTLE_S)
         running = [worker for worker in self.deployment.workers if worker.running]
@@ -175,15 +176,15 @@ class Arena:
             self.deployment.close()
         self.closing.close()
 
-    def _raw_done(self) -> bool:
-        from pipeline.kafka import raw_topics
 
-        topics = raw_topics(self.deployment.settings)
-        return all(self._topic_done(topics[name]) for name in self.load.dialects)
+def raw_done(deployment: Deployment) -> bool:
+    """Whether everything in the raw topics is decoded and sent on."""
+    return all(_topic_done(deployment, topic) for topic in raw_topics(deployment.settings).values())
 
-    def _topic_done(self, topic: str) -> bool:
-        ends, committed = self.deployment.log_ends(topic), self.deployment.committed(topic=topic)
-        return all(committed.get(partition, 0) >= end for partition, end in ends.items())
+
+def _topic_done(deployment: Deployment, topic: str) -> bool:
+    ends, committed = deployment.log_ends(topic), deployment.committed(topic=topic)
+    return all(committed.get(partition, 0) >= end for partition, end in ends.items())
 
 
 Fault = Callable[[Arena], int]
