@@ -26,6 +26,7 @@ def erase(
     from pipeline.query.erased_files import erase_files
     from pipeline.settings import settings
     from pipeline.warehouse.privacy.erasure import erase as run
+    from pipeline.warehouse.privacy.remains import ELSEWHERE, remains
 
     try:
         before_ms = instant(before) if before else None
@@ -51,6 +52,8 @@ def erase(
             " erase what comes back of these calls. Backups and receivers of webhooks and mails: see docs/privacy.md.",
             err=True,
         )
+    for table, rows in remains(client, number, tenant).items():
+        typer.echo(f"Not erased: {rows} {'row' if rows == 1 else 'rows'} of {ELSEWHERE[table]}.", err=True)
 
 
 @retention.command("set")

@@ -22,6 +22,7 @@ from pipeline.query.v1.exports.runs import file_of
 from pipeline.reports.store import ReportStore, Run
 from pipeline.settings import Settings
 from pipeline.warehouse.privacy import erasure, retention
+from pipeline.warehouse.privacy.remains import ELSEWHERE, remains
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference import exports
 from schemas.call import rfc3339
@@ -178,3 +179,50 @@ def test_files_that_hold_the_number_go_too(settings: Settings, client: Any, tmp_
     assert [files.exists(file_of(export, "csv")) for export in made] == [False, True, True]
     assert not files.exists("reports/7.csv")
     assert sorted(each["files"] for each in erasure.erasures(client)) == [0, 2]
+
+
+# Tables in which no number of a person stands: prices, what was done and when, ids and hashes.
+WITHOUT_NUMBERS = {
+    "call_change_rows",
+    "erased_call_rows",
+    "erasure_rows",
+    "rate_rows",
+    "rebuild_rows",
+    "rerate_rows",
+    "retention_rows",
+    "schema_migrations",
+}
+
+
+def test_every_table_is_erased_looked_into_or_holds_no_number(client: Any) -> None:
+    """A table that is new belongs to one of them, and somebody has to say to which."""
+    tables = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine NOT LIKE '%View'"
+    ).result_rows
+    erased = {*erasure.TABLES, "call_term_rows"}
+    assert {name for (name,) in tables} == erased | ELSEWHERE.keys() | WITHOUT_NUMBERS
+
+
+def test_what_is_not_erased_is_said(stored: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.command(
+        "INSERT INTO directory_rows (tenant, kind, key, body, version)"
+        f" VALUES ('acme', 'extension', '777', '{{\"name\": \"Ann\", \"mobile\": \"{NUMBER}\"}}', 1),"
+        f" ('acme', 'extension', '778', '{{\"mobile\": \"{NUMBER}4\"}}', 1),"
+        f" ('other', 'extension', '779', '{{\"mobile\": \"{NUMBER}\"}}', 1)"
+    )
+    stored.command(
+        "INSERT INTO report_rows (tenant, id, name, filter, version)"
+        " VALUES ('acme', 1, 'one', '{\"caller\": \"00441632960123\"}', 1)"
+    )
+    assert remains(stored, NUMBER, "acme") == {"directory_rows": 1, "report_rows": 1}
+    assert remains(stored, NUMBER) == {"directory_rows": 2, "report_rows": 1}
+    assert remains(stored, "778") == {"directory_rows": 1}
+    monkeypatch.setattr(settings_module, "settings", lambda: settings)
+    done = CliRunner().invoke(cli, ["erase", "--number", NUMBER, "--tenant", "acme"])
+    assert done.exit_code == 0
+    assert "Not erased: 1 row of the directory: `cdr directory`." in done.output
+    assert "Kafka keeps events and changes for 7 days" in done.output
+    stored.command(
+        "INSERT INTO directory_rows (tenant, kind, key, body, version) VALUES ('acme', 'extension', '777', '', 2)"
+    )
+    assert remains(stored, NUMBER, "acme") == {"report_rows": 1}
