@@ -54,19 +54,19 @@ def news(
     """The types that are new, each with what makes a corrected one unlike the next, and what is told then."""
     version = int(document["version"])
     if document.get("retired"):
-        if (
-            published is None
-            or (published.version, published.digest) == (version, digest)
-            or version < published.version
-        ):
+        if published is None or version < published.version or not _is_later(published, place):
             return [], published
-        return [(CORRECTED, str(version))], _closed(published, version, digest, place)
+        if (version, digest) == (published.version, published.digest):
+            return [], published
+        # It has not ended: should it come back as a call of its own, its end is still to be told.
+        gone = replace(_closed(published, version, digest, place), ended=published.ended)
+        return [(CORRECTED, f"{version}\0retired")], gone
     found = [] if published is not None else [(STARTED, "")]
     now = published or Published(partition=place.partition, offset=place.offset)
     if document.get("answered_at") and not now.answered:
         found.append((ANSWERED, ""))
         now = replace(now, answered=True)
-    if document["state"] == "closed":
+    if document["state"] == "closed" and version >= now.version:
         if not now.ended:
             found.append((ENDED, ""))
             now = _closed(now, version, digest, place)
