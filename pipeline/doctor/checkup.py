@@ -29,6 +29,10 @@ _PACKAGES: Final = ("faust-streaming", "aiokafka", "clickhouse-connect", "msgspe
 def examine(settings: Settings) -> list[Check]:
     """All checks, in the order in which trouble should be mended."""
     checks = [*_program(), *unknown_variables(os.environ)]
+    if settings.hep_is_open:
+        found = f"open on {settings.hep_host}: anyone who reaches port {settings.hep_port} can forge calls"
+        hint = "Set CDR_HEP_PASSWORD or CDR_HEP_SENDERS, or CDR_HEP_HOST to 127.0.0.1."
+        checks.append(Check(WARN, "HEP", found, hint))
     checks += _guarded("Kafka", lambda: asyncio.run(kafka.examine(settings)))
     clickhouse = _guarded("ClickHouse", lambda: doctor_clickhouse.examine(settings))
     checks += clickhouse

@@ -117,6 +117,11 @@ class Supervisor:
                 with step("traffic"):
                     self._traffic()
         self._write_run_file()
+        if self.settings.hep_is_open:
+            self.screen.say(
+                f"HEP is open on {self.settings.hep_host}: anyone who reaches port {ports.hep} can forge calls."
+                " Set CDR_HEP_PASSWORD or CDR_HEP_SENDERS."
+            )
         self.screen.started(self._urls(), token, self.plan.data, self.plan.traffic)
 
     def _settings_of(self, ports: PortMap) -> dict[str, str]:

@@ -59,11 +59,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         while not (found := _status(folder, environment)).get("healthy"):
             assert product.poll() is None and time.monotonic() < until, messages.read_text()
             time.sleep(0.5)
-        environment |= {
-            "CDR_KAFKA": found["urls"]["kafka"],
-            "CDR_CLICKHOUSE": found["urls"]["clickhouse"],
-            "TOKEN": found["token"],
-        }
+        environment["TOKEN"] = found["token"]
         yield folder, environment, found["urls"]["api"]
     finally:
         product.send_signal(signal.SIGTERM)

@@ -19,7 +19,9 @@ from pipeline.embedded.process import free_port
 from pipeline.errors import Problem
 from pipeline.ingest.hep.key import key, read
 from pipeline.ingest.hep.listener import Listener
+from pipeline.ingest.hep.senders import parse_senders
 from pipeline.ingest.outbox import Outbox
+from pipeline.settings import Settings
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.decoder import decode
 from tests.forks import cdr
@@ -38,9 +40,9 @@ def calls(number: int) -> list[bytes]:
 
 
 @asynccontextmanager
-async def listening(outbox: Outbox, password: str = "") -> AsyncIterator[tuple[Listener, int]]:
+async def listening(outbox: Outbox, password: str = "", senders: str = "") -> AsyncIterator[tuple[Listener, int]]:
     """A listener on a free port of this machine."""
-    listener = Listener(outbox, password=password)
+    listener = Listener(outbox, password=password, senders=parse_senders(senders))
     port = await listener.listen("127.0.0.1", 0)
     try:
         yield listener, port
@@ -220,3 +222,43 @@ async def test_cdr_sip_feeds_a_file(kafka: KafkaServer, tmp_path: Path) -> None:
     got = await consume(kafka, "file-sip", len(packets))
     assert Counter(value for _, value in got) == Counter(packets)
     assert {name for name, _ in got} == {f"call-{place}".encode() for place in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("senders", "taken"), [("192.0.2.10, 198.51.100.0/24", False), ("192.0.2.10,127.0.0.0/8,", True)]
+)
+async def test_only_the_senders_given_may_send(senders: str, taken: bool) -> None:
+    packets = calls(1)
+    async with listening(Outbox("sip", 1), senders=senders) as (listener, port):
+        send_udp(port, *packets)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: listener.received + listener.refused == len(packets) + (not taken))
+        assert listener.received == (len(packets) if taken else 0)
+        writer.close()
+
+
+def test_senders_of_both_families() -> None:
+    senders = parse_senders("192.0.2.0/24,2001:db8::/32")
+    allowed = ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "2001:db8::1%eth0")
+    assert [senders.allows(each) for each in allowed] == [True] * 4
+    assert not senders.allows("192.0.3.7") and not senders.allows("2001:db9::1")
+    assert parse_senders("").allows("203.0.113.1")
+    with pytest.raises(Problem, match="CDR_HEP_SENDERS: 'pbx' is no address and no network"):
+        parse_senders("192.0.2.1,pbx")
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "is_open"),
+    [
+        ("127.0.0.1", {}, False),
+        ("::1", {}, False),
+        ("localhost", {}, False),
+        ("0.0.0.0", {}, True),
+        ("pbx.example.com", {}, True),
+        ("0.0.0.0", {"hep_password": "s"}, False),
+        ("0.0.0.0", {"hep_senders": "192.0.2.1"}, False),
+        ("0.0.0.0", {"hep_senders": " , "}, True),
+    ],
+)
+def test_a_listener_that_anyone_can_forge_calls_to_is_open(host: str, more: dict[str, str], is_open: bool) -> None:
+    assert Settings(hep_host=host, **more).hep_is_open is is_open  # type: ignore[arg-type]

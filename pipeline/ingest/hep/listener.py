@@ -17,6 +17,7 @@ from prometheus_client import Counter, Gauge
 
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.ingest.hep.key import key, read
+from pipeline.ingest.hep.senders import Senders
 from pipeline.ingest.outbox import Outbox
 from pipeline.sources.sip import hep
 
@@ -34,10 +35,12 @@ _RECEIVE_BUFFER: Final = 8 << 20
 
 
 class Listener:
-    """UDP and TCP on one port. `password`: what chunk 14 of each packet must hold; "" for anything."""
+    """UDP and TCP on one port. `password`: what chunk 14 of each packet must hold; "" for anything. `senders`: whose
+    packets are taken."""
 
-    def __init__(self, outbox: Outbox, *, password: str = "") -> None:
+    def __init__(self, outbox: Outbox, *, password: str = "", senders: Senders | None = None) -> None:
         self.outbox = outbox
+        self.senders = senders or Senders()
         self.password = password.encode()
         self.received = self.refused = self.dropped = self.unreadable = 0
         self._server: asyncio.Server | None = None
@@ -133,9 +136,13 @@ class _Datagrams(asyncio.DatagramProtocol):
         self.counter = RECEIVED.labels("udp")
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        sender = f"{addr[0]}:{addr[1]}"
+        if not self.listener.senders.allows(str(addr[0])):
+            self.listener.refuse("sender", sender)
+            return
         self.listener.received += 1
         self.counter.inc()
-        if not self.listener.take(data, f"{addr[0]}:{addr[1]}"):
+        if not self.listener.take(data, sender):
             self.listener.drop()
 
 
@@ -156,6 +163,9 @@ class _Connection(asyncio.Protocol):
         self.sender = f"{peer[0]}:{peer[1]}"
         self.listener.connections.add(self)
         CONNECTIONS.inc()
+        if not self.listener.senders.allows(str(peer[0])):
+            self.listener.refuse("sender", self.sender)
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

@@ -14,6 +14,7 @@ from pipeline import logs
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.ingest.hep.key import key, read
 from pipeline.ingest.hep.listener import Listener
+from pipeline.ingest.hep.senders import parse_senders
 from pipeline.ingest.outbox import Outbox, Producer
 from pipeline.ingest.producing import connected
 from pipeline.ingest.signals import until_signal
@@ -32,10 +33,16 @@ def run(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     outbox = Outbox(settings.sip_topic, 1, limit=settings.hep_waiting_mb << 20)
-    listener = Listener(outbox, password=settings.hep_password)
+    listener = Listener(outbox, password=settings.hep_password, senders=parse_senders(settings.hep_senders))
     port = await listener.listen(settings.hep_host, settings.hep_port)
     _metrics(settings)
     log.info("HEP listener", host=settings.hep_host, port=port, topic=settings.sip_topic, kafka=settings.kafka)
+    if settings.hep_is_open:
+        log.warning(
+            "HEP is open: anyone who reaches this port can forge calls. Set CDR_HEP_PASSWORD or CDR_HEP_SENDERS",
+            host=settings.hep_host,
+            port=port,
+        )
     stopped = asyncio.ensure_future(until_signal())
     connecting = asyncio.ensure_future(connected(settings))  # packets wait meanwhile
     await asyncio.wait({stopped, connecting}, return_when=asyncio.FIRST_COMPLETED)
