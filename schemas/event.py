@@ -45,7 +45,7 @@ class SipMessage(msgspec.Struct, gc=False, omit_defaults=True):
     method: Text  # the request's method; of a response, the method in its CSeq
     status: int = 0  # 0 for a request
     reason: Text = ""  # reason phrase of a response
-    cseq: int = 0
+    cseq: int = 0  # -1 where the message bears none
     call_id: Text = ""  # the SIP Call-ID; the event's call_id may be another when calls are correlated
     from_tag: Text = ""
     to_tag: Text = ""
@@ -64,8 +64,10 @@ class SipMessage(msgspec.Struct, gc=False, omit_defaults=True):
     agent: Text = ""  # User-Agent or Server
     before: Text = ""  # branch of the second Via: the hop that a forwarded request came in on
     fragment: int = 0  # status in the body of a NOTIFY about a transfer (message/sipfrag)
-    diversion: Text = ""  # user part of the first Diversion header (RFC 5806): who forwarded the call
+    diversion: Text = ""  # user part of the first Diversion header (RFC 5806): who forwarded the call last
     diversion_reason: Text = ""  # its reason: no-answer, user-busy, unconditional, ...
+    forwards: list[Text] | None = None  # "number;reason" of all who forwarded it, the first one first (also RFC 7044)
+    session: Text = ""  # local part of Session-ID (RFC 7989)
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -100,7 +100,7 @@ class SipMessage(BaseModel):
     method: Text = Field(description="Method of the request; of a response, the method in its CSeq.")
     status: int = Field(0, description="Status code of a response; 0 for a request.")
     reason: Text = Field("", description="Reason phrase of a response.")
-    cseq: int = Field(0, description="CSeq number.")
+    cseq: int = Field(0, description="CSeq number; -1 where the message bears none.")
     call_id: Text = Field("", description="SIP Call-ID.")
     from_tag: Text = Field("", description="Tag of From.")
     to_tag: Text = Field("", description="Tag of To.")
@@ -121,6 +121,10 @@ class SipMessage(BaseModel):
     fragment: int = Field(0, description="Status in the body of a NOTIFY about a transfer.")
     diversion: Text = Field("", description="User part of the first Diversion header (RFC 5806).")
     diversion_reason: Text = Field("", description="Reason of the first Diversion header.")
+    forwards: list[Text] | None = Field(
+        None, description='"number;reason" of all who forwarded the call, the first one first (RFC 5806, RFC 7044).'
+    )
+    session: Text = Field("", description="Local part of Session-ID (RFC 7989).")
 
 
 class CallEvent(BaseModel):

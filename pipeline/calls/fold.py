@@ -97,7 +97,7 @@ def _course(story: Story, expired: bool) -> Course:
     legs = story.legs
     caller = caller_leg(legs)
     course = Course(story, roles(story, caller), caller, expired, [], moves(story, caller) if story.moves else [])
-    if course.roles.targets and straighten(caller, course.roles.targets):
+    if (course.roles.targets and straighten(caller, course.roles.targets)) or story.skews:
         course.flags.append("clock_skew")
     find_start(course)
     find_end(course)

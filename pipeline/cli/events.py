@@ -28,7 +28,14 @@ def fold(
     from pipeline.sources.contract import Options
 
     chosen = settings()
-    options = Options(chosen.tenant, zone or chosen.zone, {} if zone else chosen.zones, node, sip_ids=True)
+    options = Options(
+        chosen.tenant,
+        zone or chosen.zone,
+        {} if zone else chosen.zones,
+        node,
+        sip_ids=True,
+        call_id_suffixes=tuple(chosen.call_id_suffixes),
+    )
     wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr, options=options)
     raise typer.Exit(1 if wrong else 0)
 

@@ -105,7 +105,12 @@ def router(settings: Settings) -> APIRouter:
         name: topic for name, topic in raw_topics(settings).items() if name in KNOWN
     }
     topics["opensips"] = topics["kamailio"]  # one dialect
-    options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
+    options = Options(
+        zone=settings.zone,
+        zones=settings.zones,
+        sip_ids=settings.join_sip_ids,
+        call_id_suffixes=tuple(settings.call_id_suffixes),
+    )
     decoders = {name: raw_decoder(name, options) for name in topics if name != CANONICAL}
     senders: list[Sender] = []
     counted = Counter(

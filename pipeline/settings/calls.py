@@ -16,6 +16,10 @@ class CallSettings(Group):
     join_sip_ids: bool = Field(
         False, description="Calls through several FreeSWITCH nodes are one by SIP Call-ID; a look-up for each call."
     )
+    call_id_suffixes: list[str] = Field(
+        [],
+        description='What a B2BUA appends to a Call-ID for its other side, as JSON: ["-leg#"]; # for digits.',
+    )
     country: str = Field("", description="ISO country for numbers without country code.")
     grace_s: float = Field(300.0, ge=0, description="How long a closed call stays in memory.")
     open_limit_s: float = Field(4 * 3600.0, gt=0, description="A call silent for so long is closed as incomplete.")

@@ -43,7 +43,8 @@ class Options:
 
     `tenant`: whose calls they are. `zone`: IANA zone of local times that are written without one; `zones` gives it
     for nodes by their names. `node`: names the node where values do not. `sip_ids`: calls of several nodes in a row are
-    one where a SIP Call-ID or an X- header says so; each call then costs the worker a look-up.
+    one where a SIP Call-ID or an X- header says so; each call then costs the worker a look-up. `call_id_suffixes`: what
+    back-to-back user agents append to a Call-ID, beside those that are known; `#` stands for digits.
     """
 
     tenant: str = "default"
@@ -51,6 +52,7 @@ class Options:
     zones: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     sip_ids: bool = False
+    call_id_suffixes: tuple[str, ...] = ()
 
     def zone_of(self, node: str) -> str:
         """The zone of a node's local times."""

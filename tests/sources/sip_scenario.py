@@ -28,7 +28,8 @@ def write(scenario: dict[str, Any], _name: str) -> list[dict[str, Any]]:
             if "lost" in rest:
                 continue
             for place, node in enumerate(options.get("seen_by", ["edge1"])):
-                ms = scenario["t0_ms"] + round(at * 1000) + late * _STEP_MS + place
+                ahead = scenario.get("clocks", {}).get(node, 0)
+                ms = scenario["t0_ms"] + round((at + ahead) * 1000) + late * _STEP_MS + place
                 captured.append(_packet(ms, node, sender, receiver, message))
     return captured
 

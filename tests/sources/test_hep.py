@@ -11,6 +11,7 @@ import msgspec
 import orjson
 import pytest
 
+from pipeline.calls.fold import fold
 from pipeline.sources.sip import hep, hep_json
 from pipeline.sources.sip import message as sip
 from pipeline.sources.sip.decoder import decode
@@ -288,3 +289,63 @@ def test_parser_says_malformed_for_any_bytes() -> None:
         data = dice.randbytes(dice.randint(0, 200))
         with pytest.raises(sip.MalformedMessage):
             sip.parse(data)
+
+
+TALK = b"From: <sip:1001@h>;tag=ta\r\nCall-ID: piece@h\r\n"
+INVITE = (
+    b"INVITE sip:1002@h SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z1\r\nTo: <sip:1002@h>\r\n" + TALK + b"CSeq: 7 INVITE\r\n"
+    b"Content-Type: application/sdp\r\nContent-Length: 20\r\n\r\nm=audio 1 RTP/AVP 0\r\n"
+)
+OK = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP a;branch=z1\r\nTo: <sip:1002@h>;tag=tb\r\n" + TALK
+
+
+def sent(payload: bytes, ms: int = 0, *, src: str = "10.0.0.1", dst: str = "10.0.0.2") -> bytes:
+    at = PACKET.micros + ms * 1000
+    changed = msgspec.structs.replace(
+        PACKET,
+        payload=payload,
+        src=src,
+        dst=dst,
+        correlation="",
+        seconds=PACKET.seconds + at // 10**6,
+        micros=at % 10**6,
+    )
+    return hep.encode(changed)
+
+
+@pytest.mark.parametrize("cut", [40, 130, 170, 240, len(INVITE) - 5])
+def test_a_message_that_came_in_pieces_is_one(cut: int) -> None:
+    """heplify sends what it sees: TCP segments and IP fragments that it does not put together."""
+    other = sent(b"OPTIONS sip:x SIP/2.0\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\n\r\n", src="10.0.0.9")
+    decoded = decode([sent(INVITE[:cut]), other, sent(INVITE[cut:], 1)])
+    assert not decoded.rejected
+    assert decoded.events == decode([sent(INVITE)]).events
+    assert decoded.origin == [0]
+
+
+def test_three_pieces() -> None:
+    decoded = decode([sent(INVITE[:50]), sent(INVITE[50:150], 1), sent(INVITE[150:], 2)])
+    assert not decoded.rejected
+    assert decoded.events == decode([sent(INVITE)]).events
+
+
+def test_only_what_cannot_be_used_is_rejected() -> None:
+    whole, stranger = sent(INVITE), sent(b"v=0\r\no=x", 1)
+    decoded = decode([whole, stranger])  # nothing was left open
+    assert decoded.events == decode([whole]).events
+    assert [each.index for each in decoded.rejected] == [1]
+    decoded = decode([sent(INVITE[:40]), sent(b"v=0", 3_000)])  # long after: another connection's
+    assert [each.index for each in decoded.rejected] == [0, 1]
+
+
+@pytest.mark.parametrize("cut", [INVITE.index(b"CSeq"), INVITE.index(b"CSeq") + 6])
+def test_a_request_that_was_cut_before_its_cseq_is_understood(cut: int) -> None:
+    """Its first line names the method, its Via the transaction that the answer belongs to."""
+    bye = b"BYE sip:1002@h SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z2\r\nTo: <sip:1002@h>;tag=tb\r\n" + TALK + b"\r\n"
+    answer = sent(OK + b"CSeq: 7 INVITE\r\nContent-Length: 0\r\n\r\n", 6_000, src="10.0.0.2", dst="10.0.0.1")
+    for values in ([sent(INVITE[:cut]), answer, sent(bye, 66_000)], [sent(bye, 66_000), answer, sent(INVITE[:cut])]):
+        decoded = decode(values)
+        assert not decoded.rejected
+        call = fold(decoded.events)
+        assert (call.caller_number, call.requested, call.status) == ("1001", "1002", "answered")
+        assert (call.talk_ms, call.setup_ms, len(call.logs)) == (60_000, 6_000, 1)

@@ -13,6 +13,8 @@ from pipeline.sources.sip.fields import (
     reason,
     refer_to,
     replaces,
+    session_id,
+    sip_id,
     tag,
     user_domain,
     values,
@@ -81,7 +83,7 @@ def test_huge_fields_are_bounded() -> None:
         (b"hello", "neither a SIP request nor a response"),
         (b"SIP/2.0 99 Low\r\n\r\n", "status must be 100 to 699"),
         (b"BYE sip:b SIP/2.0\r\nCSeq: 1 BYE\r\n\r\n", "Call-ID is missing"),
-        (b"BYE sip:b SIP/2.0\r\nCall-ID: x\r\n\r\n", "CSeq is ''"),
+        (b"SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n", "CSeq is ''"),
         (b"BYE sip:b SIP/2.0\r\nCall-ID: x\r\nCSeq: 99999999999 BYE\r\n\r\n", "CSeq is '99999999999 BYE'"),
         ("BYE sip:b SIP/2.0\r\nCall-ID: x\r\nCSeq: ١ BYE\r\n\r\n".encode(), "CSeq is"),
     ],
@@ -104,6 +106,11 @@ def test_what_is_no_sip_message_says_why(payload: bytes, words: str) -> None:
         ("nonsense", ("", "")),
         ("", ("", "")),
         ("<sip:", ("", "")),
+        ('"Helpdesk <sip:9999@evil.example>" <sip:1001@h>', ("1001", "h")),
+        ('"a \\" <sip:9999@evil> \\\\" <sip:1001@h>;tag=x', ("1001", "h")),
+        ('"never ends <sip:9999@evil> <sip:1001@h>', ("1001", "h")),
+        ("<sip:%2B441632960177%E2%80%AC@h>", ("+441632960177", "h")),
+        ("<tel:+44-1632-960177\u200e>", ("+441632960177", "")),
     ],
 )
 def test_addresses(address: str, expected: tuple[str, str]) -> None:
@@ -115,6 +122,31 @@ def test_tags_and_branches_with_spaces() -> None:
     assert tag("<sip:a@b>") == ""
     assert branch("SIP / 2.0 / UDP h ; Branch = z1 ; rport") == "z1"
     assert branch("SIP/2.0/UDP h") == ""
+
+
+def test_what_stands_in_quotes_is_a_name() -> None:
+    """RFC 3261, section 25.1: a quoted display name is text; none of it is an address, a tag or another value."""
+    assert party('"x <sip:9999@evil>" <sip:1001@h>;tag=t') == Party("1001", "x <sip:9999@evil>", "h")
+    assert party('"a;tag=no, \\"b\\"" <sip:1001@h>') == Party("1001", 'a;tag=no, "b"', "h")
+    assert tag('"a;tag=no" <sip:1001@h>') == ""
+    assert values('"a \\", b" <sip:x@y>, <sip:z@y>') == ['"a \\", b" <sip:x@y>', " <sip:z@y>"]
+
+
+@pytest.mark.parametrize("call_id", ["k1@h_b2b-1", "k1@h_pbx-1", "k1@h_xfer-1", "k1@h_b2b-1_pbx-1", "k1@h_PBX-2"])
+def test_the_other_side_of_a_known_b2bua(call_id: str) -> None:
+    assert sip_id(call_id) == "k1@h"
+
+
+def test_suffixes_of_a_call_id_by_setting() -> None:
+    assert sip_id("k1@h-leg12", ("-leg#", ".b")) == "k1@h"
+    assert sip_id("k1@h.b", ("-leg#", ".b")) == "k1@h"
+    assert sip_id("k1@h-leg12") == "k1@h-leg12"
+    assert sip_id("-leg1", ("-leg#",)) == "-leg1"  # never nothing
+
+
+def test_session_ids() -> None:
+    assert session_id("AB30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2")[:4] == "ab30"
+    assert session_id("00000000000000000000000000000000") == session_id("mine") == ""
 
 
 def test_values_keep_quoted_commas() -> None:

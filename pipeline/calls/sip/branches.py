@@ -91,6 +91,9 @@ def _identity(event: Event) -> tuple[object, ...]:
 
 def sessions(events: Iterable[Event]) -> list[Session]:
     """The sessions of a call, in order of their start."""
+    events = list(events)
+    if any(sip(event).cseq < 0 for event in events):
+        events = _numbered(events)
     distinct: dict[tuple[object, ...], Event] = {}
     for event in events:
         key = _identity(event)
@@ -102,6 +105,30 @@ def sessions(events: Iterable[Event]) -> list[Session]:
         by_call_id.setdefault(sip(event).call_id, []).append(event)
     found = [session for call_id, group in by_call_id.items() for session in _of_call_id(call_id, group)]
     return sorted(found, key=lambda session: (session.started, session.call_id, session.tag))
+
+
+def _numbered(events: Sequence[Event]) -> list[Event]:
+    """The messages, with a CSeq number for those that bear none (cut short, or by the sender's fault): that of their
+    transaction, whose branch they share, else the first one free."""
+    known: dict[tuple[str, str], int] = {}
+    highest: dict[str, int] = {}
+    for event in events:
+        message = sip(event)
+        if message.cseq >= 0:
+            known.setdefault((message.call_id, message.branch), message.cseq)
+            highest[message.call_id] = max(highest.get(message.call_id, 0), message.cseq)
+    found: list[Event] = []
+    for event in events:
+        message = sip(event)
+        if message.cseq < 0:
+            first = message.method in ("INVITE", "CANCEL", "ACK") and not (
+                message.method == "INVITE" and message.to_tag
+            )
+            other = 1 if first else highest.get(message.call_id, 0) + 1
+            cseq = known.get((message.call_id, message.branch), other)
+            event = msgspec.structs.replace(event, sip=msgspec.structs.replace(message, cseq=cseq))
+        found.append(event)
+    return found
 
 
 def _precedence(event: Event) -> tuple[object, ...]:
@@ -264,6 +291,8 @@ def _order(session: Session, branches: dict[tuple[int, str], Branch]) -> None:
             if event is not None and message is not None:
                 if event.call_id != session.call_id:
                     session.correlations.add(event.call_id)
+                if message.session:
+                    session.correlations.add(f"session:{message.session}")
                 if message.replaces and not session.replaces:
                     session.replaces = message.replaces.partition(";")[0]
     last = max(by_cseq, default=0)

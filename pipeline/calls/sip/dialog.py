@@ -13,19 +13,21 @@ from typing import Any
 import msgspec
 
 from pipeline.calls.sip.branches import Session, at, is_accounted, sessions, sip
+from pipeline.calls.sip.clocks import on_one_clock
 from pipeline.calls.sip.outcome import End
 from pipeline.calls.sip.parties import caller, comes_in, far_ends, host, leg_id, outside, requested
 from pipeline.calls.sip.relations import Key, Relations, key, referred_by, relate
-from pipeline.calls.sip.reroutes import write_reroutes
+from pipeline.calls.sip.reroutes import write_history, write_reroutes
 from pipeline.calls.sip.sides import Side, Tried, progressed, rang, read_targets, side
 from pipeline.calls.sip.transfers import Continued, continuations, is_pickup, write_transfers
 from pipeline.calls.sip.writer import Writer
+from pipeline.calls.steps.legs import CLOCK_SKEW
 from schemas.event import Event, Facts, Party
 
 
 def dialogs(events: Iterable[Event]) -> list[Event]:
     """The plain events of one call, in no particular order; events without `sip` are not looked at."""
-    messages = [event for event in events if event.sip is not None]
+    messages, skews = on_one_clock([event for event in events if event.sip is not None])
     found = sessions(messages)
     if not found:
         return []
@@ -37,6 +39,7 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
     followed = continuations(relations, sides)
     writer = Writer(root.first)
     _write_caller(writer, sides[key(root)], followed)
+    write_history(writer, sides[key(root)])
     picked_up = {key(s) for s, replaced in relations.replacing if is_pickup(relations, replaced)}
     replaced = {key(r) for _, r in relations.replacing}
     for session in found:
@@ -59,6 +62,8 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
     newest = max(at(event) for event in messages)
     if newest > max(at(event) for event in writer.events):
         writer.write("data", newest, legs[key(root)])  # the call was alive then
+    for node, ahead in sorted(skews.items()):
+        writer.write("data", root.started, legs[key(root)], node, reason=CLOCK_SKEW, to=str(ahead))
     others = {event.call_id for event in messages} - {writer.call_id}
     if others:
         writer.events[0].linked_ids = sorted(others)

@@ -36,10 +36,14 @@ def caller(session: Session) -> Party:
 
 
 def requested(session: Session) -> Party:
-    """Whom the session's first INVITE asked for: the To field, else the Request-URI."""
+    """Whom the caller asked for: who forwarded the call first, as the session's first INVITE tells it, else its To
+    field, else its Request-URI."""
     told = party(session.first.callee)
-    number = told.number or sip(session.first).ruri
-    return Party(number=number, name=told.name, domain=told.domain)
+    message = sip(session.first)
+    if message.forwards:
+        number = message.forwards[0].rpartition(";")[0]
+        return Party(number=number, name=told.name if number == told.number else "", domain=told.domain)
+    return Party(number=told.number or message.ruri, name=told.name, domain=told.domain)
 
 
 def number_of(session: Session, branch: Branch, redirected: Iterable[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.calls.sip.branches import at, sip
-from pipeline.calls.sip.parties import host
+from pipeline.calls.sip.parties import host, outside
 from pipeline.calls.sip.sides import Side, Tried
 from pipeline.calls.sip.writer import Writer
 
@@ -17,6 +19,7 @@ _DIVERSIONS = {
     "unavailable": "forward_not_reachable",
     "away": "forward_away",
     "deflection": "forward_unconditional",
+    "follow-me": "forward_unconditional",
     "time-of-day": "forward_night_mode",
     "do-not-disturb": "forward_busy",
     "out-of-service": "forward_not_reachable",
@@ -92,10 +95,27 @@ def _same_number(one: str, other: str) -> bool:
     return one == other or (len(shorter.lstrip("+")) >= 6 and longer.endswith(shorter.lstrip("+")))
 
 
+def write_history(writer: Writer, read: Side) -> None:
+    """The forwards that the first INVITE tells of: they happened before the call came here (RFC 5806, RFC 7044)."""
+    message = sip(read.session.first)
+    if message.forwards:
+        _write_steps(writer, read, read.session.started, message.forwards, message.ruri)
+
+
 def _write_diversion(writer: Writer, read: Side, tried: Tried) -> None:
-    """A forward that only its Diversion header tells of: set on the way, not by the caller."""
+    """The forwards that only the headers of a branch tell of: set on the way, not by the caller."""
     message = sip(tried.branch.invite or tried.branch.first)
-    kind = _DIVERSIONS.get(message.diversion_reason)
-    if kind and message.diversion and not sip(read.session.first).diversion and message.diversion != tried.number:
-        when = at(tried.branch.invite or tried.branch.first)
-        writer.write("rerouted", when, read.caller_leg, reason=kind, from_=message.diversion, to=tried.number)
+    known = sip(read.session.first).forwards or []
+    steps = [step for step in message.forwards or [] if step not in known]
+    _write_steps(writer, read, at(tried.branch.invite or tried.branch.first), steps, tried.number)
+
+
+def _write_steps(writer: Writer, read: Side, when: int, steps: list[str], last: str) -> None:
+    """One `rerouted` event for each who forwarded, to the next one."""
+    numbers = [step.rpartition(";")[0] for step in steps]
+    for step, source, to in zip(steps, numbers, [*numbers, last][1:], strict=True):
+        if source == to or not to:
+            continue
+        kind = _DIVERSIONS.get(step.rpartition(";")[2], "redirect")
+        elsewhere: dict[str, Any] = {"kind": "outside"} if outside(source) else {}
+        writer.write("rerouted", when, read.caller_leg, reason=kind, from_=source, to=to, **elsewhere)

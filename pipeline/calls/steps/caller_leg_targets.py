@@ -57,6 +57,8 @@ def _forwarding(course: Course, stops: list[Target]) -> list[Target]:
     numbers = {target.number for target in (*course.targets, *stops)}
     since = course.started
     for move in course.moves:
+        if move.event.kind == "outside":
+            continue  # it happened before the call came here
         if move.kind.startswith("forward_") and move.source and move.source not in numbers:
             numbers.add(move.source)
             outcome = _LEFT_OUTCOME.get(move.kind, "")

@@ -19,6 +19,9 @@ NODE_RESTART = "node_restart"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"
+# A `data` event that says by how many ms (in `to`) the clock of its node was ahead of the caller's, before it was put
+# right.
+CLOCK_SKEW = "clock_skew"
 # A leg that the PBX began towards its own caller, because somebody clicked to dial.
 ORIGINATE = frozenset(("originate", "click_to_dial", "callback"))
 
@@ -55,6 +58,7 @@ class Leg(msgspec.Struct, gc=False):
     hung_up_by: str = ""
     address: str = ""  # of its device
     not_bridged: bool = False
+    clock_ahead: int = 0  # ms by which its node's clock was ahead of the caller's, before its times were put right
     bridges: list[tuple[int, str, bool]] | None = None  # (at, peer leg, joined)
     holds: list[tuple[int, bool]] | None = None
     conferences: list[tuple[int, str, bool]] | None = None  # (at, room, joined)
@@ -74,6 +78,7 @@ class Story(msgspec.Struct, gc=False):
     recordings: list[Event] | None = None
     quality: list[Event] | None = None
     restarts: list[Event] | None = None
+    skews: dict[str, int] | None = None  # node → ms by which its clock was ahead
 
 
 def read(events: Sequence[Event], nameless: str = "") -> Story:
@@ -114,6 +119,9 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
         _read_parties(leg, event)
         if event.user_data and not story.user_data:
             story.user_data = event.user_data
+    if story.skews:
+        for leg in legs.values():
+            leg.clock_ahead = story.skews.get(leg.node, 0)
     return story
 
 
@@ -211,6 +219,8 @@ def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
     else:
         if kind == "data" and event.reason == NOT_BRIDGED:
             leg.not_bridged = True
+        elif kind == "data" and event.reason == CLOCK_SKEW and event.to.lstrip("-").isdecimal():
+            story.skews = (story.skews or {}) | {event.node: int(event.to)}
         return False
     if event.user_data and not story.user_data:
         story.user_data = event.user_data

@@ -226,6 +226,8 @@ def _leg(leg: Leg) -> dict[str, Any]:
     }
     if leg.address:
         item["address"] = leg.address
+    if leg.clock_ahead:
+        item["clock_ahead_ms"] = leg.clock_ahead
     return item
 
 

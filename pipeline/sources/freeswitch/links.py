@@ -49,7 +49,8 @@ def others(headers: Headers, call_id: str) -> list[str]:
         if heard not in children and not _is_agent(headers, heard):
             known.add(heard)
     if headers.options.sip_ids:
-        known |= {sip_id(headers.usable(name)) for name in _SIP_IDS if name in headers.raw}
+        suffixes = headers.options.call_id_suffixes
+        known |= {sip_id(headers.usable(name), suffixes) for name in _SIP_IDS if name in headers.raw}
     known -= {"", call_id}
     return sorted(known)
 

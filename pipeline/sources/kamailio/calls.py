@@ -67,7 +67,7 @@ class Leg:
         record = self.record
         replaced = replaces(record.text("replaces")) or self.referred[1]
         other = record.id("x_cid", "x_call_id", "x_correlation_id", "correlation_id", "aleg_callid")
-        return {sip_id(replaced.partition(";")[0]), other} - {""}
+        return {sip_id(replaced.partition(";")[0], self.options.call_id_suffixes), other} - {""}
 
     def event(self, type_: str, at: int, mark: str) -> Event:
         """An event of the leg. `mark` names its report."""
@@ -76,7 +76,7 @@ class Leg:
         return Event(
             type_,
             at,
-            sip_id(self.call_id),
+            sip_id(self.call_id, self.options.call_id_suffixes),
             f"{mark}-{type_}-{self.call_id}-{at}"[:256],
             self.id,
             self.options.tenant,

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
+from pipeline.calls.withheld import is_withheld
 from pipeline.sources.contract import DEFAULTS, Decoded, Options, Rejected, latest
 from pipeline.sources.sip import hep, hep_json
 from pipeline.sources.sip import message as sip
 from pipeline.sources.sip.fields import MAX_ID, anonymous, bounded, party, referral_ids, sip_id, user_domain
 from pipeline.sources.sip.hep import Packet
+from pipeline.sources.sip.pieces import joined
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
 # Methods that are part of a call. The others (REGISTER, OPTIONS, SUBSCRIBE, PUBLISH, MESSAGE, …) are none of ours.
@@ -32,16 +34,44 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     """
     decoded = Decoded()
     until = latest(now_ms)
+    tails: list[int] = []
     for index, value in enumerate(values):
         try:
-            event = _event(value, options.tenant, until)
+            event = _event(packet(value), options, until)
+        except sip.NoBeginning as malformed:
+            tails.append(index)
+            decoded.rejected.append(Rejected(index, str(malformed)))
+            continue
         except (hep.MalformedHep, sip.MalformedMessage) as malformed:
             decoded.rejected.append(Rejected(index, str(malformed)))
             continue
         if event is not None:
             decoded.events.append(event)
             decoded.origin.append(index)
+    if tails:
+        _join(values, tails, decoded, options, until)
     return decoded
+
+
+def _join(values: Sequence[bytes], tails: list[int], decoded: Decoded, options: Options, until: int) -> None:
+    """Put the pieces of messages together that came in several packets."""
+    found = joined(values, tails, packet)
+    pieces = {place for head, others in found.items() for place in (head, *others)}
+    kept = [place for place, index in enumerate(decoded.origin) if index not in found]
+    decoded.rejected = [each for each in decoded.rejected if each.index not in pieces]
+    decoded.events, decoded.origin = [decoded.events[at] for at in kept], [decoded.origin[at] for at in kept]
+    for place, others in found.items():
+        whole = packet(values[place])
+        whole.payload = b"".join([whole.payload, *(packet(values[other]).payload for other in others)])
+        try:
+            event = _event(whole, options, until)
+        except (hep.MalformedHep, sip.MalformedMessage) as malformed:
+            decoded.rejected += [Rejected(each, str(malformed)) for each in (place, *others)]
+            continue
+        if event is not None:
+            decoded.events.append(event)
+            decoded.origin.append(place)
+    decoded.rejected.sort(key=lambda each: each.index)
 
 
 def packet(value: bytes) -> Packet:
@@ -51,14 +81,14 @@ def packet(value: bytes) -> Packet:
     return hep.parse(value)
 
 
-def correlation(message: sip.Message, hep_correlation: str) -> str:
+def correlation(message: sip.Message, hep_correlation: str, suffixes: tuple[str, ...] = ()) -> str:
     """The id of the call that a message belongs to: the other leg's Call-ID that the message names, else
     the capture agent's correlation id, else the message's own Call-ID, without a suffix such as `_b2b-1`."""
-    return message.correlation or (bounded(hep_correlation) if hep_correlation else "") or sip_id(message.sip.call_id)
+    named = message.correlation or (bounded(hep_correlation) if hep_correlation else "")
+    return named or sip_id(message.sip.call_id, suffixes)
 
 
-def _event(value: bytes, tenant: str, until: int) -> Event | None:
-    captured = packet(value)
+def _event(captured: Packet, options: Options, until: int) -> Event | None:
     if captured.kind != hep.SIP or not captured.payload.strip(b"\r\n\0 "):
         return None
     message = sip.parse(captured.payload)
@@ -77,27 +107,30 @@ def _event(value: bytes, tenant: str, until: int) -> Event | None:
         )
     found.src = f"{captured.src[:MAX_ID]}:{captured.src_port}"
     found.dst = f"{captured.dst[:MAX_ID]}:{captured.dst_port}"
-    call_id = correlation(message, captured.correlation)
+    suffixes = options.call_id_suffixes
+    call_id = correlation(message, captured.correlation, suffixes)
     event = Event(
         type=_type(found),
         at=at,
         call_id=call_id,
         event_id=_event_id(found),
         leg_id=found.call_id,
-        tenant=tenant,
+        tenant=options.tenant,
         node=captured.node[:256] or str(captured.capture_id),
         sip=found,
     )
-    others = {sip_id(found.call_id), message.correlation}
+    others = {sip_id(found.call_id, suffixes), message.correlation}
     if captured.correlation:
         others.add(bounded(captured.correlation))
     if found.replaces:
-        others.add(sip_id(found.replaces.partition(";")[0]))
+        others.add(sip_id(found.replaces.partition(";")[0], suffixes))
     if method in ("INVITE", "REFER") and not found.status:
         referrer = message.referred_by or (message.from_ if method == "REFER" else "")
         who = party(message.from_ if method == "INVITE" else message.to).number
         whom = (found.ruri or party(message.to).number) if method == "INVITE" else found.refer_to
         others.update(referral_ids(method, at, user_domain(referrer)[0], who, whom))
+    if found.session and method == "INVITE" and not found.to_tag:
+        others.add(f"session:{found.session}")
     if len(others) > 1:
         others -= {"", call_id}
         if others:
@@ -149,8 +182,9 @@ def _event_id(message: SipMessage) -> str:
 def _caller(message: sip.Message) -> Party:
     """Who calls: From, unless that is withheld and the network asserts who it is (RFC 3325)."""
     caller = party(message.from_)
-    if message.asserted and anonymous(caller.number):
-        number, domain = user_domain(message.asserted)
-        if number:
+    told = message.asserted or message.remote_party
+    if told and anonymous(caller):
+        number, domain = user_domain(told)
+        if number and not is_withheld(number):
             return Party(number=number, name=caller.name, domain=domain or caller.domain)
     return caller

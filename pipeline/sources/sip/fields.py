@@ -8,22 +8,31 @@ Values come from strangers: nothing here raises, and everything returned is boun
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote
 
+from pipeline.calls.withheld import is_withheld
+from pipeline.sources.visible import visible
 from schemas.event import Party
 
 MAX_ID: Final = 256  # characters of an id in an event
 MAX_TEXT: Final = 1024
+MAX_FORWARDS: Final = 20  # of one call, as its INVITE tells them
 
 _TAG: Final = re.compile(r";\s*tag\s*=\s*([^;,\s>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^;,\s]+)", re.IGNORECASE)
 _CAUSE: Final = re.compile(r";\s*cause\s*=\s*\"?(\d{1,4})", re.IGNORECASE)
 _REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;,\s]+))", re.IGNORECASE)
 _REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
-_NEXT_VALUE: Final = re.compile(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
-_SUFFIX: Final = re.compile(r"(?:[-_]b2b[-_]\d+)+\Z")
+# What SEMS appends in Sipwise NGCP (NGCP::Panel strips the same), and what Homer's guides join by.
+_SUFFIX: Final = re.compile(r"(?:[-_](?:b2b|pbx|xfer)[-_]\d+)+\Z", re.IGNORECASE)
+_SUFFIXED: Final = re.compile(r"[-_](?:b2b|pbx|xfer)[-_]", re.IGNORECASE).search
+_DIVERSION_REASON: Final = re.compile(r";\s*reason\s*=\s*\"?([A-Za-z0-9\-]{1,64})", re.IGNORECASE)
+_SESSION: Final = re.compile(r"\s*([0-9A-Fa-f]{32})(?:\s*;|\s*\Z)")
+_INDEX: Final = re.compile(r";\s*index\s*=\s*([0-9.]+)", re.IGNORECASE)
+_MAPPED: Final = re.compile(r";\s*mp\s*=\s*([0-9.]+)", re.IGNORECASE)
 _DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
 _parties: dict[str, Party] = {}
 _MAX_PARTIES: Final = 50_000
@@ -32,7 +41,6 @@ _HISTORY: Final = {  # RFC 4458, section 2
     302: "unconditional", 486: "user-busy", 600: "user-busy", 408: "no-answer", 480: "deflection", 487: "deflection",
     404: "unavailable", 503: "unavailable",
 }  # fmt: skip
-_ANONYMOUS: Final = frozenset({"", "anonymous", "restricted", "unavailable", "private"})
 
 
 def bounded(text: str) -> str:
@@ -44,9 +52,28 @@ def bounded(text: str) -> str:
     return f"{text[: MAX_ID - 33]}~{digest}"
 
 
-def sip_id(call_id: str) -> str:
-    """A Call-ID without what a back-to-back user agent appended to it for its other side, such as `_b2b-1`."""
-    return _SUFFIX.sub("", call_id) if "b2b" in call_id else call_id
+def sip_id(call_id: str, suffixes: tuple[str, ...] = ()) -> str:
+    """A Call-ID without what a back-to-back user agent appended to it for its other side, such as `_b2b-1`.
+
+    `suffixes`: others, by setting; `#` stands for digits.
+    """
+    if _SUFFIXED(call_id):
+        call_id = _SUFFIX.sub("", call_id)
+    if suffixes:
+        call_id = _own_suffix(suffixes).sub("", call_id) or call_id
+    return call_id
+
+
+@lru_cache(maxsize=64)
+def _own_suffix(suffixes: tuple[str, ...]) -> re.Pattern[str]:
+    each = "|".join(re.escape(suffix).replace("\\#", r"\d+") for suffix in suffixes)
+    return re.compile(rf"(?:{each})\Z")
+
+
+def session_id(field: str) -> str:
+    """The local part of a Session-ID field (RFC 7989), which back-to-back user agents pass on; "" without one."""
+    match = _SESSION.match(field)
+    return "" if match is None or not match[1].strip("0") else match[1].lower()
 
 
 def tag(value: str) -> str:
@@ -72,10 +99,33 @@ def branch(via: str) -> str:
     return bounded(match[1]) if match else ""
 
 
+def _end_of_name(address: str) -> int:
+    """Where the quoted display name of a name-addr ends (RFC 3261, section 25.1); 0 without one. What stands in
+    the quotes is text, whatever it looks like."""
+    start = address.find('"')
+    if start < 0 or 0 <= address.find("<") < start:
+        return 0
+    place = start + 1
+    while (place := address.find('"', place)) >= 0:
+        escapes = place - len(address[:place].rstrip("\\"))
+        if escapes % 2 == 0:
+            return place + 1
+        place += 1
+    return 0
+
+
+def _left_angle(address: str) -> int:
+    """Where the URI of a name-addr begins, -1 where it stands alone."""
+    if '"' not in address:
+        return address.find("<")
+    end = _end_of_name(address)
+    return address.find("<", end) if end else address.rfind("<")  # quotes that never end: the last one
+
+
 def user_domain(address: str) -> tuple[str, str]:
     """User and host of a URI or name-addr: `"Bob" <sip:bob@example.com:5060;user=phone>` gives bob and
     example.com; of a tel URI the number. A URI without user gives ""."""
-    start = address.find("<")
+    start = _left_angle(address)
     if start >= 0:
         end = address.find(">", start)
         uri = address[start + 1 : end] if end >= 0 else address[start + 1 :]
@@ -92,6 +142,8 @@ def user_domain(address: str) -> tuple[str, str]:
     user = user.partition(":")[0].partition(";")[0]  # without password, and without parameters of a number
     if "%" in user:
         user = unquote(user, errors="replace").replace("\0", "\ufffd")
+    if not user.isascii():
+        user = visible(user)
     host = host.partition(";")[0].partition("?")[0]
     if host.startswith("["):
         host = host.partition("]")[0][1:]
@@ -102,12 +154,12 @@ def user_domain(address: str) -> tuple[str, str]:
 
 def _phone(number: str) -> str:
     """A tel number without its visual separators (RFC 3966, section 5.1.1)."""
-    return "".join(c for c in number if c not in "-.() \t")[:MAX_TEXT]
+    return "".join(c for c in visible(number) if c not in "-.() \t")[:MAX_TEXT]
 
 
 def party(address: str) -> Party:
     """The party that a From or To field names. Remembered: every message of a call repeats both."""
-    address = address[: address.find(">") + 1] or address
+    address = address[: address.find(">", max(_left_angle(address), 0)) + 1] or address
     known = _parties.get(address)
     if known is None:
         if len(_parties) > _MAX_PARTIES:
@@ -120,7 +172,7 @@ def party(address: str) -> Party:
 
 def _party(address: str) -> Party:
     user, domain = user_domain(address)
-    start = address.find("<")
+    start = _left_angle(address)
     name = ""
     if start > 0:
         name = address[:start].strip()
@@ -131,9 +183,9 @@ def _party(address: str) -> Party:
     return Party(number=user, name=name[:MAX_TEXT], domain=domain)
 
 
-def anonymous(number: str) -> bool:
-    """Whether a From user is a placeholder (RFC 3323), so that the asserted identity must be asked."""
-    return number.lower() in _ANONYMOUS
+def anonymous(caller: Party) -> bool:
+    """Whether a From field withholds who calls (RFC 3323), so that the asserted identity must be asked."""
+    return not caller.number or caller.domain.lower() == "anonymous.invalid" or is_withheld(caller.number)
 
 
 def values(field: str) -> list[str]:
@@ -143,12 +195,23 @@ def values(field: str) -> list[str]:
     if '"' not in field and "<" not in field:
         return field.split(",")
     found: list[str] = []
-    for piece in _NEXT_VALUE.split(field):
-        if found and found[-1].count("<") > found[-1].count(">"):
-            found[-1] += "," + piece
-        else:
-            found.append(piece)
-    return found
+    begins = place = 0
+    quoted = inside = False
+    while place < len(field):
+        each = field[place]
+        if quoted:
+            if each == "\\":
+                place += 1
+            quoted = each != '"'
+        elif each == '"':
+            quoted = True
+        elif each in "<>":
+            inside = each == "<"
+        elif each == "," and not inside:
+            found.append(field[begins:place])
+            begins = place + 1
+        place += 1
+    return [*found, field[begins:]]
 
 
 def reason(field: str) -> tuple[str, int, str]:
@@ -193,17 +256,37 @@ def refer_to(field: str) -> tuple[str, str]:
     return user_domain(field)[0], replaces(unquote(match[1], errors="replace").replace("\0", "\ufffd")) if match else ""
 
 
-def history(field: str) -> tuple[str, str]:
-    """Who sent the call on last and why, in the words of Diversion, as a History-Info field tells (RFC 7044); "" and ""
-    where it was only retargeted. The cause stands in the URI of the target that it led to (RFC 4458), or in the Reason
-    of the one that failed."""
-    entries = values(field)
-    if len(entries) < 2:
-        return "", ""
-    before, last = entries[-2:]
-    cause = _CAUSE.search(unquote(last, errors="replace")) or _CAUSE.search(unquote(before, errors="replace"))
-    why = _HISTORY.get(int(cause[1]), "") if cause else ""
-    return (user_domain(before)[0], why) if why else ("", "")
+def diversions(field: str) -> list[str]:
+    """Who sent the call on, and why, as a Diversion field tells: "number;reason" each, the latest first (RFC 5806)."""
+    found: list[str] = []
+    for value in values(field)[:MAX_FORWARDS]:
+        number = user_domain(value)[0]
+        match = _DIVERSION_REASON.search(value, value.rfind(">") + 1)
+        if number:
+            found.append(f"{number};{match[1].lower() if match else ''}"[:MAX_TEXT])
+    return found
+
+
+def history(field: str) -> list[str]:
+    """The same as a History-Info field tells, the first one first (RFC 7044); retargeting to a phone's contact is none.
+
+    The cause stands in the URI of the target that it led to (RFC 4458), or in the Reason of the one that failed; `mp`
+    names the entry whose number was changed.
+    """
+    entries = values(field)[: 2 * MAX_FORWARDS]
+    places = {match[1]: place for place, entry in enumerate(entries) if (match := _INDEX.search(entry))}
+    found: list[str] = []
+    for place in range(1, len(entries)):
+        entry = entries[place]
+        mapped = _MAPPED.search(entry)
+        source = entries[places.get(mapped[1], place - 1) if mapped else place - 1]
+        cause = _CAUSE.search(unquote(entry, errors="replace")) if mapped is None or "cause" in entry else None
+        cause = cause or _CAUSE.search(unquote(entries[place - 1], errors="replace"))
+        number = user_domain(source)[0]
+        why = _HISTORY.get(int(cause[1]), "") if cause else ""
+        if why and number and number != user_domain(entry)[0]:
+            found.append(f"{number};{why}"[:MAX_TEXT])
+    return found[:MAX_FORWARDS]
 
 
 def referral_ids(method: str, at: int, referrer: str, who: str, whom: str) -> list[str]:

@@ -81,6 +81,8 @@ def _packet(fields: dict[str, Any], names: Mapping[str, tuple[str, ...]], payloa
                 setattr(packet, field, str(value)[:1024].replace("\0", "\ufffd"))
             else:
                 setattr(packet, field, _number(name, value))
+                if field == "capture_id" and not packet.capture_id and isinstance(value, str):
+                    packet.node = packet.node or value[:1024].replace("\0", "\ufffd")  # an id in words is a name
             break
     return packet
 
@@ -91,5 +93,5 @@ def _number(name: str, value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     if name in ("captureId", "capt_id", "NodeID"):
-        return 0  # an id in words; the node's name says the same
+        return 0  # an id in words
     raise MalformedHep(f"field {name} is {str(value)[:60]!r}, expected a number that is not negative")

@@ -14,15 +14,18 @@ import msgspec
 
 from pipeline.sources.contract import Malformed
 from pipeline.sources.sip.fields import (
+    MAX_FORWARDS,
     MAX_TEXT,
     bounded,
     branch,
+    diversions,
     history,
     media,
     party,
     reason,
     refer_to,
     replaces,
+    session_id,
     tag,
     user_domain,
 )
@@ -30,12 +33,13 @@ from schemas.event import SipMessage
 
 MAX_MESSAGE: Final = 65_535  # bytes; no datagram is longer
 MAX_CSEQ: Final = 2**32
+NO_CSEQ: Final = -1  # of a message that bears none
 
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _METHOD: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,32}\Z")
 
 VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE = range(1, 14)
-DIVERSION, REFERRED, HISTORY = range(14, 17)
+DIVERSION, REFERRED, HISTORY, SESSION, REMOTE_PARTY = range(14, 19)
 
 _KINDS: Final = {
     "via": VIA,
@@ -65,6 +69,8 @@ _KINDS: Final = {
     "c": TYPE,
     "diversion": DIVERSION,
     "history-info": HISTORY,
+    "session-id": SESSION,
+    "remote-party-id": REMOTE_PARTY,
     "referred-by": REFERRED,
     "b": REFERRED,
 }
@@ -78,6 +84,10 @@ class MalformedMessage(Malformed):
     """The bytes are no SIP message; the text names the field, what was there and what to do."""
 
 
+class NoBeginning(MalformedMessage):
+    """The bytes do not begin as a SIP message does; they may go on with one."""
+
+
 class Message(msgspec.Struct, gc=False):
     """A parsed message: the part that travels with events, and the fields that only the decoder needs."""
 
@@ -88,6 +98,9 @@ class Message(msgspec.Struct, gc=False):
     correlation: str  # the other Call-ID that an X-CID header names; "" without one
     ruri: str  # raw Request-URI
     referred_by: str = ""  # raw Referred-By
+    remote_party: str = ""  # raw Remote-Party-ID of the calling party (RFC 3325's forerunner)
+    diversions: list[str] | None = None  # who sent the call on, the latest first
+    history: str = ""  # raw History-Info, all of them
 
 
 def _kind(name: str) -> int:
@@ -109,7 +122,9 @@ def parse(payload: bytes) -> Message:
         text = text.replace("\0", "\ufffd")
     head, end, body = text.partition("\r\n\r\n")
     if not end:
-        head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+        head, end, body = text.replace("\r\n", "\n").partition("\n\n")
+        if not end:  # cut short: the last line may be a part of one
+            head = head[: head.rfind("\n") + 1] or head
     if "\n " in head or "\n\t" in head:
         head = _FOLD.sub(" ", head)
     lines = head.split("\n")
@@ -126,7 +141,7 @@ def parse(payload: bytes) -> Message:
         method, _, rest = first.partition(" ")
         ruri, _, version = rest.strip().rpartition(" ")
         if version[:4].upper() != "SIP/" or _METHOD.match(method) is None:
-            raise MalformedMessage(
+            raise NoBeginning(
                 f"first line {shown(first)} is neither a SIP request nor a response; "
                 "capture SIP only, or give other payloads their own HEP protocol type"
             )
@@ -177,11 +192,21 @@ def parse(payload: bytes) -> Message:
             "header Call-ID is missing or empty; the message may be cut short: capture it whole (snap length, UDP size)"
         )
     number, _, method = cseq.replace("\t", " ").partition(" ")
-    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < MAX_CSEQ and method):
+    if number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < MAX_CSEQ and method:
+        sip.cseq = int(number)
+    elif not cseq and (sip.method or (sip.to_tag and 100 < sip.status < 200)):
+        sip.cseq = NO_CSEQ  # cut short, or the sender's fault: the other messages of the call tell
+        method = "INVITE"
+    else:
         raise MalformedMessage(
             f"header CSeq is {shown(cseq)}, expected a number below 2^32 and a method, as in '1 INVITE'"
         )
-    sip.cseq = int(number)
+    if found.diversions:
+        sip.forwards = found.diversions[::-1][-MAX_FORWARDS:]
+    elif found.history:
+        sip.forwards = history(found.history) or None
+    if sip.forwards:
+        sip.diversion, _, sip.diversion_reason = sip.forwards[-1].rpartition(";")
     if sip.status:
         sip.method = method.strip().upper()[:32]
         if body and 200 <= sip.status < 300 and sip.method == "INVITE" and "m=audio" in body:
@@ -220,15 +245,15 @@ def _rarer(found: Message, kind: int, value: str) -> None:
     elif kind == X_CID:
         found.correlation = found.correlation or bounded(value)
     elif kind == HISTORY:
-        if not sip.diversion:
-            sip.diversion, sip.diversion_reason = history(value)
+        found.history = f"{found.history}, {value}" if found.history else value
     elif kind == REFERRED:
         found.referred_by = found.referred_by or value
-    elif kind == DIVERSION and not sip.diversion:
-        sip.diversion = user_domain(value)[0]
-        sip.diversion_reason = (
-            value.lower().partition("reason=")[2].partition(";")[0].partition(",")[0].strip('" \t')[:64]
-        )
+    elif kind == DIVERSION:
+        found.diversions = [*(found.diversions or ()), *diversions(value)]
+    elif kind == SESSION:
+        sip.session = session_id(value)
+    elif kind == REMOTE_PARTY and "party=called" not in value.lower():
+        found.remote_party = found.remote_party or value
 
 
 def _body(sip: SipMessage, content_type: str, body: str) -> None:

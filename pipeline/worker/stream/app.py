@@ -49,7 +49,12 @@ class Service:
         self.publisher = Publisher(settings, partitions)
         self.store = Store(settings, self.publisher)
         self.worker = Worker(settings, self.store, self._acknowledge, self._claim)
-        options = Options(zone=settings.zone, zones=settings.zones, sip_ids=settings.join_sip_ids)
+        options = Options(
+            zone=settings.zone,
+            zones=settings.zones,
+            sip_ids=settings.join_sip_ids,
+            call_id_suffixes=tuple(settings.call_id_suffixes),
+        )
         self.raw = {
             topic: RawSource(name, raw_decoder(name, options), settings, self.store, self.publisher, self._acknowledge)
             for name, topic in raw_topics(settings).items()
