@@ -15,6 +15,10 @@ import msgspec
 from pipeline.calls.sip.branches import at, sip
 from schemas.event import Event
 
+# Reason of a `data` event that says by how many ms (in `to`) the clock of its node was ahead of the caller's, before
+# its times were put right.
+CLOCK_SKEW: Final = "clock_skew"
+
 _SMALLEST_MS: Final = 500  # smaller differences are the network's
 _SLOWEST_MS: Final = 32_000  # no request takes longer from hop to hop (RFC 3261, timers B and F)
 _NEVER: Final = 1 << 62

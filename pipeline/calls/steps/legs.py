@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.calls.causes import cause_from_code
+from pipeline.calls.sip.clocks import CLOCK_SKEW
 from pipeline.calls.withheld import shown as party_shown
 from schemas.event import Event, Party
 
@@ -19,9 +20,6 @@ NODE_RESTART = "node_restart"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"
-# A `data` event that says by how many ms (in `to`) the clock of its node was ahead of the caller's, before it was put
-# right.
-CLOCK_SKEW = "clock_skew"
 # A leg that the PBX began towards its own caller, because somebody clicked to dial.
 ORIGINATE = frozenset(("originate", "click_to_dial", "callback"))
 
