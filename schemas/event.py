@@ -75,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     bridge: Any = None  # id of the bridge that the leg joined or left
     address: Any = None  # of `started`: IP address of the leg's device
+    device: Any = None  # of a leg that is not named by its number: endpoint, trunk, or whole channel name
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):

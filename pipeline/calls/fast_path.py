@@ -15,6 +15,7 @@ from pipeline.calls.column_limits import LONG_MS
 from pipeline.calls.steps.ending import STATUS_OF
 from pipeline.calls.steps.legs import address_of
 from pipeline.calls.steps.outcome import BY_CAUSE, CANCEL_NAMES, NORMAL_CLEARING
+from pipeline.calls.steps.record import SHORTEST_RING_MS
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.withheld import shown as party_shown
 from schemas.call import Call, CallLog, call_snowflake, snowflake
@@ -118,6 +119,8 @@ def _is_refused(a: dict[str, Event], b: dict[str, Event]) -> bool:
     end = b.get("ended")
     if end is None or "answered" in b:
         return False
+    if a["ended"].hung_up_by in ("caller", "party"):
+        return False  # he may have given up
     for each in (a["ended"], end):
         if each.sip_status or each.cause in CANCEL_NAMES or cause_from_code(each.q850_cause) not in _REFUSALS:
             return False
@@ -161,7 +164,7 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     if told == "peer" and said == "peer":
         return "system"
     if told in ("caller", "peer"):
-        return "caller"
+        return "caller" if said != "peer" else ""  # each says that it was the other
     if told == "system":
         return "system"
     if said == "peer":
@@ -179,6 +182,14 @@ def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int)
         if event is not None and event.at <= until and (found is None or event.at < found):
             found = event.at
     return found
+
+
+def _may_ring(moments: dict[str, Event]) -> bool:
+    """Whether a phone was dialled by a PBX that tells of no ringing; see `record`."""
+    end = moments.get("ended")
+    if end is None or end.cause or end.sip_status or "progress" in moments:
+        return False
+    return end.at - moments["started"].at >= SHORTEST_RING_MS
 
 
 def _leg(moments: dict[str, Event], caller: Party, callee: Party) -> dict[str, Any]:
@@ -273,7 +284,7 @@ def _record(
         answered is None
         and bool(target)
         and log_kind == "extension"
-        and (outcome == "busy" or (log_rang is not None and outcome == "no_answer"))
+        and (outcome == "busy" or (outcome == "no_answer" and (log_rang is not None or _may_ring(moments))))
     )
     log_leg = moments["started"].leg_id if b else ""
     log = CallLog(

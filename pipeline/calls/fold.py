@@ -16,16 +16,18 @@ from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.caller_leg_targets import is_on_caller_leg, on_caller_leg
 from pipeline.calls.steps.channels import as_legs, speaks_of_channels
 from pipeline.calls.steps.clock_skew import straighten
+from pipeline.calls.steps.dialled import dials, numbered
 from pipeline.calls.steps.legs import Story, read
-from pipeline.calls.steps.moments import find_answer, find_end, find_start
+from pipeline.calls.steps.moments import find_answer, find_answerer, find_end, find_start
 from pipeline.calls.steps.moves import instants, moves, sent
 from pipeline.calls.steps.outcome import settle
 from pipeline.calls.steps.provisional import definite, has_definite
-from pipeline.calls.steps.queue_visits import is_queue, offered, serve, visits
+from pipeline.calls.steps.queue_visits import inferred, is_queue, offered, serve, visits
 from pipeline.calls.steps.record import record
 from pipeline.calls.steps.roles import caller_leg, roles
 from pipeline.calls.steps.talk import assign, bridges
 from pipeline.calls.steps.targets import of_caller, of_leg, order
+from pipeline.calls.steps.wires import cut, has_wires
 from pipeline.calls.transfers.consultation import consult, handovers
 from pipeline.calls.transfers.forwards import complete
 from pipeline.calls.transfers.reroutes import reroutes
@@ -67,6 +69,10 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
             break
     if has_definite(facts):
         facts = definite(facts)
+    if dials(facts):
+        facts = numbered(facts)
+    if has_wires(facts):
+        facts = distinct(cut(facts))
     if speaks_of_channels(facts):
         facts = as_legs(facts)
     course = _course(_story(facts), expired)
@@ -114,6 +120,8 @@ def _understand(course: Course) -> None:
         course.visits = visits(story, caller, course.started, since, sent(course.moves))
         targets[:] = [target for target in targets if not is_queue(target, course.visits)]
         targets += offered(story, course.visits, targets)
+    else:
+        course.visits = inferred(caller, targets)
     if course.moves:
         complete(course)
     if handed:
@@ -123,6 +131,7 @@ def _understand(course: Course) -> None:
         consult_on_same_leg(course)
     if is_on_caller_leg(course):
         targets += on_caller_leg(course)
+    find_answerer(course)
     if not targets and not course.visits:
         targets.append(of_caller(caller, course.started, course.ended))
     find_answer(course)
@@ -132,6 +141,6 @@ def _understand(course: Course) -> None:
         course.talking = assign(targets, caller, heard, handovers_at, course.answered, course.ended, course.now)
     settle(course)
     if course.visits:
-        targets += serve(course.visits, targets, course.ended)
+        targets += serve(course.visits, targets, course.ended, caller.hung_up_by)
     if len(targets) > 1:
         targets.sort(key=order)

@@ -68,7 +68,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """What a mode cannot tell, why, and what comes out instead: fields of the expected call that differ."""
+    """What a mode cannot tell, why, and what comes out instead: fields of the expected call that differ, or are not
+    known at all (`...`)."""
 
     mode: str
     why: str
@@ -96,7 +97,7 @@ class Story:
         for each in self.untold:
             if mode.startswith(each.mode):
                 expect.update(each.instead)
-        return expect
+        return {field: value for field, value in expect.items() if value is not ...}
 
     def is_told(self, mode: str) -> bool:
         """Whether `mode` can tell the story."""

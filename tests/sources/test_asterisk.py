@@ -80,9 +80,16 @@ def test_linkedid_end_ends_nothing() -> None:
     assert decode([json.dumps(row).encode()]) == decode([])
 
 
-@pytest.mark.parametrize("name", ["Local/1001@x-00000001;2", "PJSIP/1001-00000001<ZOMBIE>", "AsyncGoto/PJSIP/1-01"])
+@pytest.mark.parametrize("name", ["PJSIP/1001-00000001<ZOMBIE>", "AsyncGoto/PJSIP/1-01", "Surrogate/1001-1"])
 def test_inner_channels_are_no_legs(name: str) -> None:
     assert decode([told("Newchannel", Channel=name)]) == decode([])
+
+
+def test_a_local_channel_is_a_wire() -> None:
+    event = one(told("Newchannel", Channel="Local/1001@x-00000001;2", CallerIDNum="1001", Exten="1001"))
+    assert (event.role, event.caller, event.callee, event.direction) == ("wire", None, None, None)
+    assert event.data is not None
+    assert event.data.device == "Local/1001@x-00000001;2"
 
 
 def test_numbers_for_the_kinds_of_rows() -> None:

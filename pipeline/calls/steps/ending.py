@@ -8,8 +8,8 @@ from pipeline.calls.steps.outcome import (
     CANCEL_NAMES,
     INTERWORKING,
     NORMAL_CLEARING,
-    cancelled_by_caller,
     cause,
+    gave_up,
     outcome,
 )
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
@@ -60,10 +60,10 @@ def _answered_by_pbx(course: Course) -> str:
 
 def _unanswered(course: Course) -> str:
     caller = course.caller
-    if cancelled_by_caller(caller):
+    if gave_up(course):
         return "cancelled"
     word = STATUS_OF.get(outcome(caller, elsewhere=False, caller_left=False), "failed")
-    if word == "no_answer" and cause(caller)[0] in (0, NORMAL_CLEARING) and caller.sip_status < 300:
+    if word == "no_answer" and cause(caller)[0] in (0, NORMAL_CLEARING, INTERWORKING) and caller.sip_status < 300:
         # The caller's leg does not say why; the last target that failed does.
         for target in reversed(course.targets):
             if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
@@ -81,7 +81,7 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         return "", ""
     if call_status == "cancelled" and course.answered is None:
         return "caller", "cancelled"
-    last = course.talking[-1].leg if course.talking else None
+    last = _last_talker(course)
     said = caller.hung_up_by if not course.handed_over else ""
     if last is not None and last.ended is not None and last.ended < course.ended - SAME_INSTANT_MS:
         by = "caller" if said in ("caller", "party") else "system" if said else ""
@@ -103,14 +103,25 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
     elif told == "peer" and said == "peer":  # neither party did
         by = "system"
     elif told in ("caller", "peer") and not course.handed_over:
-        by = "caller"
+        by = "caller" if said != "peer" else ""  # each says that it was the other
     elif told == "system":
         by = "system"
     elif said == "peer":
-        by = "callee" if course.talking else "system"
+        alone = last is None and not (course.talking and course.talking[-1].leg is None)
+        by = "system" if alone else "callee"
     elif last is not None and not course.handed_over:
         by = _first_gone(caller, last)
     return by, _REASON.get(by, "")
+
+
+def _last_talker(course: Course) -> Leg | None:
+    """The leg of who talked last, if it was there when the call ended."""
+    leg = course.talking[-1].leg if course.talking else None
+    if leg is not None and any(move.transfer and move.event.leg_id == leg.id for move in course.moves):
+        return None  # who handed the caller on
+    if leg is None or course.ended is None or leg.ended is None or leg.ended >= course.ended - SAME_INSTANT_MS:
+        return leg
+    return None
 
 
 def _first_gone(caller: Leg, callee: Leg) -> str:

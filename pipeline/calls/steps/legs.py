@@ -20,6 +20,8 @@ NODE_RESTART = "node_restart"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"
+# A `data` event that says that an application of the PBX deals with the leg, and nobody else: `to` names it.
+APPLICATION = "application"
 # A leg that the PBX began towards its own caller, because somebody clicked to dial.
 ORIGINATE = frozenset(("originate", "click_to_dial", "callback"))
 
@@ -60,6 +62,7 @@ class Leg(msgspec.Struct, gc=False):
     bridges: list[tuple[int, str, bool]] | None = None  # (at, peer leg, joined)
     holds: list[tuple[int, bool]] | None = None
     conferences: list[tuple[int, str, bool]] | None = None  # (at, room, joined)
+    applications: list[tuple[int, str]] | None = None  # (at, name) of the PBX that dealt with it
 
 
 class Story(msgspec.Struct, gc=False):
@@ -106,6 +109,8 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
                 leg.answered = at
                 leg.answer_source = event.reason
                 leg.answered_by = event.answered_by
+                if event.reason in ORIGINATE:
+                    leg.start_reason = event.reason
         elif kind == "ended":
             # Of ends that are remembered, row by row, the last counts; one that was seen goes before them.
             if leg.ended is None or leg.end_source == HANGUP_RECORD:
@@ -170,12 +175,17 @@ def _read_end(leg: Leg, event: Event) -> None:
         leg.q850_cause = cause_from_code(event.q850_cause)
         if leg.q850_cause:
             leg.cause_from = event.cause_from or "native"
-    if event.hung_up_by is not None and not leg.hung_up_by:
+    if event.hung_up_by is not None and (not leg.hung_up_by or (leg.hung_up_by == "peer" and _is_own(event))):
         leg.hung_up_by = event.hung_up_by
     if 100 <= event.sip_status < 700 and not leg.sip_status:
         leg.sip_status = event.sip_status
     if event.cause and not leg.cause:
         leg.cause = event.cause
+
+
+def _is_own(event: Event) -> bool:
+    """Whether a leg's own device is said to have ended it, which it knows better than its peer."""
+    return event.hung_up_by == "party"
 
 
 def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
@@ -214,6 +224,13 @@ def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
     elif kind == "data" and event.reason == NODE_RESTART:
         story.restarts = story.restarts or []
         story.restarts.append(event)
+    elif kind == "data" and event.reason == APPLICATION:
+        leg.applications = leg.applications or []
+        leg.applications.append((at, event.to))
+        return False
+    elif kind == "data" and event.reason in ORIGINATE:
+        leg.start_reason = event.reason
+        return False
     else:
         if kind == "data" and event.reason == NOT_BRIDGED:
             leg.not_bridged = True

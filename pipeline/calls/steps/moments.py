@@ -11,6 +11,8 @@ from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.steps.targets import Target
 
 _NEVER = 1 << 62
+_AT_ONCE_MS = 1_000  # between the ends of legs that one hang-up ends
+_ANSWER_JITTER_MS = 500  # a phone's answer may be told just after the caller's, which it caused
 
 
 def find_start(course: Course) -> None:
@@ -37,6 +39,10 @@ def find_end(course: Course) -> None:
         remaining = [leg for leg in (*roles.targets, *consulted) if leg.answered is not None]
         ends = [leg.ended for leg in remaining]
         ended = None if None in ends else max([ended, *(at for at in ends if at is not None)])
+    elif ended is not None and course.story.bridged and _others_talk_on(course, ended):
+        course.handed_over = True
+        ends = [leg.ended for leg in _others(course) if leg.answered is not None]
+        ended = None if None in ends else max([ended, *(at for at in ends if at is not None)])
     if ended is None and course.expired:
         course.flags += ["incomplete", "end_estimated"]
         ended = course.story.last_at
@@ -45,6 +51,33 @@ def find_end(course: Course) -> None:
         _skewed(course)
     course.ended = ended
     course.now = max(course.story.last_at, course.started) if ended is None else ended
+
+
+def _others(course: Course) -> list[Leg]:
+    roles = course.roles
+    return [*roles.targets, *(leg for legs in roles.consulted.values() for leg in legs)]
+
+
+def _others_talk_on(course: Course, ended: int) -> bool:
+    """Whether those whom the caller called hear each other after he has left: he handed the call over, though no event
+    says so, or it was a call of three."""
+    others = {leg.id for leg in _others(course)}
+    if len(others) < 2:
+        return False
+    for leg in _others(course):
+        if leg.ended is not None and leg.ended <= ended + _AT_ONCE_MS:
+            continue
+        hears: dict[str, int] = {}
+        for at, peer, joined in leg.bridges or ():
+            if peer not in others:
+                continue
+            if joined:
+                hears[peer] = at
+            elif at <= ended + _AT_ONCE_MS:
+                hears.pop(peer, None)
+        if hears:
+            return True
+    return False
 
 
 def _restart(course: Course) -> None:
@@ -74,6 +107,22 @@ def _last_sign(leg: Leg) -> int:
     signs = [leg.started, leg.progress, leg.rang, leg.answered]
     signs += [at for at, _ in leg.holds or ()] + [at for at, _, _ in leg.bridges or ()]
     return max((at for at in signs if at is not None), default=leg.first_at)
+
+
+def find_answerer(course: Course) -> None:
+    """Whether an application of the PBX answered, where the answer itself does not say: one dealt with the caller
+    then, and no phone answered just before."""
+    caller = course.caller
+    answered = caller.answered
+    if answered is None or caller.answered_by or not caller.applications:
+        return
+    if caller.applications[0][0] > answered:
+        return
+    for target in course.targets:
+        at = target.answered
+        if at is not None and target.leg is not None and at - _ANSWER_JITTER_MS <= answered <= at + SAME_INSTANT_MS:
+            return
+    caller.answered_by = "pbx"
 
 
 def find_answer(course: Course) -> None:
@@ -116,6 +165,8 @@ def _is_click_to_dial(course: Course) -> bool:
     told = caller.start_reason in ORIGINATE
     if not told and not (caller.role == "caller" and caller.answered_by == "party"):
         return False
+    if caller.kind == "outside":
+        return False  # somebody outside was called first: the carrier counts from that answer
     assert caller.answered is not None
     legs = course.roles.targets
     return bool(legs) and all(leg.first_at >= caller.answered for leg in legs)

@@ -32,6 +32,8 @@ _KINDS = {
     "overflow": "queue_overflow",
     "failover": "carrier_failover",
 }
+_AT_ONCE_MS = 1_000  # between two reports of one move
+_LAST = 8  # moves before one that are looked at
 TRANSFERS = frozenset(("blind_transfer", "attended_transfer", "semi_attended_transfer"))
 
 
@@ -52,8 +54,31 @@ class Move(msgspec.Struct, gc=False):
 
 
 def moves(story: Story, caller: Leg) -> list[Move]:
-    """The moves of the call, in order."""
-    return [_move(event, story.legs, caller) for event in story.moves or ()]
+    """The moves of the call, in order; what two interfaces of a PBX tell of one move is one."""
+    found: list[Move] = []
+    for event in story.moves or ():
+        move = _move(event, story.legs, caller)
+        if not any(_is_same(before, move) for before in found[-_LAST:]):
+            found.append(move)
+    return found
+
+
+def _is_same(before: Move, move: Move) -> bool:
+    """Whether a move was told already. Completes what was told before by what is told better."""
+    if before.kind != move.kind or move.at - before.at > _AT_ONCE_MS or before.event.leg_id != move.event.leg_id:
+        return False
+    if move.kind == "park":
+        if before.to.isdigit() == move.to.isdigit() and before.to != move.to:
+            return False
+        if move.to.isdigit():
+            before.to = move.to
+        before.source, before.by = before.source or move.source, before.by or move.by
+        return True
+    if move.kind in TRANSFERS:
+        return before.to == move.to or not before.to or not move.to
+    if move.kind == "pickup":
+        return before.by == move.by
+    return move.kind == "forward" and before.to == move.to
 
 
 def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
@@ -92,7 +117,7 @@ def _is_by_caller(event: Event, caller: Leg) -> bool:
 
 
 def _number(leg: Leg, caller: Leg) -> str:
-    if leg is caller:
+    if leg is caller or leg.role == "caller":  # who came into the call by a call of its own
         return leg.caller.number
     return leg.callee.number or leg.callee.extension
 

@@ -8,7 +8,7 @@ from pipeline.calls.causes import cause_from_name, q850_from_sip
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.legs import Leg
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
-from pipeline.calls.steps.targets import FORK_SLACK_MS
+from pipeline.calls.steps.targets import FORK_SLACK_MS, Target
 
 BY_CAUSE = {
     17: "busy",
@@ -24,6 +24,9 @@ ELSEWHERE = 26
 INTERWORKING = 127
 CANCEL_NAMES = frozenset(("ORIGINATOR_CANCEL", "CANCEL"))
 _ANSWERING = frozenset(("ivr", "park", "voicemail", "conference"))
+_SILENT = frozenset((0, NORMAL_CLEARING))
+_UNTOLD = frozenset(("", "CANCEL", "NOANSWER", "ANSWER"))  # words of Asterisk's Dial that tell of no refusal
+_AT_ONCE_MS = 2_000
 
 
 def cause(leg: Leg) -> tuple[int, str]:
@@ -65,7 +68,7 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
         if word == "no_answer" and elsewhere and not leg.cause and not leg.sip_status and not leg.q850_cause:
             return "answered_elsewhere"
         return word
-    if number and number != NORMAL_CLEARING and leg.sip_status != 487:
+    if number not in _SILENT and leg.sip_status != 487 and not (number == INTERWORKING and _is_silent(leg)):
         return "failed"
     if elsewhere:
         return "answered_elsewhere"
@@ -74,11 +77,43 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
     return "no_answer" if leg.ended is not None else ""
 
 
+def _is_silent(leg: Leg) -> bool:
+    """Whether a cause of 127 says nothing: Asterisk has it of every 4xx, a 487 among them (chan_pjsip since 18.7), unless
+    the phone itself refused."""
+    return leg.hung_up_by not in ("party", "callee") and leg.sip_status < 300 and leg.cause in _UNTOLD
+
+
+def gave_up(course: Course) -> bool:
+    """Whether the caller ended the call himself before anybody answered it.
+
+    A refusal leaves its cause on his leg; he gave up all the same if another phone was rung until then.
+    """
+    caller = course.caller
+    if cancelled_by_caller(caller):
+        return True
+    if caller.answered is not None or caller.ended is None or caller.hung_up_by not in ("caller", "party"):
+        return False
+    return (
+        not caller.q850_cause
+        or caller.q850_cause == INTERWORKING
+        or any(_until(target, caller.ended) for target in course.targets)
+    )
+
+
+def _until(target: Target, ended: int) -> bool:
+    """Whether a target was tried until the caller left."""
+    leg = target.leg
+    if leg is None or leg.hung_up_by in ("party", "callee"):
+        return False
+    return target.started <= ended and (target.ended is None or target.ended >= ended - _AT_ONCE_MS)
+
+
 def settle(course: Course) -> None:
     """Give each target its outcome."""
     caller, targets = course.caller, course.targets
     talking = course.talking
     answers = sorted([t.answered for t in talking if t.answered is not None]) if len(targets) > 1 else []
+    quits = caller.ended is not None and caller.hung_up_by in ("caller", "party")
     for target in targets:
         if target.talk is not None:
             target.outcome = "answered"
@@ -88,8 +123,10 @@ def settle(course: Course) -> None:
             target.outcome = "answered"
         elif target.leg is None:
             if course.ended is not None:
-                left = cancelled_by_caller(caller)
+                left = gave_up(course)
                 target.outcome = outcome(caller, elsewhere=False, caller_left=left) or "no_answer"
+                if left:
+                    target.outcome = "cancelled"
         elif target.answered is not None and talking:
             target.outcome = "answered_elsewhere"
         else:
@@ -101,8 +138,12 @@ def settle(course: Course) -> None:
             place = bisect_left(answers, target.started)
             elsewhere = place < len(answers) and answers[place] <= target.ended + FORK_SLACK_MS
             elsewhere = elsewhere or (not talking and _answered_unseen(course))
+            if quits and not elsewhere and caller.ended is not None and _until(target, caller.ended):
+                target.outcome = "cancelled"
+                continue
             gone = caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
-            left = gone and (course.answered is not None or caller.answered is not None or cancelled_by_caller(caller))
+            left = gone and caller.hung_up_by != "system" and not quits  # which was looked at before
+            left = left and (course.answered is not None or caller.answered is not None or gave_up(course))
             word = outcome(target.leg, elsewhere=elsewhere, caller_left=left)
             target.outcome = word or ("no_answer" if course.ended is not None else "")
 

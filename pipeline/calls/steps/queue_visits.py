@@ -27,6 +27,7 @@ _REASONS = {
 # What became of an agent that still rang when the caller left the queue.
 _UNREACHED = {"answered": "answered_elsewhere", "abandoned": "cancelled"}
 _LEFT = "left"  # for a reason that only the rest of the call tells
+_WEAK = frozenset((_LEFT, "left_queue"))
 _AT_ONCE_MS = 2_000  # between two reports of one move
 _MOST_VISITS = 100  # that are looked at
 _HANGING_UP_MS = 2_000  # between the end of a wait and the end of the call that it ended
@@ -82,6 +83,10 @@ def visits(
             found.append(stays[event.queue])
         elif event.type == "queue_left":
             stay = stays.get(event.queue) if event.queue else last
+            reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
+            if stay is not None and stay.reason in _WEAK and reason not in _WEAK and not stay.answered_by:
+                stay.reason, stay.answered_by = reason, event.agent  # told more exactly
+                continue
             if stay is None or stay.reason:
                 continue
             if at < since and stay is last:
@@ -89,7 +94,7 @@ def visits(
                 continue
             if stay.left is None:  # else the next queue was joined in the same moment
                 stay.left = max(at, stay.joined)
-            stay.reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
+            stay.reason = reason
             stay.answered_by = event.agent
             stay.to = "voicemail" if event.to.startswith(("vm:", "voicemail:")) else event.to
     return found
@@ -160,8 +165,29 @@ def _started(target: Target) -> int:
     return target.started
 
 
-def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[Target]:
-    """Bind agents to visits, end the visits, and return one queue target for each."""
+def inferred(caller: Leg, targets: list[Target]) -> list[Visit]:
+    """The stay in a queue of which no event tells, but its agents' legs do: since the PBX answered or somebody had
+    talked with the caller, at the latest since the first agent was rung."""
+    agents = [target for target in targets if target.kind == "queue_agent" and target.leg is not None]
+    if not agents:
+        return []
+    first = min(agents, key=_started).started
+    since = [target.ended for target in targets if target.answered is not None and target.ended is not None]
+    if caller.answered is not None and caller.answered_by == "pbx":
+        since.append(caller.answered)
+    joined = max((at for at in since if at <= first), default=first)
+    visit = Visit("", caller.callee.number, joined, agents=[])
+    ends = [agent.ended for agent in agents if agent.ended is not None]
+    if len(ends) == len(agents) and all(agent.answered is None for agent in agents):
+        after = [t.started for t in targets if t.leg is not None and t.kind != "queue_agent" and t.started >= max(ends)]
+        if after:  # nobody served it, and the dial plan went on
+            visit.left, visit.reason = min(after), "overflow"
+    return [visit]
+
+
+def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_by: str = "") -> list[Target]:
+    """Bind agents to visits, end the visits, and return one queue target for each. `hung_up_by`: who ended the
+    caller's leg, as far as it says so."""
     logs: list[Target] = []
     members = sorted((t for t in targets if t.kind in _MEMBERS), key=_started)
     for position, visit in enumerate(found):
@@ -183,12 +209,14 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None) -> list[
             visit.agents.append(target)
             if target.talk is not None and (talk is None or talk.talk is None or target.talk < talk.talk):
                 talk = target
-        if talk is not None and talk.talk is not None and visit.reason in ("", _LEFT, "answered"):
+        if talk is not None and talk.talk is not None and visit.reason in ("", "answered", *_WEAK):
             visit.left, visit.reason, visit.answered_by = max(talk.talk[0], visit.joined), "answered", talk.number
         elif visit.left is None and ended is not None:
-            visit.left, visit.reason = max(ended, visit.joined), visit.reason or "abandoned"
-        elif visit.reason == _LEFT and visit.left is not None:
-            gone = ended is not None and visit.left >= ended - _HANGING_UP_MS
+            left_by = "overflow" if hung_up_by == "system" else "abandoned"
+            visit.left, visit.reason = max(ended, visit.joined), visit.reason or left_by
+        elif visit.reason in _WEAK and visit.left is not None:
+            gone = ended is not None and visit.left >= ended - _HANGING_UP_MS and hung_up_by != "system"
+            gone = gone and (visit.reason == _LEFT or hung_up_by in ("party", "caller"))
             visit.reason = "abandoned" if gone else "overflow"
         logs.append(_log(visit))
     return logs

@@ -16,6 +16,7 @@ from schemas.call import Call, call_snowflake
 
 _NOT_REACHED = frozenset(("queue", "consultation"))
 _PHONES = frozenset(("extension", "ring_group_member"))
+SHORTEST_RING_MS = 1_000
 
 
 def record(course: Course, tenant: str, call_ids: set[str], events: int, version: int, moves: list[Any]) -> Call:
@@ -196,10 +197,18 @@ def _missed(course: Course) -> list[str]:
     for target in course.targets:
         if target.kind not in _PHONES or target.number in reached or not target.number:
             continue
-        rang = target.rang is not None or (target.leg is None and _rang_before(course, target))
+        rang = target.rang is not None or (target.leg is None and _rang_before(course, target)) or _may_ring(target)
         if target.outcome == "busy" or (rang and target.outcome in ("no_answer", "cancelled")):
             missed[target.number] = None
     return list(missed)
+
+
+def _may_ring(target: Target) -> bool:
+    """Whether a phone was dialled by a PBX that tells of no ringing (CEL): it has missed what it did not answer."""
+    leg = target.leg
+    if leg is None or target.ended is None or leg.sip_status or leg.cause or leg.progress is not None:
+        return False
+    return target.ended - target.started >= SHORTEST_RING_MS
 
 
 def _rang_before(course: Course, target: Target) -> bool:

@@ -66,7 +66,7 @@ def roles(story: Story, caller: Leg) -> Roles:
         for leg in nested:
             if leg.peer in second_ids:
                 cast.consulted.setdefault(leg.peer, []).append(leg)
-            else:
+            elif leg.peer not in cast.taken:  # else whom a party that came in later had called before
                 targets.append(leg)
     if len(targets) > 1:
         targets.sort(key=_start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.calls.steps.legs import Leg
+from pipeline.calls.steps.legs import ORIGINATE, Leg
 from pipeline.calls.steps.roles import Roles
 
 # How long after a number was left its successor may start and still be its successor.
@@ -56,11 +56,14 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
 
 
 def of_caller(caller: Leg, started: int, ended: int | None) -> Target:
-    """The target of a call that has no other leg: the number asked for, with the caller's times."""
+    """The target of a call that has no other leg: the number asked for, with the caller's times; where the PBX answered,
+    one of its applications, which is no human."""
     callee = caller.callee
     outside = caller.direction in _OUTWARD
+    alone = caller.answered_by == "pbx" or (caller.start_reason in ORIGINATE and not outside and caller.answered)
+    kind = "ivr" if alone and caller.kind in ("", "extension", "outside") else caller.kind
     return Target(
-        caller.kind or ("outside" if outside else "extension"),
+        kind or ("outside" if outside else "extension"),
         callee.number or callee.extension,
         started,
         None,

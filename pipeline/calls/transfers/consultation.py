@@ -58,6 +58,8 @@ def consult(course: Course, handed: dict[str, Move | None]) -> None:
         phones = course.roles.consulted.get(second.id, [])
         move = handed[second.id]
         log = log_of(course, second, phones, move)
+        if move is not None and move.kind == "attended_transfer" and phones and log.answered is None:
+            move.kind = "semi_attended_transfer"  # handed over while it rang
         course.consultations.append(log)
         if move is not None:
             for phone in phones:

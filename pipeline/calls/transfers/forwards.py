@@ -19,6 +19,7 @@ SENT_ON = "sent_on"  # the dialplan goes on with the caller at another number, w
 _GOING_MS = 4_000  # between that and the end of the leg that it left
 _AT_ONCE_MS = 2_000
 _FEWEST = 1_000  # phones that can ring at once: so many are looked at
+_GROUP = 32  # phones that ring at once when one of them sends the call on: so many are looked at
 _KINDS = {
     "busy": "forward_busy",
     "rejected": "forward_busy",
@@ -40,10 +41,15 @@ def complete(course: Course) -> None:
     done: set[tuple[str, str]] = set()
     for move in course.moves:
         if move.kind == FORWARD:
-            if (move.source, move.to) in done or not _is_forward(course, move, known, by_number):
+            phone = _sent_on_by(tried, move)
+            if phone is not None:
+                move.source = move.by = phone.number
+            if (move.source, move.to) in done:
+                continue
+            if phone is None and not _is_forward(course, move, known, by_number):
                 continue
             done.add((move.source, move.to))
-            move.kind = _kind(by_number.get(move.source, []), move.at)
+            move.kind = _kind([phone] if phone else by_number.get(move.source, []), move.at)
         elif move.kind == "pickup" and move.source in ("", move.to):
             move.source = _ringing(tried, move)
         elif move.kind == SENT_ON:
@@ -57,6 +63,20 @@ def complete(course: Course) -> None:
         kept.append(move)
     course.moves = kept
     course.moves.sort(key=by_time)
+
+
+def _sent_on_by(tried: list[Target], move: Move) -> Target | None:
+    """The phone that sent the call on (302): it was rung, and is let go of as the number it named is dialled. The PBX
+    may tell this of the caller's leg only."""
+    latest = bisect_right(tried, move.at, key=_started)
+    for place in range(latest - 1, max(-1, latest - _GROUP), -1):
+        target = tried[place]
+        if target.answered is not None or target.ended is None or target.number == move.to:
+            continue
+        if move.to != "voicemail" and abs(target.ended - move.at) <= _AT_ONCE_MS // 4:
+            if move.source in ("", target.number):
+                return target
+    return None
 
 
 def _is_taken_away(course: Course, tried: list[Target], transfers: list[int], move: Move) -> bool:
@@ -83,7 +103,8 @@ def _park(course: Course) -> None:
     places = [move for move in course.moves if move.kind == "park"]
     for place in places:
         for move in course.moves:
-            if move.transfer and (move.to == place.to or not place.source) and abs(place.at - move.at) <= _AT_ONCE_MS:
+            same = move.to == place.to or not place.source or move.by == place.by
+            if move.transfer and same and abs(place.at - move.at) <= _AT_ONCE_MS:
                 place.source, place.by = place.source or move.source, place.by or move.by
                 course.moves = [other for other in course.moves if other is not move]
                 break
@@ -106,10 +127,10 @@ def _kind(tried: list[Target], at: int) -> str:
     target = tried[place - 1] if place else None
     if target is None or target.leg is None:
         return "forward_unconditional"
-    if target.rang is None and target.leg.q850_cause in (0, 16) and at - target.started < _AT_ONCE_MS:
+    if target.rang is None and target.leg.q850_cause in (0, 16, 127) and at - target.started < _AT_ONCE_MS:
         return "forward_unconditional"  # the phone itself sent the call on (302), without a word of its own state
     word = outcome(target.leg, elsewhere=False, caller_left=False)
-    if word == "no_answer" and target.rang is None and target.leg.q850_cause not in (0, 16, 19):
+    if word == "no_answer" and target.rang is None and target.leg.q850_cause not in (0, 16, 19, 127):
         word = ""
     return _KINDS.get(word, "forward_not_reachable")
 

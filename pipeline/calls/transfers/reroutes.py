@@ -93,7 +93,11 @@ def _by_number(targets: list[Target]) -> ByNumber:
 def _result(targets: list[Target], at: int) -> str | None:
     """What became of the target that the call went to at `at`."""
     place = bisect_left(targets, at - FORK_SLACK_MS, key=_started)
-    return targets[place].outcome or None if place < len(targets) else None
+    if place < len(targets):
+        return targets[place].outcome or None
+    before = targets[-1] if targets else None  # who had been there already
+    there = before is not None and before.talk is not None and before.talk[1] > at
+    return before.outcome or None if before is not None and there else None
 
 
 class _Reached:
@@ -181,7 +185,8 @@ def _ring_group(course: Course) -> list[dict[str, Any]]:
     requested = course.caller.callee.number
     if not requested:
         return []
-    phones = [t for t in course.targets if t.leg is not None and t.kind in _PHONES]
+    own = course.roles.taken  # who came into the call by a call of their own
+    phones = [t for t in course.targets if t.leg is not None and t.kind in _PHONES and t.leg.id not in own]
     if len(phones) < 2 or any(t.number == requested for t in phones):
         return []
     first_end = min((t.ended for t in phones if t.ended is not None), default=None)

@@ -19,13 +19,15 @@ from pipeline.calls.transfers.consultation import log_of, taken_over
 from schemas.event import Event
 
 _PHONES = frozenset(("extension", "outside", "ring_group_member"))
+_AT_ONCE_MS = 1_000
 _MOST = 100  # transfers of one call that are looked at
 
 
 def consult_on_same_leg(course: Course) -> None:
     """Log these consultations; who was consulted stays a target where it was handed the caller, from then on."""
     talking = {t.leg.id: t.leg for t in course.targets if t.leg is not None and t.leg.answered is not None}
-    if not talking:
+    caller = course.caller
+    if not talking and caller.answered is None:
         return
     legs = course.story.legs
     transfers = [move for move in course.moves[:_MOST] if move.transfer]
@@ -38,7 +40,12 @@ def consult_on_same_leg(course: Course) -> None:
     kept: list[Target] = []
     for target in course.targets:
         leg, by, move = target.leg, None, None
-        if leg is not None and target.kind in _PHONES and not target.via_transfer:
+        if leg is not None and leg.kind == "consultation" and leg.peer in legs:
+            by = legs[leg.peer]
+            move = next((m for m in transfers if m.event.leg_id == by.id and _concerns(m, leg, legs)), None)
+        elif course.handed_over and caller.ended is not None and target.started >= caller.ended - _AT_ONCE_MS:
+            pass  # nobody is on hold: it is called for who talks on
+        elif leg is not None and target.kind in _PHONES and not target.via_transfer:
             for id_ in (leg.peer, heard.get(leg.id, ""), *told):
                 move = told.get(id_)
                 if move is not None and not _concerns(move, leg, legs):
@@ -53,6 +60,8 @@ def consult_on_same_leg(course: Course) -> None:
             kept.append(target)
             continue
         move = move or _untold(course, leg, by)
+        if leg.kind == "consultation":
+            leg.kind = "outside" if leg.trunk else ""
         second = msgspec.structs.replace(by, caller=NOBODY, callee=leg.callee, rang=None, answered=None)
         second.started = second.first_at = target.started
         log = log_of(course, second, [leg], move)

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pipeline.sources.asterisk.applications import application, dial_strings
 from pipeline.sources.asterisk.cel import cel
 from pipeline.sources.asterisk.fields import (
     LONGEST_TEXT,
     Fields,
-    begins_call,
+    dialled,
     endpoint,
     inner,
     link,
+    local,
     numeric,
-    originated,
+    zombie,
 )
-from pipeline.sources.asterisk.parties import NOWHERE, called, parties
-from schemas.event import Event, Facts
+from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, called, parties
+from pipeline.sources.asterisk.wires import wire
+from schemas.event import Event, Facts, Party
 
 _RINGING, _UP = "5", "6"
 _FAILED: Final = frozenset(("BUSY", "CONGESTION", "CHANUNAVAIL", "NOANSWER", "CANCEL"))
@@ -40,8 +43,9 @@ def ami(fields: Fields) -> list[Event]:
     fields.begin(name, "timestamp", "eventtime", unique_id=unique_id)
     channel = fields.text(prefix + "channel")
     if inner(channel) and name not in _OF_LOCAL:
-        begins = name == "Newchannel" and begins_call(channel, unique_id, fields.text("linkedid"))
-        return [originated(_event(fields, "data", mark="-originated", linked=False), channel)] if begins else []
+        if local(channel) and name in _OF_WIRE:
+            return [wire(event, channel) for event in handler(fields)]
+        return _displaced(fields) if name == "Hangup" and zombie(channel) else []
     return handler(fields)
 
 
@@ -78,18 +82,27 @@ def _state(fields: Fields) -> list[Event]:
 
 
 def _dials(fields: Fields) -> list[Event]:
-    """A channel is called for another: which, and under which number."""
-    if inner(fields.text("destchannel")):
+    """A channel is called for another: which, and under which number. Nobody calls it where the PBX itself does."""
+    channel, callee = fields.text("channel"), fields.text("destchannel")
+    if inner(callee):
         return []
     event = _event(fields, "data", "dest", linked=False)
-    device, dialled = endpoint(fields.text("destchannel")), fields.text("dialstring").partition(",")[0]
-    parts = dialled.rpartition("/")[2].partition("@")[0].partition(":")
-    number = (parts[2] or parts[0])[:LONGEST_TEXT]
-    event.callee, trunk = called(device, number if numeric(number) else "", "")
+    first = event.leg_id == event.call_id
+    number, trunk = dialled(fields.text("dialstring").partition(",")[0])
+    device, context = endpoint(callee), fields.text("destcontext")
+    if not number:
+        number = fields.number("destcalleridnum")
+        event.callee, trunk = called(device, number if numeric(number) else "", "", context)
+    else:
+        event.callee = Party(number=number)
     if trunk:
         event.trunk, event.kind = trunk, "outside"
-    if event.leg_id != event.call_id:
-        caller = "" if inner(fields.text("channel")) else fields.id(fields.text("uniqueid"))
+    if first:  # originated
+        event.reason = "originate"
+        event.callee = event.callee if trunk else None
+        event.direction = "outbound" if trunk else None
+    else:
+        caller = "" if inner(channel) else fields.id(fields.text("uniqueid"))
         event.peer_leg_id = caller or event.call_id
     return [event]
 
@@ -103,6 +116,7 @@ def _dialled(fields: Fields) -> list[Event]:
         moved = _event(fields, "rerouted", "dest", mark="forward")
         moved.reason, moved.from_, moved.to = "forward", endpoint(fields.text("destchannel")), endpoint(forward)
         events.append(moved)
+        status = "FORWARDED"
     if status in _FAILED:
         event = _event(fields, "ended", "dest", linked=False)
         event.cause = status
@@ -110,8 +124,17 @@ def _dialled(fields: Fields) -> list[Event]:
     return events
 
 
+def _displaced(fields: Fields) -> list[Event]:
+    """What is left of a channel that another took the place of: its phone is out of the call. Yields to an end that
+    is told of the channel itself."""
+    (event,) = _hung_up(fields)
+    event.reason = "hangup_record"
+    return [event]
+
+
 def _hung_up(fields: Fields) -> list[Event]:
     event = _event(fields, "ended")
+    event.hung_up_by = "peer"  # unless the device asked for it (HangupRequest)
     cause = fields.text("cause")
     if cause.isascii() and cause.isdigit() and 0 < int(cause[:6]) < 128:
         event.q850_cause, event.cause_from = int(cause), "native"
@@ -153,7 +176,10 @@ def _attended(fields: Fields) -> list[Event]:
     event = _event(fields, "transferred", "origtransferer")
     if fields.text("result") not in ("Success", ""):
         return []
-    event.reason = "attended_transfer"
+    if fields.text("desttype").lower() == "threeway":
+        event.type, event.reason = "data", "three_way"  # nobody left
+    else:
+        event.reason = "attended_transfer"
     event.second_leg_id = fields.id(fields.text("secondtransfereruniqueid"))
     event.transferee_leg_id = fields.id(fields.text("transfereeuniqueid"))
     event.target_leg_id = fields.id(fields.text("transfertargetuniqueid"))
@@ -214,19 +240,47 @@ def _conference(type_: str) -> Callable[[Fields], list[Event]]:
 
 
 def _executes(fields: Fields) -> list[Event]:
-    """The dialplan sends the caller to a box; other applications have events of their own."""
-    box = fields.text("appdata").partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
-    if fields.text("application").lower() != "voicemail" or not box:
+    """What the channel runs: a box, an application that answers by itself, Dial with its destinations."""
+    word, data = fields.text("application").lower(), fields.text("appdata")
+    if word == "appdial2":
+        event = _event(fields, "data", mark="-originate", linked=False)
+        if event.leg_id != event.call_id:
+            return []
+        event.reason = "originate"
+        number, name = fields.number("calleridnum"), fields.number("calleridname")
+        channel = fields.text("channel")
+        return [parties(fields, event, channel, first=True, number=number, name=name, application=ORIGINATED)]
+    if word == "dial":
+        return dial_strings(data, lambda mark: _event(fields, "data", mark=mark, linked=False))
+    if word not in ANSWERING:
         return []
+    told = [application(_event(fields, "data", what=word, mark="-application", linked=False), word)]
+    box = data.partition(",")[0].partition("&")[0].strip()[:LONGEST_TEXT]
+    if word != "voicemail" or not box:
+        return told
     event = _event(fields, "voicemail", what=box, linked=False)
     event.to = box
     moved = _event(fields, "rerouted", mark="-box", linked=False)
     moved.reason, moved.from_, moved.to = "forward", box.partition("@")[0], f"vm:{box}"
-    return [event, moved]
+    return [*told, event, moved]
 
 
 # Events whose first channel may be a half of a Local channel and that tell of another.
 _OF_LOCAL: Final = frozenset(("DialBegin", "DialEnd"))
+# What is told of half a Local channel.
+_OF_WIRE: Final = frozenset(
+    (
+        "Newchannel",
+        "Newstate",
+        "Newexten",
+        "Hangup",
+        "BridgeEnter",
+        "BridgeLeave",
+        "QueueCallerJoin",
+        "QueueCallerLeave",
+    )
+    + ("QueueCallerAbandon", "AgentCalled", "AgentConnect", "ConfbridgeJoin", "ConfbridgeLeave")
+)
 _HANDLERS: Final[dict[str, tuple[Callable[[Fields], list[Event]], str]]] = {
     "Newchannel": (_started, ""),
     "Newstate": (_state, ""),
@@ -246,7 +300,7 @@ _HANDLERS: Final[dict[str, tuple[Callable[[Fields], list[Event]], str]]] = {
     "AgentCalled": (_queue("queue_agent_rang"), ""),
     "AgentConnect": (_queue("queue_left", "answered"), ""),
     "QueueCallerAbandon": (_queue("queue_left", "abandoned"), ""),
-    "QueueCallerLeave": (_queue("queue_left"), ""),
+    "QueueCallerLeave": (_queue("queue_left", "left_queue"), ""),
     "ParkedCall": (_parked, "parkee"),
     "UnParkedCall": (_unparked, "parkee"),
     "ConfbridgeJoin": (_conference("conference_joined"), ""),

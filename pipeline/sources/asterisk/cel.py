@@ -10,18 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.sources.asterisk.fields import (
-    LONGEST_TEXT,
-    Fields,
-    begins_call,
-    endpoint,
-    inner,
-    link,
-    numeric,
-    originated,
-)
-from pipeline.sources.asterisk.parties import answered, is_menu
+from pipeline.sources.asterisk.applications import application, dial_strings
+from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, inner, link, local, numeric, zombie
+from pipeline.sources.asterisk.parties import ANSWERING, ORIGINATED, answered
 from pipeline.sources.asterisk.row import Row
+from pipeline.sources.asterisk.wires import wire
 from schemas.event import Event, Facts
 
 NORMAL_CLEARING: Final = 16
@@ -38,25 +31,30 @@ _COLUMNS: Final = {
     "appname": "application",
     "amaflags": "amaflags",
 }
-_NUMBERS: Final = {  # of events, where a back-end writes the number (asterisk/cel.h)
-    "1": "CHAN_START",
-    "2": "CHAN_END",
-    "3": "HANGUP",
-    "4": "ANSWER",
-    "5": "APP_START",
-    "6": "APP_END",
-    "7": "PARK_START",
-    "8": "PARK_END",
-    "9": "USER_DEFINED",
-    "10": "BRIDGE_ENTER",
-    "11": "BRIDGE_EXIT",
-    "12": "BLINDTRANSFER",
-    "13": "ATTENDEDTRANSFER",
-    "14": "PICKUP",
-    "15": "FORWARD",
-    "16": "LINKEDID_END",
-    "17": "LOCAL_OPTIMIZE",
-}
+_NAMES: Final = (  # enum ast_cel_event_type of asterisk/cel.h, from 1: some back-ends write the number
+    "CHAN_START",
+    "CHAN_END",
+    "HANGUP",
+    "ANSWER",
+    "APP_START",
+    "APP_END",
+    "BRIDGE_ENTER",
+    "BRIDGE_EXIT",
+    "PARK_START",
+    "PARK_END",
+    "BLINDTRANSFER",
+    "ATTENDEDTRANSFER",
+    "USER_DEFINED",
+    "LINKEDID_END",
+    "PICKUP",
+    "FORWARD",
+    "LOCAL_OPTIMIZE",
+    "LOCAL_OPTIMIZE_BEGIN",
+    "STREAM_BEGIN",
+    "STREAM_END",
+    "DTMF",
+)
+_NUMBERS: Final = {str(number): name for number, name in enumerate(_NAMES, 1)}
 
 
 def renamed(raw: dict[str, Any]) -> dict[str, Any]:
@@ -67,31 +65,44 @@ def renamed(raw: dict[str, Any]) -> dict[str, Any]:
 def cel(fields: Fields) -> list[Event]:
     """The events of one row."""
     name = fields.text("eventname").upper()
-    handler = _HANDLERS.get(_NUMBERS.get(name, name))
+    name = _NUMBERS.get(name, name)
+    handler = _HANDLERS.get(name)
     if handler is None:
         return []
-    fields.begin(name, "eventtime", "timestamp", unique_id=fields.text("uniqueid"))
+    fields.begin(name, *_times(fields), unique_id=fields.text("uniqueid"))
     row = Row(fields)
-    if inner(row.channel) and handler is not _forward:
-        begins = handler is _started and begins_call(row.channel, row.unique_id, row.linked_id)
-        return [originated(row.event("data", mark="-originated"), row.channel)] if begins else []
+    if inner(row.channel):
+        if handler is _forward:
+            return _forward(row)
+        if local(row.channel):
+            return [wire(event, row.channel) for event in handler(row)]
+        return _displaced(row) if handler is _ended and zombie(row.channel) else []
     return handler(row)
+
+
+def _times(fields: Fields) -> tuple[str, str]:
+    """Where the exact time is: over the manager EventTime is local time in whole seconds (cel/cel_manager.c)."""
+    told = fields.text("eventtime")
+    exact = "." in told or told.isdigit()
+    return ("eventtime", "timestamp") if exact or not fields.text("timestamp") else ("timestamp", "eventtime")
 
 
 def _started(row: Row) -> list[Event]:
     event = row.known(row.event("started"))
     if not row.first:
         event.peer_leg_id = event.call_id
-    return [event]
+    return [event, *_dials(row)]
 
 
 def _answered(row: Row) -> list[Event]:
     event = answered(row.known(row.event("answered", linked=True)), row.application, first=row.first)
+    if row.first and row.application == ORIGINATED:
+        event.reason = "originate"
     if not row.first and row.application in ("AppDial", "AppQueue"):
         event.peer_leg_id = event.call_id
         if row.application == "AppQueue":
             event.kind = "queue_agent"
-    return [event, *_mailbox(row)]
+    return [event, *_mailbox(row), *_dials(row), *_in_queue(row)]
 
 
 def _ended(row: Row) -> list[Event]:
@@ -100,6 +111,8 @@ def _ended(row: Row) -> list[Event]:
         cause = int(cause)
     # A phone that never answered went with no other call.
     event = row.known(row.event("ended", linked=cause == NORMAL_CLEARING or not row.called))
+    if row.application == "AppQueue" and not row.first:
+        event.kind = "queue_agent"
     if isinstance(cause, int) and 0 < cause < 128:
         event.q850_cause, event.cause_from = cause, "native"
     event.cause = row.said("dialstatus")
@@ -108,17 +121,35 @@ def _ended(row: Row) -> list[Event]:
         event.hung_up_by = "party"
     elif "/" in source:
         event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
-    return [event, *_was_in_queue(row)]
+    return [event, *_in_queue(row, mark="-queue")]
 
 
-def _was_in_queue(row: Row) -> list[Event]:
-    """A caller that hangs up while it runs `Queue` waits there or talks to an agent, should no row have told."""
+def _displaced(row: Row) -> list[Event]:
+    """What is left of a channel that another took the place of: its phone is out of the call. Yields to an end that
+    is told of the channel itself."""
+    event = row.event("ended", mark="-displaced")
+    cause = row.extra.get("hangupcause")
+    event.reason = "hangup_record"
+    if isinstance(cause, int) and 0 < cause < 128:
+        event.q850_cause, event.cause_from = cause, "native"
+    return [event]
+
+
+def _in_queue(row: Row, mark: str = "-in-queue") -> list[Event]:
+    """A caller whose channel runs `Queue` waits there or talks to an agent, should no row have told that it joined."""
     queue = row.data.partition(",")[0].strip()[:LONGEST_TEXT]
     if not row.first or row.application != "Queue" or not queue:
         return []
-    event = row.event("queue_joined", mark="-queue")
+    event = row.event("queue_joined", mark=mark)
     event.queue, event.reason = queue, "hangup_record"
     return [event]
+
+
+def _dials(row: Row) -> list[Event]:
+    """Which numbers the channel's Dial calls over trunks; phones are known by their own channels."""
+    if row.application not in ("Dial", "RetryDial", "FollowMe") or not row.data:
+        return []
+    return dial_strings(row.data, lambda mark: row.event("data", mark=mark))
 
 
 def _bridge(type_: str) -> Callable[[Row], list[Event]]:
@@ -127,7 +158,9 @@ def _bridge(type_: str) -> Callable[[Row], list[Event]]:
         event = row.event(type_, what=bridge, linked=not row.called)
         if bridge:
             event.data = Facts(bridge)
-        return [event]
+        if row.application == "AppQueue" and not row.first:
+            event.kind = "queue_agent"
+        return [event, *_in_queue(row)] if row.application == "Queue" else [event]
 
     return handler
 
@@ -143,15 +176,13 @@ def _application(row: Row) -> list[Event]:
         event = row.event("conference_joined", what=f"{word} {target}")
         event.conference = target
         return [event]
-    if word == "mixmonitor" and target:
+    if word == "mixmonitor":
         event = row.event("recorded", what=f"{word} {target}")
         event.recording = target
-        return [event]
-    if is_menu(word) and row.first:
-        event = row.event("data", what=word)
-        event.kind = "ivr"
-        return [event]
-    return _mailbox(row)
+        return [event] if target else []
+    if word in ANSWERING:
+        return [application(row.event("data", what=word, mark="-application"), word), *_mailbox(row)]
+    return _dials(row)
 
 
 def _application_left(row: Row) -> list[Event]:
@@ -213,8 +244,11 @@ def _picked_up(row: Row) -> list[Event]:
 
 
 def _forward(row: Row) -> list[Event]:
+    """The row is of who called (cel_dial_cb of main/cel.c): which of the phones it called sent it on, the fold tells."""
     event = row.event("rerouted")
-    event.reason, event.from_, event.to = "forward", endpoint(row.channel), endpoint(row.said("forward"))
+    event.reason, event.to = "forward", endpoint(row.said("forward"))
+    if row.called or inner(row.channel):
+        event.from_ = endpoint(row.channel)
     if inner(row.channel):  # of a number that the dialplan called by a Local channel: told of the caller's leg
         event.leg_id = event.call_id
     return [event]
@@ -223,7 +257,13 @@ def _forward(row: Row) -> list[Event]:
 def _parked(row: Row) -> list[Event]:
     event = row.event("rerouted", linked=True)
     event.reason, event.to = "park", row.said("parking_space") or row.said("parking_lot") or "park"
+    event.by = event.from_ = endpoint(row.said("parker_dial_string"))
     return [event]
+
+
+def _streams(row: Row) -> list[Event]:
+    """Music, a sound: what the channel runs meanwhile."""
+    return _in_queue(row)
 
 
 _HANDLERS: Final[dict[str, Callable[[Row], list[Event]]]] = {
@@ -240,4 +280,5 @@ _HANDLERS: Final[dict[str, Callable[[Row], list[Event]]]] = {
     "PICKUP": _picked_up,
     "FORWARD": _forward,
     "PARK_START": _parked,
+    "STREAM_BEGIN": _streams,
 }

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.asterisk.fields import LONGEST_TEXT, NOTHING, channel_id, endpoint, inner
-from pipeline.sources.asterisk.parties import CALLED, NOWHERE, Who, answered, known, who
+from pipeline.sources.asterisk.parties import CALLED, NOWHERE, ORIGINATED, Who, answered, known, who
 from pipeline.sources.contract import Options
 from pipeline.sources.instants import instant
 from schemas.event import EARLIEST_MS, Event, Facts
@@ -22,7 +22,8 @@ _NORMAL_CLEARING: Final = 16
 _LONGEST_BRIDGE: Final = 36
 _LONGEST_NODE: Final = 56
 _MOST: Final = 90  # characters of an id: longer ones are shortened by the general way
-_IGNORED: Final = frozenset(("LINKEDID_END", "LOCAL_OPTIMIZE"))
+_IGNORED: Final = frozenset(("LINKEDID_END", "LOCAL_OPTIMIZE", "LOCAL_OPTIMIZE_BEGIN", "STREAM_END", "DTMF"))
+_GENERAL: Final = frozenset(("VoiceMail", "Voicemail", "voicemail", "Queue", "RetryDial", "FollowMe"))
 # AMI events that tell nothing of a call and come in masses.
 _NOISE: Final = frozenset(
     (
@@ -65,6 +66,7 @@ class _Row(msgspec.Struct, gc=False, rename={"node": "node", "zone": "zone"}):
     Channel: str = ""
     ChannelState: str = ""
     Application: str = ""
+    AppData: str = ""
     EventTime: str = ""
     UniqueID: str = ""
     LinkedID: str = ""
@@ -107,6 +109,8 @@ def plain(value: bytes, options: Options, until: int) -> Event | Sequence[Event]
     cel = bool(name)
     if cel:
         told, unique_id, linked_id = row.EventTime, row.UniqueID, row.LinkedID
+        if row.Timestamp and len(told) == 19 and not told.isdigit():
+            told = row.Timestamp  # over the manager EventTime is local time in whole seconds
     else:
         name = row.Event
         if name in _NOISE:
@@ -148,11 +152,11 @@ def _place(node: str, unique_id: str, linked_id: str, channel: str) -> tuple[str
 
 
 @lru_cache(maxsize=32768)
-def _who(device: str, number: str, ani: str, name: str, context: str, exten: str, first: bool) -> Who:
+def _who(device: str, number: str, ani: str, name: str, context: str, exten: str, first: bool, began: bool) -> Who:
     """`who` of fields as they came."""
     number = ani if number in NOTHING else number
     told = ["" if text in NOTHING else text.strip()[:LONGEST_TEXT] for text in (number, name, exten)]
-    return who(device, told[0], told[1], context, told[2], first)
+    return who(device, told[0], told[1], context, told[2], first, began)
 
 
 def _account(row: _Row) -> str:
@@ -165,7 +169,9 @@ def _account(row: _Row) -> str:
 
 def _begun(row: _Row, event: Event, device: str) -> bool:
     event.type, first = "started", event.leg_id == event.call_id
-    found = _who(device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.Exten, first)
+    if first and (row.Exten in NOWHERE or row.Application):
+        return False
+    found = _who(device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.Exten, first, True)
     known(event, found, _account(row) if row.AccountCode else "", began=True)
     if not first:
         event.peer_leg_id = event.call_id
@@ -174,10 +180,14 @@ def _begun(row: _Row, event: Event, device: str) -> bool:
 
 def _answer(row: _Row, event: Event, device: str) -> bool:
     application, first = row.Application, event.leg_id == event.call_id
-    if application in ("VoiceMail", "Voicemail", "voicemail"):
+    if application in _GENERAL or (application == ORIGINATED and first):
         return False
+    if application == "Dial" and ("@" in row.AppData or row.AppData.count("/") > 1):
+        return False  # a number over a trunk
     event.type = "answered"
-    found = _who(device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.CallerIDdnid, first)
+    found = _who(
+        device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.CallerIDdnid, first, False
+    )
     known(event, found, _account(row) if row.AccountCode else "", began=False)
     answered(event, application, first=first)
     if not first:
@@ -191,10 +201,12 @@ def _answer(row: _Row, event: Event, device: str) -> bool:
 
 def _gone(row: _Row, event: Event, device: str) -> bool:
     application, first = row.Application, event.leg_id == event.call_id
-    if first and application == "Queue":
+    if first and application in ("Queue", ORIGINATED):
         return False
     event.type = "ended"
-    found = _who(device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.CallerIDdnid, first)
+    found = _who(
+        device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.CallerIDdnid, first, False
+    )
     known(event, found, _account(row) if row.AccountCode else "", began=False)
     cause = 0
     if row.Extra:
@@ -212,8 +224,11 @@ def _gone(row: _Row, event: Event, device: str) -> bool:
                 event.hung_up_by = "party"
             elif "/" in source:
                 event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
-    if not first and (cause == _NORMAL_CLEARING or application not in CALLED):
-        event.linked_ids = [event.leg_id]
+    if not first:
+        if application == "AppQueue":
+            event.kind = "queue_agent"
+        if cause == _NORMAL_CLEARING or not _called(row):
+            event.linked_ids = [event.leg_id]
     return True
 
 
@@ -225,9 +240,22 @@ def _bridged(type_: str) -> Callable[[_Row, Event, str], bool]:
                 bridge = _extra(row.Extra).bridge_id
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return False
-        return _in_bridge(event, type_, bridge, claims=row.Application not in CALLED)
+        application = row.Application
+        if application == "Queue":
+            return False
+        if application == "AppQueue" and event.leg_id != event.call_id:
+            event.kind = "queue_agent"
+        return _in_bridge(event, type_, bridge, claims=not _called(row))
 
     return read
+
+
+def _called(row: _Row) -> bool:
+    """See `Row.called`."""
+    if row.Application not in CALLED:
+        return False
+    asked = row.CallerIDdnid
+    return not asked or asked in NOTHING or asked == row.Exten
 
 
 def _in_bridge(event: Event, type_: str, bridge: str, *, claims: bool) -> bool:
@@ -266,7 +294,9 @@ def _ami_bridged(type_: str) -> Callable[[_Row, Event, str], bool]:
 
 def _ami_created(row: _Row, event: Event, device: str) -> bool:
     event.type, first = "started", event.leg_id == event.call_id
-    found = _who(device, row.CallerIDNum, "", row.CallerIDName, row.Context, row.Exten, first)
+    if first and row.Exten in NOWHERE:
+        return False
+    found = _who(device, row.CallerIDNum, "", row.CallerIDName, row.Context, row.Exten, first, True)
     known(event, found, _account(row) if row.AccountCode else "", began=True)
     if not first:
         event.peer_leg_id = event.call_id
@@ -282,7 +312,7 @@ def _marked(type_: str) -> Callable[[_Row, Event, str], bool]:
 
 
 def _ami_gone(row: _Row, event: Event, device: str) -> bool:
-    event.type = "ended"
+    event.type, event.hung_up_by = "ended", "peer"
     cause = row.Cause
     if cause.isascii() and cause.isdigit() and 0 < int(cause[:6]) < 128:
         event.q850_cause, event.cause_from = int(cause), "native"

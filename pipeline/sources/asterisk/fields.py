@@ -21,7 +21,12 @@ _LONGEST_EVENT_ID: Final = 160
 _LONGEST_ID: Final = 200  # with the node before it an id has at most 256 characters
 
 _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
+# Words in the names of dial plan contexts by which people call where calls from outside, and from phones, begin.
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
+_INSIDE: Final = ("internal", "inside", "phones", "users", "extensions", "local")
+# Channel technologies that a dial string may begin with.
+_TECHNOLOGIES: Final = frozenset(("pjsip", "sip", "iax2", "dahdi", "sccp", "skinny", "ooh323", "motif", "woomera"))
+_LONGEST_EXTENSION: Final = 6  # digits of a phone's own number
 NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
 # Channels that are inner workings: halves of a call path, stand-ins, and what a channel leaves behind.
 _INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", "Announcer/", "CBAnn/", "CBRec/")
@@ -156,23 +161,49 @@ def inner(channel: str) -> bool:
     return channel.startswith(_INNER) or channel.endswith(_ZOMBIE)
 
 
-def begins_call(channel: str, unique_id: str, linked_id: str) -> bool:
-    """Whether a call was originated by a Local channel: its first half began the call, and calls a phone first."""
-    return unique_id == linked_id and channel.startswith("Local/") and channel.endswith(";1")
+def local(channel: str) -> bool:
+    """Whether a channel is one half of a Local channel: a piece of wire between two others."""
+    return channel.startswith("Local/") and not channel.endswith(_ZOMBIE)
+
+
+def zombie(channel: str) -> bool:
+    """Whether a channel is what is left of one that another took the place of (main/channel.c, masquerade)."""
+    return channel.endswith(_ZOMBIE)
 
 
 @lru_cache(maxsize=4096)
 def endpoint(channel: str) -> str:
     """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
     found = _NAME.fullmatch(channel.strip())
-    device = found[2] if found else channel.partition("/")[2]
+    device = found[2] if found else (channel.partition("/")[2] or channel)
     return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
 
 
-def originated(event: Event, channel: str) -> Event:
-    """Say on an event that a Local channel begins a call, and which phone it calls first."""
-    event.reason, event.to = "originated", endpoint(channel)
-    return event
+def dialled(string: str) -> tuple[str, str]:
+    """The number and the trunk of one destination of Dial; ("", "") for a phone, and for the dial plan.
+
+    `PJSIP/0770…@carrier`, `SIP/carrier/0770…`, `PJSIP/carrier/sip:0770…@host`, `DAHDI/g1/0770…`; the manager tells them
+    without the technology. `PJSIP/1001` and `PJSIP/1001/sip:1001@10.0.0.5` are phones.
+    """
+    technology, slash, rest = string.partition("/")
+    word = technology.lower()
+    if word == "local":
+        return "", ""
+    if not slash or word not in _TECHNOLOGIES:
+        rest = string
+    device, slash, number = rest.partition("/")
+    if not slash:
+        number, at, device = rest.partition("@")
+        if not at:
+            return "", ""
+    number = number.partition("@")[0].rpartition(":")[2].strip()[:LONGEST_TEXT]
+    if not numeric(number) or device == number or _is_extension(device):
+        return "", ""
+    return number, device[:LONGEST_TEXT]
+
+
+def _is_extension(device: str) -> bool:
+    return device.isdigit() and len(device) <= _LONGEST_EXTENSION
 
 
 def numeric(text: str) -> bool:
@@ -182,11 +213,19 @@ def numeric(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def outside(device: str, number: str, context: str) -> bool:
-    """Whether a device is a trunk: it is named otherwise than the number that it carries."""
-    if device == number or (device.isdigit() and len(device) <= 6):
+    """Whether a device is a trunk: calls from it begin where calls from outside do.
+
+    Where the name of the context says neither, a device that is not named by a number and carries a number of seven
+    digits or more is one.
+    """
+    if device == number or _is_extension(device):
         return False
     where = context.lower()
-    return any(word in where for word in _OUTSIDE) or len(number.lstrip("+*#")) >= 7
+    if any(word in where for word in _OUTSIDE):
+        return True
+    if any(word in where for word in _INSIDE):
+        return False
+    return len(number.lstrip("+*#")) >= 7
 
 
 def party(number: str, name: str, device: str) -> Party:

@@ -8,33 +8,55 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, numeric, outside, party
-from schemas.event import Event, Party
+from schemas.event import Event, Facts, Party
 from schemas.words import Direction, TargetKind
 
-# Applications by which Asterisk itself takes a call.
-_ANSWERING: Final = frozenset(
+# Applications that have a caller answered because somebody else answered. All others answer by themselves.
+_CONNECTING: Final = frozenset(
+    ("", "dial", "retrydial", "queue", "parkedcall", "pickup", "pickupchan", "bridge", "bridgeadd", "page")
+)
+# Applications that the manager tells of (Newexten) and that answer, of those that people's dial plans use.
+ANSWERING: Final = frozenset(
     (
         "agi",
         "answer",
         "background",
         "bridgewait",
+        "chanspy",
         "confbridge",
+        "dictate",
+        "directory",
+        "disa",
         "echo",
+        "extenspy",
+        "externalivr",
+        "festival",
         "meetme",
+        "milliwatt",
+        "minivmgreet",
+        "mp3player",
         "musiconhold",
         "park",
         "parkandannounce",
         "playback",
+        "playtones",
+        "queuelog",
         "read",
         "record",
+        "sayalpha",
+        "saydigits",
+        "saynumber",
+        "sayphonetic",
+        "sayunixtime",
         "stasis",
         "voicemail",
         "voicemailmain",
         "waitexten",
     )
 )
-# What a channel that was called runs.
+# What a channel that was called runs; AppDial2 one that the PBX originated.
 CALLED: Final = frozenset(("AppDial", "AppDial2", "AppQueue"))
+ORIGINATED: Final = "AppDial2"
 _MENUS: Final = frozenset(("background", "read", "waitexten"))
 NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
 
@@ -49,19 +71,34 @@ class Who(msgspec.Struct, frozen=True, gc=False):
     trunk: str = ""
     kind: TargetKind | None = None
     did: str = ""
+    device: Facts | None = None
 
 
 @lru_cache(maxsize=32768)
-def who(device: str, number: str, name: str, context: str, exten: str, first: bool) -> Who:
-    """Who the party on a device is. `first`: the channel that began the call; `exten` is what it asks for."""
+def who(device: str, number: str, name: str, context: str, exten: str, first: bool, began: bool) -> Who:
+    """Who the party on a device is.
+
+    `first`: the channel that began the call; `exten` is what it asks for. `began`: as the channel begins; later the dial
+    plan may have set another caller id, and says nothing of where the call comes from.
+    """
     if not first:
-        callee, trunk = called(device, number, name)
-        return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None)
-    caller = party(number or (device if numeric(device) else ""), name, device)
+        callee, trunk = called(device, number, name, context)
+        facts = None if numeric(device) else Facts(device=device)
+        return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None, device=facts)
     asked = None if exten in NOWHERE else exten
-    if number and outside(device, number, context):
-        return Who("caller", caller, asked, "inbound", device, None, asked or "")
-    return Who("caller", caller, asked)
+    if outside(device, number if began else "", context):
+        return Who("caller", party(number, name, device), asked, "inbound", device, None, asked or "")
+    # Of a phone without a caller id its name is all that is known.
+    return Who("caller", party(number or device, name, device), asked)
+
+
+@lru_cache(maxsize=4096)
+def originated(device: str, number: str, name: str, context: str) -> Who:
+    """Who is on a channel that the PBX began by itself: a phone, the caller's own, or somebody outside, who is called."""
+    if outside(device, number, context):
+        shown = Party(number=number, name="" if name == number else name)
+        return Who("caller", shown, None, "outbound", device, "outside")
+    return Who("caller", party(number or device, name, device))
 
 
 def known(event: Event, found: Who, account: str, *, began: bool) -> Event:
@@ -70,24 +107,33 @@ def known(event: Event, found: Who, account: str, *, began: bool) -> Event:
     event.direction, event.trunk, event.kind = found.direction, found.trunk, found.kind
     if began:
         event.did = found.did
+        event.data = found.device
     if account:
         event.user_data = account
     return event
 
 
-def parties(fields: Fields, event: Event, channel: str, *, first: bool, number: str, name: str) -> Event:
+def parties(
+    fields: Fields, event: Event, channel: str, *, first: bool, number: str, name: str, application: str = ""
+) -> Event:
     """Say on an event who the channel's party is. `first`: the channel that began the call."""
     began = event.type == "started"
     exten = fields.number("exten" if began else "calleriddnid")
-    found = who(endpoint(channel), number, name, fields.text("context"), exten, first)
-    return known(event, found, fields.number("accountcode")[:LONGEST_TEXT], began=began)
+    device, context, account = endpoint(channel), fields.text("context"), fields.number("accountcode")[:LONGEST_TEXT]
+    if first and application == ORIGINATED:
+        return known(event, originated(device, number, name, context), account, began=began)
+    if first and began and exten in NOWHERE:
+        # Either the PBX begins it, or it comes over a line that tells no number: its later events say which.
+        found = Who(caller=party(number, name, device) if number else None)
+        return known(event, found, account, began=began)
+    return known(event, who(device, number, name, context, exten, first, began), account, began=began)
 
 
-def called(device: str, number: str, name: str) -> tuple[Party, str]:
-    """Whom a channel calls, and over which trunk."""
-    if number and outside(device, number, "") and not numeric(device):
+def called(device: str, number: str, name: str, context: str = "") -> tuple[Party, str]:
+    """Whom a channel calls, and over which trunk. The name of a trunk, or of a phone, is no number."""
+    if not numeric(device) and outside(device, number, context):
         return party(number, name, device), device
-    return party(device if numeric(device) else number or device, name, device), ""
+    return party(device if numeric(device) else number, name, device), ""
 
 
 def answered(event: Event, application: str, *, first: bool) -> Event:
@@ -96,7 +142,7 @@ def answered(event: Event, application: str, *, first: bool) -> Event:
         event.answered_by = "party"
     else:
         word = application.lower()
-        if word in _ANSWERING:
+        if word not in _CONNECTING:
             event.answered_by = "pbx"
             if word in _MENUS:
                 event.kind = "ivr"

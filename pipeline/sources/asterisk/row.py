@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields
+from pipeline.sources.asterisk.fields import LONGEST_TEXT, NOTHING, Fields
 from pipeline.sources.asterisk.parties import CALLED, parties
 from schemas.event import Event
 
@@ -34,8 +34,14 @@ class Row:
 
     @property
     def called(self) -> bool:
-        """Whether the channel was called for another and never began a call of its own."""
-        return self.application in CALLED
+        """Whether the channel was called for another and never began a call of its own.
+
+        Who began one has the number it dialled; a phone that picks a call up runs AppDial from then on.
+        """
+        if self.application not in CALLED:
+            return False
+        asked = self.fields.text("calleriddnid")
+        return not asked or asked in NOTHING or asked == self.fields.text("exten")
 
     def event(self, type_: str, *, what: str = "", mark: str = "", linked: bool = False) -> Event:
         return self.fields.event(type_, self.unique_id, self.linked_id, what=what, mark=mark, linked=linked)
@@ -44,7 +50,8 @@ class Row:
         """Say on an event who the party is."""
         fields = self.fields
         number, name = fields.number("calleridnum", "calleridani"), fields.number("calleridname")
-        return parties(fields, event, self.channel, first=self.first, number=number, name=name)
+        application = self.application
+        return parties(fields, event, self.channel, first=self.first, number=number, name=name, application=application)
 
     def id(self, name: str) -> str:
         """A unique id of `extra`."""

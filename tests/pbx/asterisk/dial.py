@@ -106,6 +106,8 @@ class Dialler:
         """The callee says no."""
         cause = CAUSES[why]
         self.ends(callee, _STATUS.get(why, "CHANUNAVAIL"))
+        callee.cause = cause
+        self.pbx.requested(callee)
         self.pbx.hangs_up(callee, cause, callee.name)
         if callee.dialled_by is not None:
             callee.dialled_by.cause = cause

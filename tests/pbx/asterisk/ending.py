@@ -23,8 +23,9 @@ def bye(scene: Scene, channel: Channel) -> None:
     pbx.leaves(channel)
     rest = list(bridge.inside)
     queue.completes(scene, channel)
-    if len(rest) == 1 and bridge.kind == "basic":
-        left_alone(scene, rest[0])
+    if bridge.kind == "basic":  # dissolved when anybody hangs up (ast_bridge_basic_new)
+        for each in rest:
+            left_alone(scene, each)
     pbx.hangs_up(channel)
 
 

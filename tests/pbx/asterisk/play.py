@@ -40,9 +40,9 @@ def _calls(scene: Scene, step: Step) -> None:
     name = "" if over or not number else f"Phone {number}"
     context = "from-trunk" if over else "from-internal"
     fields = {"number": number, "caller_name": name, "exten": step.to[0], "context": context, "state": RING}
+    fields["account"] = step.given.get("account", "")
     channel = pbx.channel(step.given.get("device", device), **fields)
     channel.ani, channel.dnid = number, step.to[0]
-    channel.account = step.given.get("account", "")
     pbx.parties[step.who] = channel
     scene.plans.pop(step.who, None)
 

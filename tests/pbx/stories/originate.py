@@ -81,7 +81,7 @@ STORIES: Final = (
             step(20, "1001'", "gives_up"),
             step(20.1, "1001'", "hangup"),
         ),
-        {"caller": "1001", "status": "no_answer", "answered": None, "ended": 20.1, "state": "closed", "talk_s": 0},
+        {"caller": "1001", "status": "no_answer", "answered": None, "ended": 20, "state": "closed", "talk_s": 0},
     ),
     Story(
         "click-to-call-in-vain",

@@ -147,7 +147,7 @@ STORIES: Final = (
             **INBOUND,
             "answered_by": "1001",
             "talk_s": 15,
-            "wait_s": 20,
+            "wait_s": 19.9,
             "ended": 40,
             "hung_up_by": "caller",
             "end_reason": "caller_disconnected",
