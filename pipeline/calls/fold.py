@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pipeline.calls.channels.dialled import dials, numbered
+from pipeline.calls.channels.names import as_legs, speaks_of_channels
+from pipeline.calls.channels.wires import cut, has_wires
 from pipeline.calls.column_limits import LONG_MS, fit
 from pipeline.calls.event_set import distinct
 from pipeline.calls.fast_path import plain
@@ -14,9 +17,7 @@ from pipeline.calls.sip.dialog import beside, dialogs
 from pipeline.calls.steps.call_logs import name
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.caller_leg_targets import is_on_caller_leg, on_caller_leg
-from pipeline.calls.steps.channels import as_legs, speaks_of_channels
 from pipeline.calls.steps.clock_skew import straighten
-from pipeline.calls.steps.dialled import dials, numbered
 from pipeline.calls.steps.legs import Story, read
 from pipeline.calls.steps.moments import find_answer, find_answerer, find_end, find_start
 from pipeline.calls.steps.moves import instants, moves, sent
@@ -27,7 +28,6 @@ from pipeline.calls.steps.record import record
 from pipeline.calls.steps.roles import caller_leg, roles
 from pipeline.calls.steps.talk import assign, bridges
 from pipeline.calls.steps.targets import of_caller, of_leg, order
-from pipeline.calls.steps.wires import cut, has_wires
 from pipeline.calls.transfers.consultation import consult, handovers
 from pipeline.calls.transfers.forwards import complete
 from pipeline.calls.transfers.reroutes import reroutes

@@ -185,7 +185,12 @@ def _heard_caller(course: Course, target: Target) -> bool:
     if caller.sip_status >= 300 or caller.cause in CANCEL_NAMES:
         return False
     leg = target.leg
-    if leg is None or leg.ended is None or leg.ended >= caller.ended - SAME_INSTANT_MS:
+    if leg is None or leg.ended is None:
+        return True
+    alone = leg.answered_by == "party" and not course.story.bridged  # by a PBX that tells of bridges
+    if alone and leg.hung_up_by in ("party", "callee") and leg.ended < caller.ended:
+        return False
+    if leg.ended >= caller.ended - SAME_INSTANT_MS:
         return True
     heard = [peer for _, peer, _ in leg.bridges or ()] + [peer for _, peer, _ in caller.bridges or ()]
     return caller.id in heard or leg.id in heard or target.via_transfer

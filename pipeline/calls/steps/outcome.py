@@ -78,8 +78,8 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
 
 
 def _is_silent(leg: Leg) -> bool:
-    """Whether a cause of 127 says nothing: Asterisk has it of every 4xx, a 487 among them (chan_pjsip since 18.7), unless
-    the phone itself refused."""
+    """Whether a cause of 127 says nothing: Asterisk has it of every 4xx, a 487 among them (chan_pjsip since 18.7),
+    unless the phone itself refused."""
     return leg.hung_up_by not in ("party", "callee") and leg.sip_status < 300 and leg.cause in _UNTOLD
 
 
@@ -151,4 +151,6 @@ def settle(course: Course) -> None:
 def _answered_unseen(course: Course) -> bool:
     """Whether somebody answered the caller of whose leg nothing is told."""
     caller = course.caller
+    if any(target.answered is not None for target in course.targets):
+        return False  # who did is known
     return caller.answered is not None and caller.answered_by != "pbx" and not course.visits

@@ -56,8 +56,8 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
 
 
 def of_caller(caller: Leg, started: int, ended: int | None) -> Target:
-    """The target of a call that has no other leg: the number asked for, with the caller's times; where the PBX answered,
-    one of its applications, which is no human."""
+    """The target of a call that has no other leg: the number asked for, with the caller's times; where the PBX
+    answered, one of its applications, which is no human."""
     callee = caller.callee
     outside = caller.direction in _OUTWARD
     alone = caller.answered_by == "pbx" or (caller.start_reason in ORIGINATE and not outside and caller.answered)

@@ -30,21 +30,25 @@ def handovers(course: Course) -> dict[str, Move | None]:
 
 
 def _untold(course: Course, second: Leg) -> Move | None:
-    """The hand-over that no event tells: who was consulted hears the caller when the consultation has ended."""
+    """The hand-over that no event tells: who was consulted hears the caller when the consultation has ended; where the
+    caller himself consulted and has left, whom he had called."""
     caller = course.caller
-    if second.ended is None or second.caller.number == caller.caller.number:
+    by_caller = second.caller.number == caller.caller.number
+    if second.ended is None or (by_caller and not course.handed_over):
         return None
+    others = {leg.id for leg in course.roles.targets} if by_caller else {caller.id}
     for phone in course.roles.consulted.get(second.id, ()):
         if phone.answered is None or (phone.ended is not None and phone.ended <= second.ended):
             continue
-        heard = [(at, peer == caller.id) for at, peer, joined in phone.bridges or () if joined]
-        heard += [(at, True) for at, peer, joined in caller.bridges or () if joined and peer == phone.id]
-        since = min((at for at, by_caller in heard if by_caller and at >= phone.answered), default=None)
+        heard = [at for at, peer, joined in phone.bridges or () if joined and peer in others]
+        for leg in others:
+            heard += [at for at, peer, on in course.story.legs[leg].bridges or () if on and peer == phone.id]
+        since = min((at for at in heard if at >= phone.answered), default=None)
         if since is None or since < second.ended - SAME_INSTANT_MS:
             continue
         by, to = second.caller.number, phone.callee.number or phone.callee.extension
         told = Event("transferred", since, caller.call_id, second_leg_id=second.id, target_leg_id=phone.id)
-        move = Move(since, "attended_transfer", by, to, by, told, True, False)
+        move = Move(since, "attended_transfer", by, to, by, told, True, by_caller)
         course.moves.append(move)
         course.moves.sort(key=by_time)
         return move

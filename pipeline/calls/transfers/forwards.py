@@ -73,9 +73,9 @@ def _sent_on_by(tried: list[Target], move: Move) -> Target | None:
         target = tried[place]
         if target.answered is not None or target.ended is None or target.number == move.to:
             continue
-        if move.to != "voicemail" and abs(target.ended - move.at) <= _AT_ONCE_MS // 4:
-            if move.source in ("", target.number):
-                return target
+        at_once = move.to != "voicemail" and abs(target.ended - move.at) <= _AT_ONCE_MS // 4
+        if at_once and move.source in ("", target.number):
+            return target
     return None
 
 

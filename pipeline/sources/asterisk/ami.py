@@ -278,8 +278,12 @@ _OF_WIRE: Final = frozenset(
         "BridgeLeave",
         "QueueCallerJoin",
         "QueueCallerLeave",
+        "QueueCallerAbandon",
+        "AgentCalled",
+        "AgentConnect",
+        "ConfbridgeJoin",
+        "ConfbridgeLeave",
     )
-    + ("QueueCallerAbandon", "AgentCalled", "AgentConnect", "ConfbridgeJoin", "ConfbridgeLeave")
 )
 _HANDLERS: Final[dict[str, tuple[Callable[[Fields], list[Event]], str]]] = {
     "Newchannel": (_started, ""),

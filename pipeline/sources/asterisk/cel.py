@@ -244,7 +244,7 @@ def _picked_up(row: Row) -> list[Event]:
 
 
 def _forward(row: Row) -> list[Event]:
-    """The row is of who called (cel_dial_cb of main/cel.c): which of the phones it called sent it on, the fold tells."""
+    """The row is of who called (main/cel.c, cel_dial_cb): which of the phones it called sent it on, the fold tells."""
     event = row.event("rerouted")
     event.reason, event.to = "forward", endpoint(row.said("forward"))
     if row.called or inner(row.channel):

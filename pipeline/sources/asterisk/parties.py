@@ -78,8 +78,8 @@ class Who(msgspec.Struct, frozen=True, gc=False):
 def who(device: str, number: str, name: str, context: str, exten: str, first: bool, began: bool) -> Who:
     """Who the party on a device is.
 
-    `first`: the channel that began the call; `exten` is what it asks for. `began`: as the channel begins; later the dial
-    plan may have set another caller id, and says nothing of where the call comes from.
+    `first`: the channel that began the call; `exten` is what it asks for. `began`: as the channel begins; later the
+    dial plan may have set another caller id, and says nothing of where the call comes from.
     """
     if not first:
         callee, trunk = called(device, number, name, context)
@@ -94,7 +94,7 @@ def who(device: str, number: str, name: str, context: str, exten: str, first: bo
 
 @lru_cache(maxsize=4096)
 def originated(device: str, number: str, name: str, context: str) -> Who:
-    """Who is on a channel that the PBX began by itself: a phone, the caller's own, or somebody outside, who is called."""
+    """Who is on a channel that the PBX began by itself: the caller's own phone, or somebody outside, who is called."""
     if outside(device, number, context):
         shown = Party(number=number, name="" if name == number else name)
         return Who("caller", shown, None, "outbound", device, "outside")

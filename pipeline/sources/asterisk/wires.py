@@ -1,4 +1,4 @@
-"""Events of Local channels: pieces of wire that the fold cuts out (`pipeline.calls.steps.wires`)."""
+"""Events of Local channels: pieces of wire that the fold cuts out (`pipeline.calls.channels.wires`)."""
 
 from __future__ import annotations
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from tests.pbx.stories.parts import CARRIER, DID, INBOUND, OUTSIDE
-from tests.pbx.story import Step, Story, step
+from tests.pbx.story import Step, Story, Untold, step
 
+# apps=dial,park of configs/samples/cel.conf.sample: no row tells what else a channel runs once it is answered.
+_WHY: Final = "cel.conf lists no applications but Dial and Park"
+_NO_MENU: Final = Untold("asterisk cel sample", _WHY, {"logs": ...})
+_NO_BOX: Final = Untold("asterisk cel sample", _WHY, {"status": "answered", "destination": ...})
 _MENU: Final[tuple[Step, ...]] = (
     step(0, OUTSIDE, "calls", DID, over=CARRIER),
     step(0.5, OUTSIDE, "menu"),
@@ -91,6 +95,7 @@ STORIES: Final = (
                 {"kind": "extension", "number": "1002", "outcome": "answered"},
             ],
         },
+        (_NO_MENU,),
     ),
     Story(
         "menu-alone",
@@ -111,6 +116,7 @@ STORIES: Final = (
         "The caller chooses a voicemail box in the menu.",
         (*_MENU, step(8, OUTSIDE, "voicemail", "1002"), step(30, OUTSIDE, "hangs_up")),
         {**INBOUND, "status": "voicemail", "destination": "voicemail:1002", "talk_s": 0, "hung_up_by": "caller"},
+        (_NO_BOX,),
     ),
     Story(
         "menu-then-nobody",

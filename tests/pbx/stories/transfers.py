@@ -10,6 +10,9 @@ from tests.pbx.story import Step, Story, Untold, step
 # configs/samples/cel.conf.sample lists neither BLINDTRANSFER nor ATTENDEDTRANSFER: a transfer to somebody who talks
 # with nobody in the end cannot be told from a dial plan that went on.
 _UNTOLD: Final = Untold("asterisk cel sample", "cel.conf lists no transfers", {"reroutes": []})
+_APP: Final = Untold("asterisk cel sample", "cel.conf lists no applications but Dial and Park", {"destination": ...})
+_WAIT: Final = Untold("asterisk cel sample", "cel.conf lists no applications but Dial and Park", {"wait_s": ...})
+_KIND: Final = Untold("asterisk cel sample", "cel.conf lists no transfers", {"reroutes": ...})
 _BLIND: Final[dict[str, Any]] = {"kind": "blind_transfer", "from": "1001", "by": "1001"}
 _ATTENDED: Final[dict[str, Any]] = {"kind": "attended_transfer", "from": "1001", "to": "1003", "by": "1001"}
 
@@ -64,12 +67,14 @@ STORIES: Final = (
         "1001's phone sends the caller on to 1002, who answers.",
         (*_to_1002("refer"), step(25, "1002", "answers"), step(55, OUTSIDE, "hangs_up")),
         _BLIND_ANSWERED,
+        (_UNTOLD,),
     ),
     Story(
         "blind-by-key",
         "The same by the transfer key.",
         (*_to_1002("key"), step(25, "1002", "answers"), step(55, OUTSIDE, "hangs_up")),
         _BLIND_ANSWERED,
+        (_UNTOLD,),
     ),
     Story(
         "blind-in-vain",
@@ -132,6 +137,7 @@ STORIES: Final = (
             "hung_up_by": "caller",
             "end_reason": "caller_disconnected",
         },
+        (_APP,),
     ),
     Story(
         "blind-to-queue",
@@ -152,6 +158,7 @@ STORIES: Final = (
             "hung_up_by": "caller",
             "end_reason": "caller_disconnected",
         },
+        (_WAIT,),
     ),
     Story(
         "blind-to-nowhere",
@@ -183,6 +190,7 @@ STORIES: Final = (
             "hung_up_by": "callee",
             "reroutes": [{**_BLIND, "to": MOBILE, "result": "answered"}],
         },
+        (_UNTOLD,),
     ),
     Story(
         "blind-by-the-caller",
@@ -203,6 +211,7 @@ STORIES: Final = (
             "ended": 52,
             "reroutes": [{"kind": "blind_transfer", "to": "1003", "by": "1001", "result": "answered"}],
         },
+        (_UNTOLD,),
     ),
     Story(
         "outside-sent-on-by-the-caller",
@@ -224,6 +233,7 @@ STORIES: Final = (
             "destination": "1002",
             "reroutes": [{"kind": "blind_transfer", "to": "1002", "by": "1001", "result": "answered"}],
         },
+        (_UNTOLD,),
     ),
     Story(
         "blind-twice",
@@ -247,6 +257,7 @@ STORIES: Final = (
                 {"kind": "blind_transfer", "from": "1002", "to": "1003", "by": "1002", "result": "answered"},
             ],
         },
+        (_UNTOLD,),
     ),
     Story(
         "attended-by-refer",
@@ -309,6 +320,7 @@ STORIES: Final = (
             "ended": 60,
             "reroutes": [{"kind": "attended_transfer", "to": "1003", "by": "1001", "result": "answered"}],
         },
+        (_KIND,),
     ),
     Story(
         "consulted-and-back-by-key",
@@ -365,6 +377,7 @@ STORIES: Final = (
                 {"kind": "semi_attended_transfer", "from": "1001", "to": "1003", "by": "1001", "result": "answered"}
             ],
         },
+        (_KIND,),
     ),
     Story(
         "semi-attended-by-key",
@@ -443,5 +456,6 @@ STORIES: Final = (
             "ended": 70,
             "reroutes": [{**_ATTENDED, "result": "answered"}],
         },
+        (_KIND,),
     ),
 )
