@@ -50,10 +50,7 @@ _FIELDS: Final[dict[str, Column]] = {
 _RECORDING: Final = Column("recording", "JSONExtractString(detail, 'recordings', 1, 'recording')")
 # Under names of their own: one equal to a column's name would take its place in WHERE.
 COLUMNS: Final = (
-    *(
-        column if column.sql.isidentifier() else replace(column, name=f"shown_{name}")
-        for name, column in _FIELDS.items()
-    ),
+    *(column if column.stored else replace(column, name=f"shown_{name}") for name, column in _FIELDS.items()),
     *(CALL[name] for name in ("caller_number", "answered_by", "callee_name", "direction")),
     _RECORDING,
 )

@@ -21,9 +21,10 @@ from pipeline.instants import DAY_MS, instant
 from pipeline.query.http.ids import plain_id
 from pipeline.query.http.problems import invalid
 from pipeline.warehouse.query.clauses import Order
-from pipeline.warehouse.query.conditions import FUNCTIONS, shown_text
+from pipeline.warehouse.query.conditions import shown_text
 from pipeline.warehouse.query.expressions import (
     EVERYTHING,
+    FUNCTIONS,
     All,
     Any_,
     Call,
@@ -72,7 +73,7 @@ def _check_span(node: Node) -> None:
     for part in node.parts if isinstance(node, All) else (node,):
         if not (isinstance(part, Compare) and isinstance(part.left, Column) and isinstance(part.right, Literal)):
             continue
-        if part.left.sql == "started_at" and part.right.text and part.operator in ("gt", "ge", "lt", "le"):
+        if part.left.stored == "started_at" and part.right.text and part.operator in ("gt", "ge", "lt", "le"):
             try:
                 (first if part.operator in ("gt", "ge") else last).append(instant(part.right.text))
             except ValueError:  # said with more words when the condition is made
@@ -191,7 +192,7 @@ class _Filter:
             if self._takes(operator):
                 right = self._operand()
                 return Compare(operator, _like(right, left), _like(left, right))
-        if isinstance(left, Call) and FUNCTIONS[left.function][1] == "truth":
+        if isinstance(left, Call) and FUNCTIONS[left.function].result == "truth":
             return left
         raise self._unexpected(f"an operator ({', '.join(_COMPARISONS)} or in)")
 

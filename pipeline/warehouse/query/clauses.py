@@ -57,6 +57,7 @@ NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 
 def matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
     """FROM and WHERE of the live rows of a tenant that match."""
+    bindings.tables.add(source.table)
     return (
         f"FROM {source.table} FINAL {source.join} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
         f" AND {source.only} AND {condition(where, bindings)}"
@@ -90,9 +91,7 @@ def moment(ms: int, bindings: Bindings) -> str:
 
 def selection(selected: Sequence[Column]) -> str:
     """Plain columns keep their names; an alias equal to a column's name would take its place in WHERE."""
-    return ", ".join(
-        column.sql if column.sql.isidentifier() else f"{column.sql} AS {column.name}" for column in selected
-    )
+    return ", ".join(column.stored or f"{column.sql} AS {column.name}" for column in selected)
 
 
 def ordering(order: Sequence[Order]) -> str:
@@ -103,6 +102,6 @@ def ordering(order: Sequence[Order]) -> str:
         nulls = "" if not key.column.nullable else " NULLS LAST" if key.descending else " NULLS FIRST"
         keys.append(f"{key.column.sql} {'DESC' if key.descending else 'ASC'}{nulls}")
     sqls = {key.column.sql for key in order}
-    way = "ASC" if order[0].column.sql == "started_at" and not order[0].descending else "DESC"
+    way = "ASC" if order[0].column.stored == "started_at" and not order[0].descending else "DESC"
     keys += [f"{name} {way}" for name in ("started_at", "id") if name not in sqls]
     return ", ".join(keys)

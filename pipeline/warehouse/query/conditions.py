@@ -18,6 +18,7 @@ from typing import Any, Final
 from pipeline.instants import DAY_MS, instant
 from pipeline.warehouse.query.callers import had_part
 from pipeline.warehouse.query.expressions import (
+    FUNCTIONS,
     All,
     Any_,
     BadExpression,
@@ -43,10 +44,17 @@ _OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "l
 
 
 class Bindings:
-    """The bound parameters of one query."""
+    """The bound parameters of one query, and the tables that it looks into."""
 
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        self.values: dict[str, Any] = dict(values or {})
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.tables: set[str] = set()
+
+    def copy(self) -> Bindings:
+        """For another query with the same conditions and more."""
+        other = Bindings()
+        other.values, other.tables = dict(self.values), set(self.tables)
+        return other
 
     def bind(self, value: Any, type_: str) -> str:
         """The placeholder of `value` as ClickHouse type `type_`."""
@@ -69,26 +77,24 @@ class Bindings:
         return pieces[0] if len(pieces) == 1 else f"arrayConcat({', '.join(pieces)})"
 
 
-_Render = Callable[..., str]
-
-# name -> kinds of the arguments, kind of the result, SQL
-FUNCTIONS: Final[Mapping[str, tuple[tuple[str, ...], str, _Render]]] = {
-    "startswith": (("text", "text"), "truth", lambda a, b: f"startsWith({a}, {b})"),
-    "endswith": (("text", "text"), "truth", lambda a, b: f"endsWith({a}, {b})"),
-    "contains": (("text", "text"), "truth", lambda a, b: f"(position({a}, {b}) > 0)"),
-    "tolower": (("text",), "text", lambda a: f"lowerUTF8({a})"),
-    "toupper": (("text",), "text", lambda a: f"upperUTF8({a})"),
-    "trim": (("text",), "text", lambda a: f"trimBoth({a})"),
-    "length": (("text",), "number", lambda a: f"lengthUTF8({a})"),
-    "has": (("list", "text"), "truth", lambda a, b: f"has({a}, {b})"),
-    "count": (("list",), "number", lambda a: f"length({a})"),
-    "date": (("time",), "time", lambda a: f"toDateTime64(toStartOfDay({a}, 'UTC'), 3, 'UTC')"),
-    "year": (("time",), "number", lambda a: f"toYear({a}, 'UTC')"),
-    "month": (("time",), "number", lambda a: f"toMonth({a}, 'UTC')"),
-    "day": (("time",), "number", lambda a: f"toDayOfMonth({a}, 'UTC')"),
-    "hour": (("time",), "number", lambda a: f"toHour({a}, 'UTC')"),
-    "minute": (("time",), "number", lambda a: f"toMinute({a}, 'UTC')"),
-    "second": (("time",), "number", lambda a: f"toSecond({a}, 'UTC')"),
+# Of each of `FUNCTIONS`, its SQL.
+_RENDERED: Final[Mapping[str, Callable[..., str]]] = {
+    "startswith": lambda a, b: f"startsWith({a}, {b})",
+    "endswith": lambda a, b: f"endsWith({a}, {b})",
+    "contains": lambda a, b: f"(position({a}, {b}) > 0)",
+    "tolower": lambda a: f"lowerUTF8({a})",
+    "toupper": lambda a: f"upperUTF8({a})",
+    "trim": lambda a: f"trimBoth({a})",
+    "length": lambda a: f"lengthUTF8({a})",
+    "has": lambda a, b: f"has({a}, {b})",
+    "count": lambda a: f"length({a})",
+    "date": lambda a: f"toDateTime64(toStartOfDay({a}, 'UTC'), 3, 'UTC')",
+    "year": lambda a: f"toYear({a}, 'UTC')",
+    "month": lambda a: f"toMonth({a}, 'UTC')",
+    "day": lambda a: f"toDayOfMonth({a}, 'UTC')",
+    "hour": lambda a: f"toHour({a}, 'UTC')",
+    "minute": lambda a: f"toMinute({a}, 'UTC')",
+    "second": lambda a: f"toSecond({a}, 'UTC')",
 }
 
 
@@ -206,7 +212,8 @@ def _involving(node: Involving, bindings: Bindings) -> str:
     fold = f"bitShiftRight(version, {RERATED_BITS})"
     made = had_part(extension)
     key = f"({node.key.sql}, {fold})"
-    is_call = node.key.sql == "id"  # a row of the calls themselves; else a log, whose call began some time before
+    bindings.tables |= {"call_rows", "call_log_rows"}
+    is_call = node.key.stored == "id"  # a row of the calls themselves; else a log, whose call began some time before
     first_ms = node.first_ms if node.first_ms is None or is_call else node.first_ms - _LONGEST_CALL_MS
     end_ms = None if node.end_ms is None else node.end_ms + _LONGEST_CALL_MS
     logs = f"{whose}{_times(first_ms, end_ms, bindings)}{_ids('session_id', first_ms, node.end_ms, bindings)}"
@@ -277,7 +284,8 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
         return (shown_text(operand), "text") if operand.words else (operand.sql, operand.kind)
     if isinstance(operand, Literal):
         raise BadExpression(f"{_shown(operand)} stands where a property was expected")
-    kinds, result, render = FUNCTIONS[operand.function]
+    signature = FUNCTIONS[operand.function]
+    kinds = signature.arguments
     if len(kinds) != len(operand.arguments):
         raise BadExpression(f"{operand.function} takes {len(kinds)} argument(s), not {len(operand.arguments)}")
     parts = []
@@ -291,7 +299,7 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
         if kind != wanted:
             raise BadExpression(f"{operand.function} takes a {wanted}; {_named(argument)} is a {kind}")
         parts.append(sql)
-    return render(*parts), result
+    return _RENDERED[operand.function](*parts), signature.result
 
 
 def shown_text(column: Column) -> str:

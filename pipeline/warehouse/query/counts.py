@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import xor
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Final
 
 from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import Source, between
@@ -42,7 +41,7 @@ class Question:
 
     source: Source
     which: str
-    values: Mapping[str, Any]
+    bindings: Bindings
     months: dict[str, Month] = field(default_factory=dict)
     stored: int = _UNKNOWN  # rows of the table, of all tenants and versions
 
@@ -52,39 +51,51 @@ class Question:
         return sum(month.rows for month in self.months.values())
 
 
-_asked: WeakKeyDictionary[Reader, OrderedDict[str, Question]] = WeakKeyDictionary()
+class Counts:
+    """What was counted of the last questions that a reader was asked."""
+
+    def __init__(self) -> None:
+        self._questions: OrderedDict[str, Question] = OrderedDict()
+
+    @classmethod
+    def of(cls, reader: Reader) -> Counts:
+        """Those of this reader."""
+        found: Counts = reader.kept.setdefault(cls, cls())
+        return found
+
+    def known(self, which: str, bindings: Bindings) -> Question | None:
+        """What was counted for this question the last time, if anybody asked."""
+        return self._questions.get(_key(which, bindings))
+
+    def question(self, source: Source, which: str, bindings: Bindings) -> Question:
+        """The question with what is known of it, the last asked of all."""
+        key = _key(which, bindings)
+        question = self._questions.setdefault(key, Question(source, which, bindings.copy()))
+        self._questions.move_to_end(key)
+        while len(self._questions) > _QUESTIONS:
+            self._questions.popitem(last=False)
+        return question
 
 
-def remembered(reader: Reader, which: str, bindings: Bindings) -> Question | None:
-    """What was counted for this question the last time, if anybody asked."""
-    return _asked.get(reader, OrderedDict()).get(_key(which, bindings.values))
-
-
-def _key(which: str, values: Mapping[str, Any]) -> str:
-    return f"{which}\0{values!r}"
+def _key(which: str, bindings: Bindings) -> str:
+    return f"{which}\0{bindings.values!r}"
 
 
 async def counted(reader: Reader, source: Source, which: str, bindings: Bindings) -> Question:
     """Count the rows of `which`: FROM and WHERE of live rows, as `clauses.matching` makes it. Raises what
     `Reader.rows` raises."""
-    known = _asked.setdefault(reader, OrderedDict())
-    values = dict(bindings.values)
-    key = _key(which, values)
-    question = known.setdefault(key, Question(source, which, values))
-    known.move_to_end(key)
-    while len(known) > _QUESTIONS:
-        known.popitem(last=False)
-    parts, question.stored = await _parts(reader, source, which)  # first: what arrives while we count is counted again
+    question = Counts.of(reader).question(source, which, bindings)
+    parts, question.stored = await _parts(reader, question)  # first: what arrives while we count is counted again
     if not parts:
-        question.months = await _months(reader, question, which, values, {})
+        question.months = await _months(reader, question, which, question.bindings, {})
         return question
     changed = [
         name for name, made in parts.items() if name not in question.months or question.months[name].parts != made
     ]
     if changed:
-        bindings = Bindings(values)
+        bindings = question.bindings.copy()
         within = f"{which} AND _partition_id IN {bindings.bind(changed, 'Array(String)')}"
-        found = await _months(reader, question, within, bindings.values, parts)
+        found = await _months(reader, question, within, bindings, parts)
         question.months |= {name: Month(parts[name], 0) for name in changed} | found
     for gone in question.months.keys() - parts.keys():
         del question.months[gone]
@@ -114,11 +125,11 @@ async def place(reader: Reader, question: Question, skip: int, top: int, *, asce
     return found and replace(found, end_ms=whole.get(found.end_ms, found.end_ms))
 
 
-async def _parts(reader: Reader, source: Source, which: str) -> tuple[dict[str, int], int]:
+async def _parts(reader: Reader, question: Question) -> tuple[dict[str, int], int]:
     """Month → fingerprint of its parts, and of all parts of another table that the question looks into; and the rows
     of the table. Empty where ClickHouse does not tell: another server has the parts, or the user may not see them."""
     bindings = Bindings()
-    tables = [table for table in ("call_rows", "call_log_rows") if table in which]
+    tables = sorted(question.bindings.tables)
     try:
         rows = await reader.rows(
             "parts",
@@ -131,23 +142,25 @@ async def _parts(reader: Reader, source: Source, which: str) -> tuple[dict[str, 
         )
     except QueryFailed:
         return {}, _UNKNOWN
-    others = reduce(xor, (int(row["made"]) for row in rows if row["table"] != source.table), 0)
-    own = [row for row in rows if row["table"] == source.table]
+    others = reduce(xor, (int(row["made"]) for row in rows if row["table"] != question.source.table), 0)
+    own = [row for row in rows if row["table"] == question.source.table]
     return {row["partition_id"]: int(row["made"]) ^ others for row in own}, sum(int(row["stored"]) for row in own)
 
 
 async def _months(
-    reader: Reader, question: Question, which: str, values: Mapping[str, Any], parts: Mapping[str, int]
+    reader: Reader, question: Question, which: str, bindings: Bindings, parts: Mapping[str, int]
 ) -> dict[str, Month]:
     rows = await reader.rows(
-        f"{question.source.name}_count", f"SELECT _partition_id AS month, count() AS n {which} GROUP BY month", values
+        f"{question.source.name}_count",
+        f"SELECT _partition_id AS month, count() AS n {which} GROUP BY month",
+        bindings.values,
     )
     return {row["month"]: Month(parts.get(row["month"], 0), int(row["n"])) for row in rows}
 
 
 async def _days(reader: Reader, question: Question, month: str) -> list[tuple[int, int]]:
     begin, end = _span(month)
-    bindings = Bindings(question.values)
+    bindings = question.bindings.copy()
     rows = await reader.rows(
         f"{question.source.name}_days",
         f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {question.which}"

@@ -15,6 +15,26 @@ class BadExpression(CdrError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Kinds of a function's arguments, and of its result."""
+
+    arguments: tuple[str, ...]
+    result: str
+
+
+# Those of OData 4.01 part 2, 5.1.1, that lists of calls need; `has` and `count` are of lists.
+FUNCTIONS: Final[Mapping[str, Signature]] = {
+    **dict.fromkeys(("startswith", "endswith", "contains"), Signature(("text", "text"), "truth")),
+    **dict.fromkeys(("tolower", "toupper", "trim"), Signature(("text",), "text")),
+    "length": Signature(("text",), "number"),
+    "has": Signature(("list", "text"), "truth"),
+    "count": Signature(("list",), "number"),
+    "date": Signature(("time",), "time"),
+    **dict.fromkeys(("year", "month", "day", "hour", "minute", "second"), Signature(("time",), "number")),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """Something a row has. `kind`: text, number, time or id. `words` maps the spelling outside to
     the one stored, for enumerations; `aliases` further spellings, understood but never shown."""
@@ -25,6 +45,11 @@ class Column:
     nullable: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> str:
+        """The table's own column that this one is; "" where it is computed."""
+        return self.sql if self.sql.isidentifier() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +62,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of operands; see `conditions.FUNCTIONS`."""
+    """A function of operands, one of `FUNCTIONS`."""
 
     function: str
     arguments: tuple[Operand, ...]

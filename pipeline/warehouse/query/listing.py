@@ -18,7 +18,7 @@ from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node, betw
 from pipeline.warehouse.query.paging import stretches
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.span import span_of
-from pipeline.warehouse.query.terms import is_narrow, narrowed
+from pipeline.warehouse.query.terms import narrowed
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299
 # Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
@@ -50,6 +50,7 @@ class Listing:
     ascending: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     by: str = ""
+    is_narrow: bool = False  # few stretches can hold its rows
 
     def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
         """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
@@ -144,7 +145,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
     first, end = listing.bounds()
     if listing.where is NOTHING:
         return []
-    if is_narrow(listing.where) or listing.by:
+    if listing.is_narrow or listing.by:
         return await stretch(EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end, limit)
     if listing.ascending:
         begin = first
@@ -190,7 +191,8 @@ async def count_of(reader: Reader, listing: Listing) -> int:
 
 
 async def _narrowed(reader: Reader, listing: Listing) -> Listing:
-    return replace(listing, where=await narrowed(reader, listing.tenant, listing.source, listing.where))
+    found = await narrowed(reader, listing.tenant, listing.source, listing.where)
+    return replace(listing, where=found.where, is_narrow=found.is_narrow)
 
 
 async def _days(reader: Reader, listing: Listing) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.instants import DAY_MS, instant
@@ -31,9 +31,9 @@ from pipeline.warehouse.query.clauses import (
     selection,
 )
 from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.counts import counted, place, remembered
+from pipeline.warehouse.query.counts import Counts, counted, place
 from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, between_times
-from pipeline.warehouse.query.paging import stretches
+from pipeline.warehouse.query.paging import Window, stretches
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.span import span_of
 from pipeline.warehouse.query.terms import narrowed
@@ -68,77 +68,82 @@ async def page(
 ) -> Page:
     """Rows `skip` to `skip + top` of those that match, and how many match.
 
-    Ordered by time, the page is read from the days it lies in, so a page deep inside costs what the
-    first one costs. Where much has to be looked through, the keys are found first, and whole rows read
-    of one page only. Raises BadExpression, and what `Reader.rows` raises.
+    Made in one of three ways: at once, by days, or by keys. Raises BadExpression, and what `Reader.rows` raises.
     """
     order = order or NEWEST_FIRST
-    where = await narrowed(reader, tenant, source, where)
+    where = (await narrowed(reader, tenant, source, where)).where
     bindings = Bindings()
     which = matching(tenant, source, where, bindings)
-    known = remembered(reader, which, bindings)
-    if known is not None and known.stored <= _FEW:  # most likely still few: one question asks for all of them
+    wanted = _Wanted(reader, source, selected, order, skip, top)
+    known = Counts.of(reader).known(which, bindings)
+    if known is not None and known.stored <= _FEW:  # most likely still few: asked for beside the count
         few, rows = await asyncio.gather(
-            counted(reader, source, which, bindings),
-            _rows(reader, source, selected, which, Bindings(bindings.values), order, skip, top),
+            counted(reader, source, which, bindings), _at_once(wanted, which, bindings.copy())
         )
         return Page(few.total, rows)
     question = await counted(reader, source, which, bindings)
     if skip >= question.total or top == 0:
         return Page(question.total, [])
     if question.stored <= _FEW:
-        return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
-    column, descending = order[0].column.sql, order[0].descending
-    if column == "started_at":
+        return Page(question.total, await _at_once(wanted, which, bindings))
+    first, descending = order[0].column.stored, order[0].descending
+    if first == "started_at":
         lies = await place(reader, question, skip, top, ascending=not descending)
         if lies is not None:
-            bindings = Bindings()
-            where = between_times(where, lies.first_ms, lies.end_ms)
-            which = f"{matching(tenant, source, where, bindings)} AND {between(lies.first_ms, lies.end_ms, bindings)}"
-            skip = lies.skip
-            if lies.end_ms - lies.first_ms <= _NARROW_MS:
-                return Page(question.total, await _rows(reader, source, selected, which, bindings, order, skip, top))
-    elif column == "ended_at" and descending and source in _ENDED:
+            return Page(question.total, await _by_days(wanted, tenant, where, lies))
+    elif first == "ended_at" and descending and source in _ENDED:
         # Nothing ends before it starts: as many as are wanted end after the day on which the last of
         # as many starts.
         lies = await place(reader, question, 0, skip + top, ascending=False)
         if lies is not None:
             which += f" AND ended_at >= {moment(lies.first_ms, bindings)}"
-    which = await _narrowed(reader, source, which, bindings, order, skip, top)
-    return Page(question.total, await _rows(reader, source, selected, which, bindings, order, 0, top))
+    return Page(question.total, await _by_keys(wanted, which, bindings))
 
 
-async def _rows(
-    reader: Reader,
-    source: Source,
-    selected: Sequence[Column],
-    which: str,
-    bindings: Bindings,
-    order: Sequence[Order],
-    skip: int,
-    top: int,
-) -> list[Row]:
-    return await reader.rows(
-        f"{source.name}_page",
-        f"SELECT {selection(selected)} {which} ORDER BY {ordering(order)}"
-        f" LIMIT {bindings.bind(top, 'UInt32')} OFFSET {bindings.bind(skip, 'UInt64')}",
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Rows `skip` to `skip + top` of a source in an order, and what is shown of them."""
+
+    reader: Reader
+    source: Source
+    selected: Sequence[Column]
+    order: Sequence[Order]
+    skip: int
+    top: int
+
+
+async def _at_once(wanted: _Wanted, which: str, bindings: Bindings) -> list[Row]:
+    """Whole rows, sorted: for few rows, or rows of a short time."""
+    return await wanted.reader.rows(
+        f"{wanted.source.name}_page",
+        f"SELECT {selection(wanted.selected)} {which} ORDER BY {ordering(wanted.order)}"
+        f" LIMIT {bindings.bind(wanted.top, 'UInt32')} OFFSET {bindings.bind(wanted.skip, 'UInt64')}",
         bindings.values,
     )
 
 
-async def _narrowed(
-    reader: Reader, source: Source, which: str, bindings: Bindings, order: Sequence[Order], skip: int, top: int
-) -> str:
-    """`which`, narrowed to the keys of the rows from `skip` to `skip + top`."""
-    page = Bindings(bindings.values)
-    keys = await reader.rows(
-        f"{source.name}_keys",
-        f"SELECT toUnixTimestamp64Milli(started_at) AS at, id {which} ORDER BY {ordering(order)}"
-        f" LIMIT {page.bind(top, 'UInt32')} OFFSET {page.bind(skip, 'UInt64')}"
+async def _by_days(wanted: _Wanted, tenant: str, where: Node, lies: Window) -> list[Row]:
+    """From the days that the page lies in, so that a page deep inside costs what the first one costs."""
+    bindings = Bindings()
+    within = between_times(where, lies.first_ms, lies.end_ms)
+    which = f"{matching(tenant, wanted.source, within, bindings)} AND {between(lies.first_ms, lies.end_ms, bindings)}"
+    wanted = replace(wanted, skip=lies.skip)
+    is_short = lies.end_ms - lies.first_ms <= _NARROW_MS
+    return await (_at_once if is_short else _by_keys)(wanted, which, bindings)
+
+
+async def _by_keys(wanted: _Wanted, which: str, bindings: Bindings) -> list[Row]:
+    """The keys of the page first, then whole rows of those only: for where much has to be looked through."""
+    first = bindings.copy()
+    keys = await wanted.reader.rows(
+        f"{wanted.source.name}_keys",
+        f"SELECT toUnixTimestamp64Milli(started_at) AS at, id {which} ORDER BY {ordering(wanted.order)}"
+        f" LIMIT {first.bind(wanted.top, 'UInt32')} OFFSET {first.bind(wanted.skip, 'UInt64')}"
         " SETTINGS optimize_read_in_order = 0",  # in order, a rare match is looked for by one thread
-        page.values,
+        first.values,
     )
-    return which + by_keys([(int(key["at"]), int(key["id"])) for key in keys], bindings)
+    which += by_keys([(int(key["at"]), int(key["id"])) for key in keys], bindings)
+    return await _at_once(replace(wanted, skip=0), which, bindings)
 
 
 async def older(

@@ -90,6 +90,7 @@ class Reader:
         self._streaming: Any = None
         self._stream_threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse-stream")
         self._observe = observe
+        self.kept: dict[type[Any], Any] = {}  # what others remember of its answers, as long as it lives, by their class
 
     async def rows(self, name: str, sql: str, parameters: Mapping[str, Any], *, by_key: bool = False) -> list[Row]:
         """The rows of `sql` as dicts: times RFC 3339 texts, 64-bit numbers as numbers. `name` is for metrics;

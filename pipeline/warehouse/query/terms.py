@@ -44,34 +44,38 @@ class _Clue:
     text: str
 
 
-async def narrowed(reader: Reader, tenant: str, source: Source, where: Node) -> Node:
-    """`where`, with the months and stretches that can hold its rows when numbers or names in it are rare. The same
-    rows match. Raises what `Reader.rows` raises."""
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """A condition that the same rows match. `is_narrow`: few stretches can hold them, so that reading all of those at
+    once costs little."""
+
+    where: Node
+    is_narrow: bool = False
+
+
+async def narrowed(reader: Reader, tenant: str, source: Source, where: Node) -> Narrowed:
+    """`where`, with the months and stretches that can hold its rows when numbers or names in it are rare. Raises what
+    `Reader.rows` raises."""
     if source.table != "call_rows":
-        return where
+        return Narrowed(where)
     clues = _clues(where)
     if clues is None:
-        return where
+        return Narrowed(where)
     found = await _found(reader, tenant, [clue for clue in clues if clue.kind in ("part", "any_case", "whole")])
     if found is None:
-        return where
+        return Narrowed(where)
     terms, months = found
     call_ids = [clue.text for clue in clues if clue.kind == "call_id"]
     ids = [int(clue.text) for clue in clues if clue.kind == "id"]
     if call_ids or ids:  # few, and looked up by key: then their months are known too
         named = await _calls(reader, tenant, call_ids, ids)
         if named is None:
-            return where
+            return Narrowed(where)
         call_ids = sorted(named)
         months |= set(named.values())
     if not months:
-        return NOTHING
-    return All((Within(tuple(sorted(months)), tuple(sorted(terms)), tuple(call_ids)), where))
-
-
-def is_narrow(where: Node) -> bool:
-    """Whether `narrowed` found that few stretches can hold rows: reading all of them at once costs little."""
-    return where is NOTHING or (isinstance(where, All) and bool(where.parts) and isinstance(where.parts[0], Within))
+        return Narrowed(NOTHING, is_narrow=True)
+    return Narrowed(All((Within(tuple(sorted(months)), tuple(sorted(terms)), tuple(call_ids)), where)), is_narrow=True)
 
 
 def _clues(node: Node) -> list[_Clue] | None:
@@ -96,7 +100,7 @@ def _clues(node: Node) -> list[_Clue] | None:
 
 
 def _searched(columns: Iterable[Column]) -> bool:
-    return all(column.sql in TERM_COLUMNS and not column.words for column in columns)
+    return all(column.stored in TERM_COLUMNS and not column.words for column in columns)
 
 
 def _tells(text: str) -> bool:
@@ -108,9 +112,9 @@ def _whole(column: Column, texts: list[str]) -> list[_Clue] | None:
         return None
     if _searched((column,)) and all(map(_tells, texts)):
         return [_Clue("whole", text) for text in texts]
-    if column.sql == "call_id" and all(texts):
+    if column.stored == "call_id" and all(texts):
         return [_Clue("call_id", text) for text in texts]
-    if column.sql == "id" and all(text.isascii() and text.isdigit() and int(text) < 2**64 for text in texts):
+    if column.stored == "id" and all(text.isascii() and text.isdigit() and int(text) < 2**64 for text in texts):
         return [_Clue("id", text) for text in texts]
     return None
 

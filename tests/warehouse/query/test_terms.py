@@ -26,7 +26,7 @@ from pipeline.warehouse.query.expressions import (
 from pipeline.warehouse.query.listing import Listing, count_of, page_of
 from pipeline.warehouse.query.queries import page
 from pipeline.warehouse.query.reader import Reader
-from pipeline.warehouse.query.terms import narrowed
+from pipeline.warehouse.query.terms import Narrowed, narrowed
 from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call as StoredCall
@@ -111,14 +111,14 @@ async def test_the_same_calls_are_found(reader: Reader, stored: list[StoredCall]
 async def test_what_is_skipped(reader: Reader, stored: list[StoredCall], monkeypatch: pytest.MonkeyPatch) -> None:
     number = stored[7].caller_number
     found = await narrowed(reader, TENANT, CALLS, _has(CALLER, number[4:]))
-    assert isinstance(found, All) and isinstance(found.parts[0], Within)
-    assert number in found.parts[0].terms and len(found.parts[0].months) <= 2
-    assert await narrowed(reader, TENANT, CALLS, _has(CALLER, "5550001111")) is NOTHING
+    assert found.is_narrow and isinstance(found.where, All) and isinstance(found.where.parts[0], Within)
+    assert number in found.where.parts[0].terms and len(found.where.parts[0].months) <= 2
+    assert await narrowed(reader, TENANT, CALLS, _has(CALLER, "5550001111")) == Narrowed(NOTHING, is_narrow=True)
     for unchanged in (_has(CALLER, "29"), Compare("eq", CALLEE, Literal("101")), Not(_has(CALLER, "12345")), All(())):
-        assert await narrowed(reader, TENANT, CALLS, unchanged) is unchanged
+        assert await narrowed(reader, TENANT, CALLS, unchanged) == Narrowed(unchanged)
     monkeypatch.setattr(terms, "_MOST_TERMS", 10)
     common = _has(CALLER, "41632")
-    assert await narrowed(reader, TENANT, CALLS, common) is common
+    assert await narrowed(reader, TENANT, CALLS, common) == Narrowed(common)
 
 
 async def test_a_number_that_came_by_a_correction_is_found(client: Any, reader: Reader) -> None:
