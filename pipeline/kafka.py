@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
+import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -15,7 +17,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2
 
 from pipeline import kafka_security
-from pipeline.errors import DEPENDENCY, Problem
+from pipeline.errors import DEPENDENCY, USAGE, Problem
 from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 from pipeline.settings.kafka import KafkaSettings
@@ -91,7 +93,14 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """What every aiokafka client here is given."""
+    """What every aiokafka client here is given. Raises `Problem` for an address that is none."""
+    for server in settings.kafka.split(","):
+        if not re.fullmatch(r"\s*\S+:\d{1,5}\s*", server, re.ASCII):
+            raise Problem(
+                f"CDR_KAFKA {settings.kafka!r}: {server.strip()!r} is no host:port.",
+                hint="Write it like kafka-1:9092,kafka-2:9092.",
+                code=USAGE,
+            )
     return {"bootstrap_servers": settings.kafka, **kafka_security.options(settings)}
 
 
@@ -112,12 +121,37 @@ def producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
 
 
 def unreachable(settings: KafkaSettings, error: BaseException) -> Problem:
-    """Kafka does not answer, as one line. `explained` knows more."""
+    """Kafka does not answer, as one line that says what each address says. `explained` knows more."""
     return Problem(
-        f"Kafka does not answer at {settings.kafka}: {error or type(error).__name__}.",
+        f"Kafka does not answer at {settings.kafka}: {_why(settings.kafka, error)}.",
         hint="Start it, or set CDR_KAFKA to its bootstrap servers.",
         code=DEPENDENCY,
     )
+
+
+_TRY_S: Final = 2.0
+
+
+def _why(servers: str, error: BaseException) -> str:
+    """Why nobody answers: an address in words, the network's reason, or that somebody else listens there."""
+    reasons = []
+    addresses = [each.strip() for each in servers.split(",") if each.strip()]
+    for server in addresses:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _TRY_S).close()
+        except TimeoutError:
+            reasons.append(f"{server}: no answer within {_TRY_S:.0f} s")
+        except OSError as refused:
+            reasons.append(f"{server}: {refused.strerror or refused}")
+        except (ValueError, OverflowError):
+            reasons.append(f"{server}: is no host:port")
+        else:
+            said = str(error).partition("Unable to bootstrap")[0].strip(" :") or type(error).__name__
+            reasons.append(f"{server}: takes connections, but does not answer as Kafka does ({said})")
+    if len(addresses) == 1:
+        return reasons[0].partition(f"{addresses[0]}: ")[2]
+    return "; ".join(reasons) or str(error) or type(error).__name__
 
 
 async def explained(settings: Settings, error: BaseException) -> Problem:

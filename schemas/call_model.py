@@ -107,12 +107,14 @@ class CallDocument(_Document):
     answered_by: str | None = Field(description="The human target that answered first.")
     started_at: Time = Field(description="First INVITE.")
     progress_at: Time | None = Field(description="First early media.")
-    rang_at: Time | None = Field(description="First ringing of a target.")
+    rang_at: Time | None = Field(
+        description="First ringing of a target that the caller heard; null where a menu or a queue answered before."
+    )
     answered_at: Time | None = Field(description="When the network answered: billing starts.")
     talk_started_at: Time | None = Field(description="When a human target was reached.")
     ended_at: Time | None = Field(description="Last hang-up; null while open.")
     setup_ms: Milliseconds | None = Field(description="Started to answered.")
-    ring_ms: Milliseconds | None = Field(description="Rang to answered or ended.")
+    ring_ms: Milliseconds | None = Field(description="Rang to answered or ended; null where rang_at is.")
     wait_ms: Milliseconds | None = Field(description="In queues, before a human.")
     talk_ms: Milliseconds = Field(description="With a human; each millisecond once.")
     hold_ms: Milliseconds = Field(description="On hold.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline import kafka
-from pipeline.errors import DEPENDENCY, Problem
+from pipeline.errors import DEPENDENCY, USAGE, Problem
 from pipeline.instants import DAY_MS
 from pipeline.settings import Settings
 from tests.servers import BrokerServer, KafkaServer
@@ -54,3 +56,22 @@ async def test_kafka_away_is_one_line_with_the_next_step() -> None:
     with pytest.raises(Problem, match=r"Kafka does not answer at 127\.0\.0\.1:1.*CDR_KAFKA") as caught:
         await kafka.ensure_topics(settings_for("127.0.0.1:1", "away"))
     assert caught.value.code == DEPENDENCY
+
+
+@pytest.mark.parametrize(
+    ("servers", "why"),
+    [
+        ("127.0.0.1:1", r"at 127\.0\.0\.1:1: Connection refused"),
+        ("127.0.0.1:1,[::1]:1", r"127\.0\.0\.1:1: Connection refused; \[::1\]:1: "),
+    ],
+)
+def test_each_address_says_why(servers: str, why: str) -> None:
+    said = str(kafka.unreachable(settings_for(servers, "away"), TimeoutError()))
+    assert re.search(why, said), said
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:x", "127.0.0.1", "a:1,,b:2", ""])
+def test_what_is_no_address_is_said(servers: str) -> None:
+    with pytest.raises(Problem, match="is no host:port") as caught:
+        kafka.connection(settings_for(servers, "away"))
+    assert caught.value.code == USAGE

@@ -33,7 +33,8 @@ from pipeline.query.portsip.rows import (
 )
 from pipeline.settings import Settings
 from pipeline.warehouse.query.clauses import CALL_LOGS, CLOSED_CALLS, Source
-from pipeline.warehouse.query.expressions import Column, Node
+from pipeline.warehouse.query.columns import CALL_LOG
+from pipeline.warehouse.query.expressions import All, Column, Node, OfFinished
 from pipeline.warehouse.query.queries import Page, call, call_log, logs_of, page
 from pipeline.warehouse.query.reader import Reader
 
@@ -140,8 +141,9 @@ async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     openapi_extra={"parameters": LIST_PARAMETERS},
 )
 async def list_call_logs(request: Request, caller: Authenticated) -> Response:
-    """One item a target of a call, newest first."""
-    found = await listed(request, caller, _CALL_LOGS, visible_logs(caller))
+    """One item a target of a finished call, newest first."""
+    finished = All((visible_logs(caller), OfFinished(CALL_LOG["session_id"], caller.tenant)))
+    found = await listed(request, caller, _CALL_LOGS, finished)
     return answer(request, {"count": found.count, "items": [call_log_item(row) for row in found.rows]})
 
 
@@ -157,7 +159,7 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
     no_options(request)
     reader = reader_of(request)
     log = await call_log(reader, caller.tenant, parse_id(id, "Call log"))
-    row = log and await call(reader, caller.tenant, log["session_id"])
+    row = log and await call(reader, caller.tenant, log["session_id"], CLOSED_CALLS)
     logs = await logs_of(reader, caller.tenant, row) if row else []
     if not log or not row or not sees(caller, row, logs):
         raise not_found(f"There is no call log with the id {id[:80]!r}.")

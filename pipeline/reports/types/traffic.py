@@ -153,18 +153,30 @@ def _bars(title: str, about: str, rows: list[dict[str, Any]], name: str) -> Bars
     )
 
 
+# The number outside that was called. Of a call that came in and went out again, that is where it was sent to: its last
+# forward or transfer to a telephone number, else the last target that was reached; never the DID that it came in by.
+_SENT_TO: Final = (
+    "arrayLast(number -> match(number, '^[+]?[0-9]{6,}$'), arrayMap(move -> JSONExtractString(move, 'to'),"
+    " JSONExtractArrayRaw(detail, 'reroutes')))"
+)
+_CALLED: Final = Dimension(
+    "called",
+    f"multiIf(direction = 'outbound', callee_number, {_SENT_TO} != '', {_SENT_TO}, destination != '' AND"
+    " destination != did, destination, '')",
+)
+
+
 async def destinations(question: Question) -> Report:
     """Where calls to the outside went: numbers, and classes of them."""
     where: Node = In(CALL["direction"], (Literal("outbound"), Literal("inbound_outbound")))
-    number, class_ = CALL["callee_number"], Dimension("rate_class", "upper(rate_class)")
+    number, class_ = _CALLED, Dimension("rate_class", "upper(rate_class)")
     top = int(question.filter.get("limit") or _TOP)
     found = await groups(
         question, _BY_NUMBER, (number,), where, order=("-attempts", "-billable_ms"), limit=min(top, 10_000), total=True
     )
     classes = await groups(question, _BY_NUMBER, (class_,), where, order=("-attempts",), limit=100)
     lines = [
-        Line((question.party(row["callee_number"]), country(row["callee_number"]), *_cells(row, _BY_NUMBER)))
-        for row in found.rows
+        Line((question.party(row["called"]), country(row["called"]), *_cells(row, _BY_NUMBER))) for row in found.rows
     ]
     lines.append(Line(("Total", None, *_cells(found.total or {}, _BY_NUMBER)), "total"))
     by_class = [Line((row["rate_class"] or "Unknown", *_cells(row, _BY_NUMBER))) for row in classes.rows]
@@ -177,7 +189,7 @@ async def destinations(question: Question) -> Report:
         (
             Table(
                 (
-                    Column("Number", about="Number called; the last line is all of them"),
+                    Column("Number", about="Number called, or sent on to; the last line is all of them"),
                     Column("Country", about="ISO 3166 country of a number with its country code"),
                     *counted,
                 ),
@@ -194,7 +206,7 @@ async def destinations(question: Question) -> Report:
         ),
         (
             *(await overview.call_plots(question, lambda bindings: began(question, where, bindings))),
-            _bars("Most called", "Answered calls and the others, by number.", found.rows, "callee_number"),
+            _bars("Most called", "Answered calls and the others, by number.", found.rows, "called"),
         ),
     )
 

@@ -239,20 +239,21 @@ _BY_TABLE: Final[Mapping[str, Mapping[str, Measure]]] = {
 def service_level(seconds: int, method: str = "offered", *, visits: bool = False) -> Measure:
     """Service level x/y: answered within `seconds` / offered, in per cent ("80/20" asks that it be 80 for 20 s).
 
-    There is no standard; `method` names the denominator: offered (all that queued), patient (answered, and
-    abandoned after `seconds`) or answered.
+    There is no standard; `method` names the denominator: offered (all that queued), patient (without those who hung up
+    within `seconds`; who left the queue in another way stays in) or answered. All are of finished calls.
     """
-    answered = f"({_REASON} = 'answered')" if visits else _SERVED
-    abandoned = f"({_REASON} = 'abandoned')" if visits else f"({_QUEUED} AND status = 'abandoned')"
-    wait = _WAIT if visits else "ifNull(wait_ms, 0)"
     offered = _LEFT if visits else f"({_OVER} AND {_QUEUED})"
+    answered = f"({_REASON} = 'answered')" if visits else f"({offered} AND {_SERVED})"
+    abandoned = f"({_REASON} = 'abandoned')" if visits else "(status = 'abandoned')"
+    wait = _WAIT if visits else "ifNull(wait_ms, 0)"
+    within = f"{wait} <= {seconds * 1000}"
     whole = {
         "offered": offered,
-        "patient": f"({answered} OR ({abandoned} AND {wait} > {seconds * 1000}))",
+        "patient": f"({offered} AND NOT ({abandoned} AND {within}))",
         "answered": answered,
     }[method]
     name = f"service_level_{seconds}" + ("" if method == "offered" else f"_{method}")
-    return _percent(name, f"{offered} AND {answered} AND {wait} <= {seconds * 1000}", whole)
+    return _percent(name, f"{answered} AND {within}", whole)
 
 
 def short_calls(seconds: int) -> Measure:

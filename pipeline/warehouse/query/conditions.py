@@ -31,6 +31,7 @@ from pipeline.warehouse.query.expressions import (
     Literal,
     Node,
     Not,
+    OfFinished,
     Operand,
     Within,
 )
@@ -125,6 +126,8 @@ def condition(node: Node, bindings: Bindings) -> str:
             return _involving(node, bindings)
         case Within():
             return _within(node, bindings)
+        case OfFinished():
+            return _of_finished(node, bindings)
         case Compare():
             return _compare(node, bindings)
 
@@ -222,6 +225,13 @@ def _involving(node: Involving, bindings: Bindings) -> str:
         return f"({made} OR {target})"
     calls = f"{whose}{_times(first_ms, node.end_ms, bindings)}"
     return f"({key} IN (SELECT id, {fold} FROM call_rows WHERE {calls} AND {made}) OR {target})"
+
+
+def _of_finished(node: OfFinished, bindings: Bindings) -> str:
+    """Calls in progress are few, and no older than the longest call."""
+    whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0 AND state = 'open'"
+    recent = f"started_at >= now64(3, 'UTC') - INTERVAL {_LONGEST_CALL_MS} MILLISECOND"
+    return f"({node.key.sql} NOT IN (SELECT id FROM call_rows FINAL WHERE {whose} AND {recent}))"
 
 
 # A call's last target is tried no later than this after its start.

@@ -130,8 +130,16 @@ class Within:
     call_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OfFinished:
+    """The call with the id `key` is not in progress."""
+
+    key: Column
+    tenant: str
+
+
 Operand = Column | Literal | Call
-Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within
+Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within | OfFinished
 
 
 def between_times(node: Node, first_ms: int, end_ms: int | None) -> Node:

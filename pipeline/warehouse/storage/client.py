@@ -3,6 +3,8 @@ those that pass by themselves, and those that a person must mend."""
 
 from __future__ import annotations
 
+import logging
+import ssl
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +13,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from pipeline.errors import DEPENDENCY, Problem
+
+# Its errors are raised as well as logged; without a handler Python would print them to stderr a second time.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 # Seconds. A write of one batch takes far less; the server gives up on its own after 60.
 CONNECT_TIMEOUT_S = 5
@@ -78,7 +83,15 @@ def without_password(url: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one short line."""
+    """An error in one short line: the network's own words, where it was the network."""
+    cause: BaseException | None = error
+    for _ in range(10):  # an error of the client wraps one of urllib3, and that one of the socket
+        if cause is None:
+            break
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+            return cause.strerror
+        cause = getattr(cause, "reason", None) or cause.__cause__ or cause.__context__
+        cause = cause if isinstance(cause, BaseException) else None
     return (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 

@@ -46,7 +46,7 @@ def kafka_away(settings: Settings) -> Problem | None:
     try:
         asyncio.run(asyncio.wait_for(_send(settings, ()), 10))
     except (KafkaError, OSError, TimeoutError) as error:
-        return kafka.unreachable(settings, error)
+        return asyncio.run(kafka.explained(settings, error))
     return None
 
 
@@ -55,8 +55,9 @@ def _publish(settings: Settings, calls: Sequence[Call]) -> None:
     try:
         asyncio.run(asyncio.wait_for(_send(settings, documents), 60))
     except (KafkaError, OSError, TimeoutError) as error:
+        why = asyncio.run(kafka.explained(settings, error))
         raise Problem(
-            f"Kafka did not take the new versions at {settings.kafka}: {str(error) or type(error).__name__}.",
+            f"Kafka did not take the new versions. {why}",
             hint="Do this again; what was priced already stays so.",
             code=DEPENDENCY,
         ) from error

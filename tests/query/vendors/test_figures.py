@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -366,3 +367,69 @@ async def test_del_token_ends_what_it_says(company: Company, http: httpx.AsyncCl
         assert again.json()["errcode"] == 10004
     body = {"refresh_token": got["refresh_token"]}
     assert (await http.post("/openapi/v1.0/refresh_token", json=body, headers=head)).json()["errcode"] == 10004
+
+
+async def test_service_levels_by_hand(company: Company, http: httpx.AsyncClient) -> None:
+    """Six calls queue: served after 10 s and 30 s, hung up after 5 s and 40 s, sent on after 60 s, still waiting."""
+    stories: list[tuple[str, int, str, dict[str, Any]]] = [
+        ("served soon", 10_000, "answered", {}),
+        ("served late", 30_000, "answered", {}),
+        ("gone soon", 5_000, "abandoned", NOBODY),
+        ("gone late", 40_000, "abandoned", NOBODY),
+        ("sent on", 60_000, "no_answer", NOBODY),
+    ]
+    calls = [
+        stored_call("levels", name, NOON + n * MINUTE, wait_ms=wait, status=status, **more)
+        for n, (name, wait, status, more) in enumerate(stories)
+    ]
+    served_but_open: dict[str, Any] = {
+        "state": "open",
+        "status": "",
+        "ended_at": None,
+        "duration_ms": None,
+        "wait_ms": 1_000,
+    }
+    calls.append(stored_call("levels", "open", NOON + 9 * MINUTE, **served_but_open))
+    write(company.client, calls)
+    names = "service_level_20,service_level_20_patient,service_level_20_answered"
+    header = {"Authorization": f"Bearer {create_token(company.client, 'levels', 't')}"}
+    for more in ("", "&open=true"):
+        total = (await http.get(f"/v1/aggregate?measures={names}{more}", headers=header)).json()["total"]
+        # 1 of 5; 1 of 4 without the one who hung up at once; 1 of 2 served
+        assert [total[name] for name in names.split(",")] == [20, 25, 50]
+
+
+async def test_destinations_are_numbers_outside(company: Company, http: httpx.AsyncClient) -> None:
+    def move(to: str) -> dict[str, Any]:
+        return {"at": NOON, "kind": "blind_transfer", "reason": "transfer", "from": "201", "to": to, "by": None}
+
+    did: dict[str, Any] = {"direction": "inbound_outbound", "did": "+441632960500", "callee_number": "+441632960500"}
+    calls = [
+        stored_call("called", "out", NOON, logs=[], **(OUT | {"callee_number": "+33612345678"})),
+        stored_call("called", "sent", NOON + 1, reroutes=[move("+33612345678")], destination="+33612345678", **did),
+        stored_call("called", "not reached", NOON + 2, reroutes=[move("+33612345678")], destination="", **did),
+        stored_call("called", "then a box", NOON + 3, reroutes=[move("+4930123456"), move("voicemail:201")], **did),
+        stored_call("called", "in", NOON + 4, direction="inbound", did="+441632960500"),
+    ]
+    write(company.client, calls)
+    header = {"Authorization": f"Bearer {create_token(company.client, 'called', 't', scopes=('admin',))}"}
+    report = await http.get("/v1/reports/destinations?from=2024-08-20&to=2024-08-20", headers=header)
+    rows = [row["cells"] for row in report.json()["tables"][0]["rows"]]
+    assert [(row[0], row[1], row[2]) for row in rows[:-1]] == [("+33612345678", "FR", 3), ("+4930123456", "DE", 1)]
+
+
+async def test_call_logs_of_portsip_are_of_finished_calls(company: Company, http: httpx.AsyncClient) -> None:
+    now = int(time.time() * 1000) - 5 * MINUTE
+    left = {"answered_at": None, "outcome": "no_answer", "talk_ms": 0}
+    open_: dict[str, Any] = {"state": "open", "status": "", "ended_at": None, "duration_ms": None}
+    calls = [
+        stored_call("going", "done", now, logs=[left, {"number": "202"}]),
+        stored_call("going", "on", now + 1, logs=[left, {"number": "203", "ended_at": None}], **open_),
+    ]
+    write(company.client, calls)
+    header = {"Authorization": f"Bearer {create_token(company.client, 'going', 't')}"}
+    listed = (await http.get("/api/calllogs", headers=header)).json()
+    assert listed["count"] == 2
+    assert {item["session_id"] for item in listed["items"]} == {str(calls[0].id)}
+    for call, status in zip(calls, (200, 404), strict=True):
+        assert (await http.get(f"/api/calllogs/{call.logs[0].id}", headers=header)).status_code == status
