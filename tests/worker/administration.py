@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from pipeline import kafka
 from tests.worker.deployment import Deployment
 
 
 def administer(deployment: Deployment, work: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
     async def run() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker.bootstrap)
+        admin = AIOKafkaAdminClient(**kafka.connection(deployment.settings))
         await admin.start()
         try:
             await work(admin)

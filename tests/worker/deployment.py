@@ -272,7 +272,7 @@ class Deployment:
     ) -> dict[int, int]:
         """Partition → offset after the last record sent to it."""
         ends: dict[int, int] = {}
-        async with AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all", linger_ms=2) as producer:
+        async with AIOKafkaProducer(**kafka.connection(self.settings), acks="all", linger_ms=2) as producer:
             futures = [await producer.send(topic, value, key=key, headers=told) for key, value, told in messages]
             for sent in await asyncio.gather(*futures):
                 ends[sent.partition] = max(ends.get(sent.partition, 0), sent.offset + 1)
@@ -280,7 +280,7 @@ class Deployment:
 
     async def _send(self, messages: Sequence[KeyValue], partition: int | None) -> None:
         async with AIOKafkaProducer(
-            bootstrap_servers=self.broker.bootstrap, acks="all", linger_ms=2, max_request_size=8 << 20
+            **kafka.connection(self.settings), acks="all", linger_ms=2, max_request_size=8 << 20
         ) as producer:
             topic = self.settings.events_topic
             futures = [await producer.send(topic, value, key=key, partition=partition) for key, value in messages]
@@ -294,7 +294,7 @@ class Deployment:
 
     async def _committed(self, group: str, topic: str) -> dict[int, int]:
         tps = [TopicPartition(topic, number) for number in range(await kafka.partition_count(self.settings, topic))]
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
+        admin = AIOKafkaAdminClient(**kafka.connection(self.settings))
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(group, partitions=tps)
@@ -307,7 +307,7 @@ class Deployment:
         return asyncio.run(self._log_ends(topic or self.settings.events_topic))
 
     async def _log_ends(self, topic: str) -> dict[int, int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap)
+        consumer = AIOKafkaConsumer(**kafka.connection(self.settings))
         await consumer.start()
         try:
             count = await kafka.partition_count(self.settings, topic)
@@ -359,9 +359,7 @@ class Deployment:
     async def _records(self, topic: str) -> list[Any]:
         """To the end that it had when this was asked."""
         found: list[Any] = []
-        async with AIOKafkaConsumer(
-            bootstrap_servers=self.broker.bootstrap, max_partition_fetch_bytes=8 << 20
-        ) as consumer:
+        async with AIOKafkaConsumer(**kafka.connection(self.settings), max_partition_fetch_bytes=8 << 20) as consumer:
             parts = [TopicPartition(topic, part) for part in range(await kafka.partition_count(self.settings, topic))]
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)

@@ -59,12 +59,16 @@ class Arena:
     def begin(self, **env: Any) -> Deployment:
         """The deployment, and the load on it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        settings = {"batch_events": 400, "grace_s": 2, "rebalance_timeout_s": 10} | env
+        self.adopt(Deployment(self.broker, self.clickhouse, self.folder, **settings))
+        return self.deployment
+
+    def adopt(self, deployment: Deployment) -> None:
+        """Put the load on a deployment."""
         self.until = time.monotonic() + self.seconds + PATIENCE_S
         self._working = False
-        settings = {"batch_events": 400, "grace_s": 2, "rebalance_timeout_s": 10} | env
-        self.deployment = Deployment(self.broker, self.clickhouse, self.folder, **settings)
-        self.feeder = Feeder(self.deployment.settings, self.load)
-        return self.deployment
+        self.deployment = deployment
+        self.feeder = Feeder(deployment.settings, self.load)
 
     @property
     def by_line(self) -> dict[str, str]:
@@ -148,7 +152,7 @@ class Arena:
             return
         save(self.evidence, self.truth, self.observed)
         (self.evidence / "found.txt").write_text("\n".join(found.examples) + "\n")
-        for log in self.folder.glob("*.log"):
+        for log in (*self.folder.glob("*.log"), *self.folder.glob("*/logs/*.log")):
             shutil.copy(log, self.evidence)
 
     def _verified(self, found: Audit) -> None:

@@ -18,10 +18,10 @@ TICK_S = 0.25
 class Feeder:
     """A thread that feeds until it is told to stop, and then sends the rest."""
 
-    def __init__(self, settings: Settings, load: Load, bootstrap: str = "") -> None:
+    def __init__(self, settings: Settings, load: Load) -> None:
         self.load = load
         self.sent = 0
-        self._bootstrap = bootstrap or settings.kafka
+        self._connection = kafka.connection(settings)
         self._topics = {**kafka.raw_topics(settings), CANONICAL: settings.events_topic}
         self._stop = threading.Event()
         self._over = False
@@ -41,7 +41,7 @@ class Feeder:
 
     async def _run(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection,
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=20_000,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.long.chaos.arena import Fault
 from tests.long.chaos.packets import missing as missing_namespaces
 from tests.long.chaos.rounds import servers, workers
+from tests.long.chaos.rounds.embedded import embedded
 from tests.long.chaos.rounds.floods import floods
 from tests.long.chaos.rounds.packets import packets
 from tests.long.chaos.rounds.partitions import partitions_grow
@@ -55,6 +56,7 @@ ROUNDS: dict[str, Round] = {
     "full-disk-of-clickhouse": Round(servers.full_disk_of_clickhouse, missing=_root),
     "partitions-grow": Round(partitions_grow),
     "upgrade": Round(upgrade),
+    "embedded": Round(embedded),
     "query-dies": Round(query_dies),
     "rebuilds": Round(workers.rebuilds),
     "floods": Round(floods),
