@@ -122,6 +122,23 @@ class Memory:
     def newest(self, _client: object, now_ms: int) -> int:
         return max((int(at) for _, _, _, at in self.events if int(at) <= now_ms), default=0)
 
+    # -- as pipeline.warehouse.storage.orphans --------------------------------------------------
+
+    def all_versions(self, _client: object, table: str, column: str, parameters: dict[str, Any]) -> list[Any]:
+        columns = rows.CALL_COLUMNS if table == "call_rows" else rows.LOG_COLUMNS
+        found = []
+        for values in self.tables[table].values():
+            row = dict(zip(columns, values, strict=True))
+            if (row["tenant"], row["call_id"]) not in parameters["ids"]:
+                continue
+            started_at = round(row["started_at"] * 1000)
+            if table == "call_rows":
+                more = (row["merged_call_ids"], round((row["last_event_at"] or 0) * 1000))
+            else:
+                more = (row["session_id"], started_at)
+            found.append((row["tenant"], row["call_id"], started_at, row["id"], *more, row["version"], row["retired"]))
+        return found
+
     # -- as a publisher -------------------------------------------------------------------------
 
     async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
@@ -155,6 +172,9 @@ class Door:
     @property
     def frozen(self) -> bool:
         return not self._open.is_set()
+
+    def hold(self) -> None:
+        self._open.clear()
 
     def thaw(self) -> None:
         self.steps_to_freeze = None

@@ -33,6 +33,7 @@ class Row(msgspec.Struct, gc=False):
     told: int = 0  # the version that this process published; 0 when it published none
     events: int = 0  # folded into it; 0 when unknown
     last_at: int = 0  # ms; newest of these
+    merged: list[str] = []  # all ids of the call, where these are several
     logs_version: int = 0  # highest of its logs; beyond its own where a worker died between the two
 
 

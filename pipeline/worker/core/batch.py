@@ -11,6 +11,8 @@ from zlib import crc32
 from pipeline.rating.tariffs import Tariffs
 from pipeline.sources import canonical, cloud_events
 from pipeline.warehouse.storage import rows
+from pipeline.warehouse.storage.archive import CallKey, Row
+from pipeline.warehouse.storage.orphans import Moments
 from pipeline.worker.core import links
 from pipeline.worker.core.chunk import Chunk, Record
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
@@ -46,6 +48,10 @@ class Batch:
     silent: bool = False  # closes calls for want of a hang-up: no event will come again for them
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
+    notes: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, event): where joined calls will lie
+    look_at: dict[CallKey, Moments] = field(default_factory=dict)  # calls whose rows others write, too
+    # (partition, tenant, row) that somebody may write late
+    look_for: list[tuple[int, str, Row]] = field(default_factory=list)
     announce: dict[tuple[str, str, str], bytes] = field(default_factory=dict)  # (tenant, to, from) → event
     forward: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, value) that had the wrong key
     forwarded: list[tuple[Chunk, Record]] = field(default_factory=list)  # where each of these came from
@@ -58,10 +64,6 @@ class Batch:
     calls: list[list[Any]] = field(default_factory=list)
     logs: list[list[Any]] = field(default_factory=list)
     feed: list[tuple[int, bytes, bytes]] = field(default_factory=list)  # (partition, key, document)
-
-    def all_calls(self) -> list[OpenCall]:
-        """The calls with news, joined ones among them."""
-        return [call for calls in self.touched.values() for call in calls] + [call for _, call, _ in self.joined]
 
 
 # Records decoded at a time: few enough that their events are still in the processor's cache when
@@ -121,6 +123,9 @@ def _read(
         values = [values[index] for index in decoded.origin]
     for event, record, value in zip(decoded.events, records, values, strict=True):
         call_id = event.call_id
+        if event.linked_ids and links.is_row_note(event):
+            batch.look_for += [(chunk.partition, event.tenant, row) for row in links.noted_rows(event)]
+            continue
         if record.key != (key := call_id.encode()) and value:
             # It may lie on the wrong partition: it is sent to where its call_id says, once.
             batch.forward.append((key, value))

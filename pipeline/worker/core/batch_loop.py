@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 from pipeline.sources import canonical
 from pipeline.warehouse.storage import archive
 from pipeline.warehouse.storage.archive import CallKey, Stored
-from pipeline.worker import metrics
+from pipeline.worker import failpoints, metrics
 from pipeline.worker.core import batch as batches
 from pipeline.worker.core import joining
 from pipeline.worker.core.batch import Batch
@@ -30,7 +30,6 @@ from pipeline.worker.core.durable_store import Fenced, Store
 from pipeline.worker.core.evicted_ids import Seen
 from pipeline.worker.core.folding import fold_calls, postpone, rows_as_of
 from pipeline.worker.core.intake_buffer import Incoming
-from pipeline.worker.core.late_writes import Fence
 from pipeline.worker.core.links import is_link
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.core.pricing import Pricing
@@ -78,7 +77,6 @@ class Worker:
         self._pricing = Pricing(store, settings.country)
         self._acknowledge = acknowledge
         self._group_claim = claim
-        self.fence = Fence(store)
         self._states: dict[int, PartitionCalls] = {}
         self._starts: dict[int, Start] = {}  # the partitions that are ours, and where their epoch began
         self._epoch = self._generation = 0  # of the process, and of the group
@@ -351,8 +349,6 @@ class Worker:
                 known[key] = found.get(key) or Stored()
                 joining.read(known[key])
         joining.fold_joined(batch, known, wall_ms())
-        self.fence.watch(call for _, call, _ in batch.joined)
-        self.fence.watch_stored(known)
 
     def _certainly_new(self, call: OpenCall, forgotten: int) -> bool:
         """Whether nothing of a call that is not in memory can be in the archive: its start is here, later than all
@@ -371,7 +367,20 @@ class Worker:
             raise Fenced
 
     async def _write(self, batch: Batch) -> None:
-        await self._store.write(batch, self._claim, self._join)
+        """The steps of a batch, in their order. Whoever is cut off between two of them does all of them again."""
+        store = self._store
+        if batch.archived is not None:
+            await batch.archived
+        if batch.calls or batch.joined:
+            await store.step("claim", lambda: self._claim(batch))
+            failpoints.after("claim")
+        await store.announce(batch)
+        await self._join(batch)
+        await store.note(batch)
+        await store.calls(batch)
+        await store.look(batch)
+        await store.forward(batch)
+        await store.dead_letters(batch)
         for chunk in batch.chunks:
             self._acknowledge(chunk)
         self.batches += 1

@@ -1,7 +1,6 @@
-"""Makes a batch durable, step by step, waiting as long as it takes.
+"""The steps that make a batch durable, each waiting as long as it takes.
 
-Order: archive the events, write the calls, publish the change feed and the dead letters. Each
-step is idempotent, so a batch that was cut off anywhere is simply done again.
+Each is idempotent, so a batch that was cut off anywhere is simply done again. Their order is the worker's.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -23,9 +23,10 @@ from pipeline.errors import Problem
 from pipeline.settings import Settings
 from pipeline.warehouse.storage import writer
 from pipeline.warehouse.storage.client import connect, first_line, passes_by_itself
+from pipeline.warehouse.storage.orphans import retire_orphans
 from pipeline.worker import failpoints, metrics
 from pipeline.worker.core.batch import Batch, archive_body, not_taken
-from pipeline.worker.core.publisher import Publisher
+from pipeline.worker.core.publisher import Publisher, absorbed_document
 
 log = structlog.get_logger()
 
@@ -59,36 +60,23 @@ class Store:
         await self.step("archive", lambda: self.query(lambda client: writer.archive(client, body, token)))
         failpoints.after("archive")
 
-    async def write(
-        self,
-        batch: Batch,
-        claim: Callable[[Batch], Awaitable[None]],
-        after_archive: Callable[[Batch], Awaitable[None]],
-    ) -> None:
-        """Return once everything in the batch is durable. `claim` is called before anything of calls is written;
-        `after_archive` may add calls to the batch."""
-        if batch.archived is not None:
-            await batch.archived
-        if batch.calls or batch.joined:
-            await self.step("claim", lambda: claim(batch))
-            failpoints.after("claim")
+    async def announce(self, batch: Batch) -> None:
+        """Return once the owners of other ids are told that these are one call with an id of ours."""
         if batch.announce:
             told = [(to.encode(), value) for (_, to, _), value in batch.announce.items()]
             await self.step("announce", lambda: self._publisher.forward(told))
             failpoints.after("announce")
-        await after_archive(batch)
-        if batch.calls:
-            await self._write_calls(batch)
-        if batch.forward:
-            refused = await self.step("forward", lambda: self._publisher.forward(batch.forward))
-            topic = self._settings.events_topic
-            batch.dead += [not_taken(*batch.forwarded[place], batch.forward[place][1], topic) for place in refused]
-            failpoints.after("forward")
-        if batch.dead:
-            await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))
-            failpoints.after("dead_letters")
 
-    async def _write_calls(self, batch: Batch) -> None:
+    async def note(self, batch: Batch) -> None:
+        """Return once it is in the log where the rows of joined calls are about to be written."""
+        if batch.notes:
+            await self.step("note", lambda: self._publisher.forward(batch.notes))
+            failpoints.after("note")
+
+    async def calls(self, batch: Batch) -> None:
+        """Return once the calls and their logs are written and published."""
+        if not batch.calls:
+            return
         calls, logs = batch.calls, batch.logs
         write_logs = partial(self._rows, "call_logs", lambda client: writer.write_call_logs(client, logs))
         write_calls = partial(self._rows, "calls", lambda client: writer.write_calls(client, calls))
@@ -101,6 +89,38 @@ class Store:
         else:
             await asyncio.gather(write_logs(), write_calls())
             await self._feed(batch)
+
+    async def look(self, batch: Batch) -> None:
+        """Retire what other owners of joined calls have written meanwhile, or may still write, and what is not right
+        any more: whoever writes last sees the rows of all. The feed is told of ids that another call has."""
+        if not (batch.look_at or batch.look_for):
+            return
+        token = uuid.uuid4().hex
+        expected = [(tenant, row) for _, tenant, row in batch.look_for]
+        work = partial(retire_orphans, calls=batch.look_at, token=token, expected=expected)
+        retired = await self.step("look", lambda: self.query(work))
+        if retired.rows:
+            metrics.ORPHANS.inc(retired.rows)
+            log.info("rows of joined calls retired", rows=retired.rows)
+        if retired.absorbed:
+            partition = batch.look_for[0][0]
+            told = [(partition, each.call_id.encode(), absorbed_document(each)) for each in retired.absorbed]
+            await self.step("feed", lambda: self._publisher.feed(told))
+        failpoints.after("look")
+
+    async def forward(self, batch: Batch) -> None:
+        """Return once the events that lay under a wrong key are under their right one."""
+        if batch.forward:
+            refused = await self.step("forward", lambda: self._publisher.forward(batch.forward))
+            topic = self._settings.events_topic
+            batch.dead += [not_taken(*batch.forwarded[place], batch.forward[place][1], topic) for place in refused]
+            failpoints.after("forward")
+
+    async def dead_letters(self, batch: Batch) -> None:
+        """Return once what is no event is in the dead-letter topic."""
+        if batch.dead:
+            await self.step("dead_letters", lambda: self._publisher.dead_letters(batch.dead))
+            failpoints.after("dead_letters")
 
     async def _feed(self, batch: Batch) -> None:
         await self.step("feed", lambda: self._publisher.feed(batch.feed))

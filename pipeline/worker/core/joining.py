@@ -6,23 +6,30 @@ and writes the same row; the row that an absorbed id had is retired.
 
 Each owner archives its own events first and reads the others' afterwards. Of two owners at work at
 the same moment at least one therefore sees everything, and the row folded from more events stays.
+Each looks at the rows of all once it has written: the last of them to write sees what the others
+left under other keys, and retires what is older. And before it writes under a new key it says so in
+its partition's log (`links.row_note`): should that write arrive late, the partition's owner then
+has read of it, or will, and retires it.
+
+Each owner tells the change feed that its own id was absorbed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-import orjson
 import structlog
 
 from pipeline.calls.grouping import group
 from pipeline.sources import canonical
 from pipeline.warehouse.storage import rows
 from pipeline.warehouse.storage.archive import CallKey, Row, Stored
+from pipeline.warehouse.storage.orphans import Absorbed, Moments
 from pipeline.worker.core.batch import Batch
 from pipeline.worker.core.folding import Folded, calls_of, is_of, put_all, raise_version
-from pipeline.worker.core.links import is_link
-from pipeline.worker.core.open_calls import OpenCall
+from pipeline.worker.core.links import is_link, row_note
+from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
+from pipeline.worker.core.publisher import absorbed_document
 from schemas.call import Call
 
 log = structlog.get_logger()
@@ -80,12 +87,18 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
         if sum(len(each.call_ids) for each in found) > 1 + len(keys):
             _number_alike(found)
         found = [each for each in found if call.call_id in each.call_ids]
+        stored_keys = _keys(known.values())
         again = call.told == 0  # a worker may have retired rows before, and died before it told the feed
         _look_up(call, known.get((call.tenant, call.call_id)))
         for each in found:
             row = _row(known.get((call.tenant, each.call.call_id)), each.call)
             each.call.rating = row.rating if row is not None else ""  # priced perhaps by the owner of another id
+        batch.look_at |= _moments(call, keys, known)
         for each, replaced in put_all(batch, state, call, found, now_ms):
+            new = Row(rows.call_key(each.call), each.call.call_id, rows.log_keys(each.call), each.call.version)
+            new.merged = each.call.merged_call_ids
+            if {(new.key, new.call_id), *((log, new.call_id) for log in new.logs)} - stored_keys:
+                batch.notes.append((call.call_id.encode(), row_note(call, [new])))
             gone = {row.call_id for row in replaced}
             for call_id in each.call_ids:
                 if (stored := known.get((call.tenant, call_id))) is None:
@@ -96,6 +109,41 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
                     gone.add(call_id)
             for call_id in sorted(gone - {each.call.call_id}):
                 batch.feed.append((state.partition, call_id.encode(), absorbed(call_id, each.call)))
+                call.absorbed_told |= call_id == call.call_id
+        _tell_absorbed(batch, state, call, known.get((call.tenant, call.call_id)), found)
+
+
+def _tell_absorbed(
+    batch: Batch, state: PartitionCalls, call: OpenCall, stored: Stored | None, found: Sequence[Folded]
+) -> None:
+    """Say once that a call's own id was absorbed, if it was ever shown by itself: the owner of another id may have
+    retired its row, and died before it said so, or before what this owner said of it came to the feed."""
+    if call.absorbed_told or stored is None:
+        return
+    for each in found:
+        keys = [*stored.gone, *(row.key for row in stored.rows)]
+        if each.call.call_id != call.call_id and any(is_of(key, each) for key in keys):
+            batch.feed.append((state.partition, call.call_id.encode(), absorbed(call.call_id, each.call)))
+            call.absorbed_told = True
+
+
+def _keys(stored: Iterable[Stored]) -> set[tuple[rows.Key, str]]:
+    """Where calls and logs lie already."""
+    of_rows = [row for each in stored for row in each.rows]
+    return {(key, row.call_id) for row in of_rows for key in (row.key, *row.logs)}
+
+
+def _moments(call: OpenCall, keys: Iterable[CallKey], known: Mapping[CallKey, Stored]) -> dict[CallKey, Moments]:
+    """About when the calls under all ids of a joined call began and were last heard of, ms."""
+    found = {}
+    for key in {(call.tenant, call.call_id), *keys}:
+        stored = known.get(key) or Stored()
+        instants = [event.at for event in stored.events] + [row.key[0] for row in stored.rows]
+        if key[1] == call.call_id:
+            instants += [call.first_at, call.last_at]
+        if instants:
+            found[key] = (min(instants), max(instants))
+    return found
 
 
 def _look_up(call: OpenCall, stored: Stored | None) -> None:
@@ -148,15 +196,7 @@ def _retire(batch: Batch, stored: Stored, call_id: str, folded: Folded) -> bool:
 
 def absorbed(call_id: str, into: Call) -> bytes:
     """What the change feed says of a call that went into another."""
-    return orjson.dumps(
-        {
-            "call_id": call_id,
-            "tenant": into.tenant,
-            "version": into.version,
-            "retired": True,
-            "merged_into": {"id": str(into.id), "call_id": into.call_id},
-        }
-    )
+    return absorbed_document(Absorbed(into.tenant, call_id, into.id, into.call_id, into.version))
 
 
 def linked(calls: Iterable[OpenCall]) -> list[OpenCall]:

@@ -50,6 +50,7 @@ class OpenCall(msgspec.Struct, gc=False):
     ended: bool = False  # an `ended` came since the last fold
     ids: dict[str, int] | None = None  # event id → at, once there are many
     links: set[str] | None = None  # other ids that turned out to be this call
+    absorbed_told: bool = False  # whether the feed was told that another call has its id now
     # Rows that the partition's owner before may have on their way and that are not in the tables yet.
     possible: list[Row] | None = None
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, Reco
 
 from pipeline import kafka
 from pipeline.settings import Settings
+from pipeline.warehouse.storage.orphans import Absorbed
 from pipeline.worker.core.batch import DeadLetter
 
 log = structlog.get_logger()
@@ -187,6 +188,19 @@ async def _all(futures: Sequence[Awaitable[object]]) -> None:
     for result in await asyncio.gather(*futures, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+def absorbed_document(of: Absorbed) -> bytes:
+    """What the change feed says of a call id that another call has now."""
+    return orjson.dumps(
+        {
+            "call_id": of.call_id,
+            "tenant": of.tenant,
+            "version": of.version,
+            "retired": True,
+            "merged_into": {"id": str(of.into_id), "call_id": of.into_call_id},
+        }
+    )
 
 
 def shortened(document: bytes) -> bytes:

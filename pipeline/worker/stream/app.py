@@ -99,8 +99,7 @@ class Service:
         async def start(_app: Any) -> None:
             app.consumer.before_revoke = self._before_revoke
             await self.publisher.start()
-            loops = [("worker", self.worker.run), ("fence", self.worker.fence.run)]
-            for name, run in [*loops, *((each.name, each.run) for each in self.raw.values())]:
+            for name, run in [("worker", self.worker.run), *((each.name, each.run) for each in self.raw.values())]:
                 task = asyncio.create_task(run(), name=name)
                 task.add_done_callback(_end_process_on_defect)
                 self._tasks.append(task)
@@ -221,7 +220,6 @@ class Service:
     async def _drain(self) -> None:
         """Make durable what was read, commit it, and go."""
         self.worker.stop()
-        self.worker.fence.stop()
         for source in self.raw.values():
             source.stop()
         begun = time.monotonic()
