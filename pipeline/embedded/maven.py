@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -93,6 +94,7 @@ def _fetch(jars: Sequence[Jar], folder: Path, what: str) -> None:
     ):
         task = progress.add_task(what, total=sum(jar.size for jar in jars))
         context = _context(Path(scratch))
+        trust_system()
         begun = {pool.submit(_download, context, jar, folder): jar for jar in jars}
         try:
             for done in as_completed(begun):
@@ -145,7 +147,24 @@ def read_user_settings() -> tuple[Path, str]:
     return own, ""
 
 
-def _unreachable(what: str, error: Exception) -> Problem:
+def trust_system() -> None:
+    """Let `requests`, which jgo fetches with, trust whom the system trusts: a company's own authority, too."""
+    if {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} & os.environ.keys():
+        return
+    paths = ssl.get_default_verify_paths()
+    hashed = paths.capath is not None and any(Path(paths.capath).glob("*.0"))
+    if trusted := paths.cafile or (paths.capath if hashed else None):
+        os.environ["REQUESTS_CA_BUNDLE"] = trusted
+
+
+def _unreachable(what: str, error: BaseException) -> Problem:
+    while True:  # urllib3 and requests wrap what happened three times
+        inner = next(
+            (each for each in (getattr(error, "reason", None), *error.args) if isinstance(each, Exception)), None
+        )
+        if inner is None:
+            break
+        error = inner
     said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return Problem(
         f"{what} could not be fetched from its Maven repository: {said}.",
