@@ -25,7 +25,8 @@ class Feeder:
         self._topics = {**kafka.raw_topics(settings), CANONICAL: settings.events_topic}
         self._stop = threading.Event()
         self._over = False
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._feed, daemon=True)
         self._thread.start()
 
     def stop(self, seconds: float = 300) -> None:
@@ -33,11 +34,19 @@ class Feeder:
         self._stop.set()
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "the broker did not take the load"
+        if self._error is not None:
+            raise self._error
 
     def give_up(self) -> None:
         """Send nothing more; for a round that failed."""
         self._stop.set()
         self._over = True
+
+    def _feed(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # a round without a load would be clean
+            self._error = error
 
     async def _run(self) -> None:
         producer = AIOKafkaProducer(
