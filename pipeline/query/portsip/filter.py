@@ -12,7 +12,7 @@ numbers quoted or bare.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -102,9 +102,12 @@ def parse_orderby(text: str | None, properties: Properties) -> tuple[Order, ...]
     return tuple(order)
 
 
-def parse_search(text: str | None, columns: tuple[Column, ...]) -> Node:
-    """`101 or 102`, `alice 101`, `"alice smith"`: words found in any of `columns`, whatever their case.
-    `or` binds weaker than `and`, and words side by side mean `and`."""
+def parse_search(
+    text: str | None, columns: tuple[Column, ...], named: Callable[[str], Node | None] = lambda word: None
+) -> Node:
+    """`101 or 102`, `alice 101`, `"alice smith"`: words found in any of `columns`, whatever their case, or in a name
+    that the directory has now (`named`: those calls; None: no such name). `or` binds weaker than `and`, and words side
+    by side mean `and`."""
     if text is None or not text.strip():
         return EVERYTHING
     words = re.findall(r'"([^"]*)"|(\S+)', text)
@@ -115,7 +118,8 @@ def parse_search(text: str | None, columns: tuple[Column, ...]) -> Node:
         if word.lower() == "or" and not phrase:
             choices.append([])
         elif phrase or (word and word.lower() != "and"):
-            choices[-1].append(Contains(columns, phrase or word))
+            found, called = Contains(columns, phrase or word), named(phrase or word)
+            choices[-1].append(found if called is None else Any_((found, called)))
     if not all(choices):
         raise invalid("search", text, "has an or with nothing on one side; write 101 or 102")
     parts = tuple(All(tuple(choice)) for choice in choices)

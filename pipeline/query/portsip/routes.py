@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
 from pipeline.query.access.visible import sees, visible_calls, visible_logs
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
+from pipeline.query.names import has_names, named_as, named_call, named_log, shown_sql
 from pipeline.query.portsip import models
 from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.rows import (
     CALL_LOG_COLUMNS,
+    CALL_LOG_NUMBERS,
     CALL_LOG_PROPERTIES,
     CALL_LOG_SEARCHED,
     CDR_COLUMNS,
+    CDR_NUMBERS,
     CDR_PROPERTIES,
     CDR_SEARCHED,
     call_log_item,
@@ -37,6 +42,7 @@ from pipeline.warehouse.query.columns import CALL_LOG
 from pipeline.warehouse.query.expressions import All, Column, Node, OfFinished
 from pipeline.warehouse.query.queries import Page, call, call_log, logs_of, page
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.reference.directories import Directories
 
 LIST_PARAMETERS: Final = [
     parameter(
@@ -81,10 +87,15 @@ class Listing:
     columns: tuple[Column, ...]
     properties: Mapping[str, Column]
     searched: tuple[Column, ...]
+    numbers: tuple[Column, ...]  # that a name of the directory may stand for
+
+    @property
+    def of_logs(self) -> bool:
+        return self.source is CALL_LOGS
 
 
-_CDRS: Final = Listing(CLOSED_CALLS, CDR_COLUMNS, CDR_PROPERTIES, CDR_SEARCHED)
-_CALL_LOGS: Final = Listing(CALL_LOGS, CALL_LOG_COLUMNS, CALL_LOG_PROPERTIES, CALL_LOG_SEARCHED)
+_CDRS: Final = Listing(CLOSED_CALLS, CDR_COLUMNS, CDR_PROPERTIES, CDR_SEARCHED, CDR_NUMBERS)
+_CALL_LOGS: Final = Listing(CALL_LOGS, CALL_LOG_COLUMNS, CALL_LOG_PROPERTIES, CALL_LOG_SEARCHED, CALL_LOG_NUMBERS)
 
 router = APIRouter(prefix="/api", tags=["PortSIP"], responses=REFUSALS, dependencies=[DOCUMENTED])
 
@@ -130,7 +141,9 @@ async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     logs = await logs_of(reader_of(request), caller.tenant, row) if row else []
     if row is None or not sees(caller, row, logs):
         raise not_found(f"There is no finished call with the id {id[:80]!r}.")
-    return answer(request, {"items": [target_item(item) for item in priced_items(row, logs)]})
+    directory = await directory_of(request, caller)
+    named = [named_log(directory, log) for log in logs]
+    return answer(request, {"items": [target_item(item) for item in priced_items(row, named)]})
 
 
 @router.get(
@@ -164,7 +177,9 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
     if not log or not row or not sees(caller, row, logs):
         raise not_found(f"There is no call log with the id {id[:80]!r}.")
     wanted = str(log["id"])
-    item = next((item for item in priced_items(row, logs) if item["id"] == wanted), None)
+    directory = await directory_of(request, caller)
+    named = [named_log(directory, log) for log in logs]
+    item = next((item for item in priced_items(row, named) if item["id"] == wanted), None)
     if item is None:  # corrected between the queries: its row has just been retired
         raise not_found(f"There is no call log with the id {id[:80]!r} any more.")
     return answer(request, item)
@@ -172,8 +187,15 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
 
 async def listed(request: Request, caller: Caller, listing: Listing, visible: Node) -> Page:
     """The page of a list that the request asks for, of what is visible."""
-    wanted = asked(request, listing.properties, listing.searched, visible)
-    return await page(
+    directory = await directory_of(request, caller)
+    properties = listing.properties
+    if has_names(directory):  # names are compared and ordered as they are shown
+        properties = {
+            name: replace(column, sql=shown_sql(column, of_logs=listing.of_logs)) for name, column in properties.items()
+        }
+    named = partial(named_as, directory=directory, numbers=listing.numbers)
+    wanted = asked(request, properties, listing.searched, visible, named=named)
+    found = await page(
         reader_of(request),
         caller.tenant,
         listing.source,
@@ -183,6 +205,14 @@ async def listed(request: Request, caller: Caller, listing: Listing, visible: No
         skip=wanted.skip,
         top=wanted.top,
     )
+    rename = named_log if listing.of_logs else named_call
+    return Page(found.count, [rename(directory, row) for row in found.rows])
+
+
+async def directory_of(request: Request, caller: Caller) -> Directory:
+    """The directory of the caller's tenant."""
+    directories: Directories = request.app.state.directories
+    return await directories.of(caller.tenant)
 
 
 def own(caller: Caller) -> Caller:

@@ -90,7 +90,8 @@ def _selected(names: Mapping[str, str], columns: Mapping[str, Column]) -> tuple[
 
 CDR_PROPERTIES: Final = _properties(_CDR_NAMES, CALL)
 CALL_LOG_PROPERTIES: Final = _properties(_CALL_LOG_NAMES, CALL_LOG)
-CDR_COLUMNS: Final = _selected(_CDR_NAMES, CALL)
+# The extensions are for the names of the directory.
+CDR_COLUMNS: Final = (*_selected(_CDR_NAMES, CALL), CALL["caller_extension"], CALL["callee_extension"])
 CALL_LOG_COLUMNS: Final = _selected(_CALL_LOG_NAMES, CALL_LOG)
 
 _SEARCHED: Final = (
@@ -104,6 +105,11 @@ _SEARCHED: Final = (
 )
 CDR_SEARCHED: Final = tuple(CDR_PROPERTIES[name] for name in _SEARCHED)
 CALL_LOG_SEARCHED: Final = tuple(CALL_LOG_PROPERTIES[name] for name in _SEARCHED)
+# Numbers that a name of the directory may stand for.
+CDR_NUMBERS: Final = tuple(
+    CALL[name] for name in ("caller_number", "caller_extension", "callee_number", "callee_extension", "service_number")
+)
+CALL_LOG_NUMBERS: Final = tuple(CALL_LOG[name] for name in ("caller_number", "number", "service_number"))
 
 
 def cdr_item(row: Row) -> dict[str, Any]:

@@ -15,9 +15,20 @@ from pipeline.query.access.visible import sees, visible_calls
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
+from pipeline.query.names import named_call
 from pipeline.query.portsip import models
-from pipeline.query.portsip.routes import LIST_PARAMETERS, REFUSALS, UNKNOWN, Id, Listing, answer, listed, reader_of
-from pipeline.query.portsip.rows import CDR_PROPERTIES
+from pipeline.query.portsip.routes import (
+    LIST_PARAMETERS,
+    REFUSALS,
+    UNKNOWN,
+    Id,
+    Listing,
+    answer,
+    directory_of,
+    listed,
+    reader_of,
+)
+from pipeline.query.portsip.rows import CDR_NUMBERS, CDR_PROPERTIES
 from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import Column
@@ -33,6 +44,7 @@ _SHOWN: Final = (
     "started_at",
     "answered_at",
     "ended_at",
+    *("callee_name", "direction", "caller_extension", "callee_extension"),
 )
 _NAMES: Final = (
     *("id", "caller", "caller_display_name", "callee", "trunk", "started_at", "call_id", "direction"),
@@ -43,6 +55,7 @@ _SESSIONS: Final = Listing(
     (*(CALL[name] for name in _SHOWN), Column("last_event_at", "last_event_at", "time")),
     {name: CDR_PROPERTIES[name] for name in _NAMES},
     tuple(CDR_PROPERTIES[name] for name in ("caller", "callee", "caller_display_name", "did_cid", "call_id")),
+    CDR_NUMBERS,
 )
 
 router = APIRouter(prefix="/api", tags=["PortSIP"], responses=REFUSALS, dependencies=[DOCUMENTED])
@@ -78,7 +91,7 @@ async def get_session(request: Request, caller: Authenticated, id: Id) -> Respon
     logs = await logs_of(reader, caller.tenant, row) if row else []
     if row is None or not sees(caller, row, logs):
         raise not_found(f"There is no call in progress with the id {id[:80]!r}.")
-    return answer(request, _session(row, logs))
+    return answer(request, _session(named_call(await directory_of(request, caller), row), logs))
 
 
 def _session(row: Row, logs: Sequence[Row]) -> dict[str, Any]:

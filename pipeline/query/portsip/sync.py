@@ -18,8 +18,9 @@ from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem
+from pipeline.query.names import named_log
 from pipeline.query.portsip import models
-from pipeline.query.portsip.routes import REFUSALS, answer, own, reader_of
+from pipeline.query.portsip.routes import REFUSALS, answer, directory_of, own, reader_of
 from pipeline.query.portsip.rows import priced_items, target_item
 from pipeline.warehouse.identity import sync_tokens
 from pipeline.warehouse.query.changes import Place, changes
@@ -80,9 +81,14 @@ async def get_changes(
     if after != known[0] or age_s > _RENEWED_S:
         token = await sync_tokens.issue(reader, after)
     logs = await logs_of_calls(reader, caller.tenant, [change.row for change in found if change.row is not None])
+    directory = await directory_of(request, caller)
     items: list[dict[str, Any]] = []
     for change in found:
-        targets = [] if change.row is None else priced_items(change.row, logs[change.id])
+        targets = (
+            []
+            if change.row is None
+            else priced_items(change.row, [named_log(directory, log) for log in logs[change.id]])
+        )
         legs = [target_item(item) for item in targets]
         items.append({"id": str(change.id), "change_type": change.kind, "items": legs})
     return answer(request, {"token": token, "items": items})

@@ -23,7 +23,7 @@ from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1 import call_logs, calls
 from pipeline.query.v1.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field as Shown
-from pipeline.query.v1.fields import Presentation, harmless, parameters_of, value_sql
+from pipeline.query.v1.fields import Presentation, harmless, value_sql
 from pipeline.query.v1.formats import CSV, JSON, NDJSON, Format, answer, format_of, named_format
 from pipeline.query.v1.lists import TIME, Table, window_of, zone_asked
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
@@ -31,6 +31,7 @@ from pipeline.warehouse.analytics.calendar import STEPS, local_text, offsets, zo
 from pipeline.warehouse.analytics.measures import measure, names
 from pipeline.warehouse.query.clauses import CALLS, CLOSED_CALLS, QUEUE_VISITS, Source
 from pipeline.warehouse.query.columns import QUEUE_VISIT
+from pipeline.warehouse.query.directory_names import named_sql
 from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from schemas.call import rfc3339
 
@@ -290,7 +291,10 @@ def _dimension(name: str, question: _Question, look: Presentation) -> Column:
     if name in _LOCAL:
         return Column(name, _local_sql(name, question))
     if question.table is _VISITS and name in _VISIT_DIMENSIONS:
-        return replace(QUEUE_VISIT[name], name=name)
+        column = QUEUE_VISIT[name]
+        if name == "queue_name" and look.named:
+            return Column(name, named_sql(column.sql, QUEUE_VISIT["queue"].sql))
+        return replace(column, name=name)
     field: Shown | None = question.table.fields.get(name)
     if field is None or field.kind not in ("text", "word", "number") or name == "tenant":
         there = [path for path, each in question.table.fields.items() if each.kind in ("text", "word", "number")]
@@ -330,7 +334,6 @@ async def _answered(request: Request, caller: Caller, question: _Question, look:
             limit=question.limit,
             offset=question.offset,
             total=question.total and question.form is JSON,
-            parameters=parameters_of(look, caller.tenant),
         )
     except BadExpression as error:
         raise RequestProblem(422, "too_costly", str(error)) from None

@@ -17,7 +17,7 @@ from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
-from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select, parameters_of
+from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select
 from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
 from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.query.v1.shown import shown
@@ -90,7 +90,6 @@ async def list_active_calls(request: Request, caller: Authenticated) -> Response
         OPEN_CALLS,
         document_select(TABLE.shown, look),
         visible_calls(caller),
-        parameters=parameters_of(look, caller.tenant),
     )
     as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     page = await page_of(reader_of(request), listing, options.whole("limit", 1000, 1, _MOST_ACTIVE))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
+from pipeline.warehouse.query.directory_names import CALLEE, CALLER, LOG_CALLER, named_sql
 from pipeline.warehouse.query.expressions import Column
 from schemas.words import CauseFrom, Direction, EndReason, HungUpBy, Outcome, RerouteReason, State, Status, TargetKind
 
@@ -20,7 +21,7 @@ from schemas.words import CauseFrom, Direction, EndReason, HungUpBy, Outcome, Re
 class Field:
     """`kind`: text, word, number, decimal, time, id or list. `column` is what filters compare; `sql` what is
     shown, an empty text or 0 as null when `nullable`. `is_number`: a phone number, which may be masked.
-    `named_by`: the column whose number the directory may have a newer name for."""
+    `named_by`: SQL of the number that the directory may have a newer name for."""
 
     path: str
     kind: str
@@ -91,7 +92,7 @@ def _hidden(field: Field) -> Field:
 def _party(side: str) -> tuple[Field, ...]:
     return (
         _text(f"{side}.number", nullable=False, number=True),
-        _text(f"{side}.name", nullable=False, named_by=f"{side}_extension"),
+        _text(f"{side}.name", nullable=False, named_by=CALLER if side == "caller" else CALLEE),
         _text(f"{side}.domain", nullable=False),
         _text(f"{side}.extension", nullable=False),
     )
@@ -155,7 +156,7 @@ LOG_FIELDS: Final = _table(
     _text("trunk"),
     _word("direction", Direction, nullable=False),
     _text("caller.number", nullable=False, number=True),
-    _text("caller.name", nullable=False, named_by="caller_number"),
+    _text("caller.name", nullable=False, named_by=LOG_CALLER),
     _text("caller.domain", nullable=False),
     _text("did", number=True),
     _text("outbound_caller_id", number=True),
@@ -212,24 +213,6 @@ def masked(number: str) -> str:
     raw = number.encode()
     head = min(5, max(0, len(raw) - 8))
     return (raw[:head] + b"*" * (len(raw) - 4 - head) + raw[-4:]).decode(errors="replace")
-
-
-# (numbers, names) of the tenant's directory, as one constant; `names_tenant` is bound beside it.
-_NAMES: Final = (
-    "(SELECT (groupArray(key), groupArray(name)) FROM (SELECT key, JSONExtractString(body, 'name') AS name"
-    " FROM directory_rows FINAL WHERE tenant = {names_tenant:String} AND deleted = 0"
-    " AND kind IN ('extension', 'queue', 'ring_group') AND name != '' ORDER BY kind, key))"
-)
-
-
-def named_sql(sql: str, number: str) -> str:
-    """The directory's name of a number, or what is stored where it has none."""
-    return f"transform(toString({number}), {_NAMES}.1, {_NAMES}.2, toString({sql}))"
-
-
-def parameters_of(look: Presentation, tenant: str) -> dict[str, str]:
-    """What the SQL of this look has to be bound with."""
-    return {"names_tenant": tenant} if look.named else {}
 
 
 def value_sql(field: Field, look: Presentation) -> str:

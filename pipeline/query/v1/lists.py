@@ -20,11 +20,12 @@ from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.v1.cursor import cursor_of, place_of
 from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of
-from pipeline.query.v1.fields import Field, Presentation, document_select, flat_select, named_sql, parameters_of
+from pipeline.query.v1.fields import Field, Presentation, document_select, flat_select
 from pipeline.query.v1.filters import OPERATORS, UTC, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
+from pipeline.warehouse.query.directory_names import named_sql
 from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 
@@ -238,8 +239,7 @@ def listing_of(caller: Caller, table: Table, question: Question, look: Presentat
         question.end_ms,
         place_of(question.cursor, question.kept, timed=not question.by) if question.cursor else None,
         question.ascending,
-        parameters_of(look, caller.tenant),
-        question.by,
+        by=question.by,
     )
 
 

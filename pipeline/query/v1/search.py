@@ -13,6 +13,7 @@ from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
+from pipeline.query.names import numbers_called
 from pipeline.query.same_number import parts
 from pipeline.query.v1 import calls
 from pipeline.query.v1.call_rows import CallPage
@@ -38,6 +39,7 @@ _NUMBERS: Final = tuple(
         "outbound_caller_id",
     )
 )
+_EXTENSIONS: Final = (CALL["caller_extension"], CALL["callee_extension"])
 _NAMES: Final = (CALL["caller_name"], CALL["callee_name"])
 _ID: Final = re.compile(r"\d{10,19}", re.ASCII)
 
@@ -97,14 +99,5 @@ def _word(word: str, directory: Directory) -> Node:
         found.append(Contains(_NUMBERS, word))  # a SIP user: sip:alice@…
         named = tuple(Literal(number) for number in numbers_called(word, directory))
         if named:
-            found += [In(column, named) for column in _NUMBERS]
+            found += [In(column, named) for column in (*_NUMBERS, *_EXTENSIONS)]
     return Any_(tuple(found))
-
-
-def numbers_called(word: str, directory: Directory) -> list[str]:
-    """The numbers whose name in the directory has the word in it."""
-    wanted = word.casefold()
-    found: set[str] = set()
-    for named in (directory.extensions, directory.queues, directory.ring_groups, directory.dids):
-        found |= {number for number, entry in named.items() if wanted in entry.name.casefold()}
-    return sorted(found)[:1000]

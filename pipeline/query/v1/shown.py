@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pipeline.directory.model import Directory
 from pipeline.query.v1.fields import masked
+from pipeline.warehouse.query.callers import parties
 
 _NUMBERS: Final = ("requested", "destination", "answered_by", "did", "outbound_caller_id")
 # What the PBX's own parts hold: whatever looks like a number there, ids aside.
@@ -18,21 +19,17 @@ _PARTS: Final = ("legs", "reroutes", "queue_visits", "recordings")
 def shown(document: Mapping[str, Any], directory: Directory, *, is_masked: bool) -> dict[str, Any]:
     """A copy of the call document."""
     found = dict(document)
-    for side in ("caller", "callee"):
-        party = dict(found[side])
-        party["name"] = name_of(directory, party["extension"]) or party["name"]
-        found[side] = party
-    found["logs"] = [{**log, "name": name_of(directory, log["number"]) or log["name"]} for log in found["logs"]]
+    caller, callee = dict(found["caller"]), dict(found["callee"])
+    made_by, _ = parties(found["direction"], caller["number"], caller["extension"], "")
+    caller["name"] = directory.name_of(made_by) or caller["name"]
+    callee["name"] = directory.name_of(callee["extension"] or callee["number"]) or callee["name"]
+    found |= {"caller": caller, "callee": callee}
+    found["logs"] = [{**log, "name": directory.name_of(log["number"]) or log["name"]} for log in found["logs"]]
+    found["queue_visits"] = [
+        {**visit, "queue": directory.name_of(visit.get("number") or "") or visit.get("queue")}
+        for visit in found["queue_visits"]
+    ]
     return _masked(found) if is_masked else found
-
-
-def name_of(directory: Directory, number: str) -> str:
-    """The directory's name of an extension, queue or ring group; "" when it has none."""
-    for named in (directory.extensions, directory.queues, directory.ring_groups):
-        entry = named.get(number)
-        if entry is not None and entry.name:
-            return entry.name
-    return ""
 
 
 def _masked(document: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _RECORDING: Final = Column("recording", "JSONExtractString(detail, 'recordings',
 
 COLUMNS: Final = (
     *(CALL[name] for name in ("id", "started_at", "caller_number", "caller_name", "callee_number", "callee_name")),
+    *(CALL[name] for name in ("caller_extension", "callee_extension", "direction")),
     *(CALL[name] for name in ("status", "hung_up_by", "sip_status", "q850_cause")),
     *(CALL_TO, CALL_TYPE, SRC_TRUNK, DST_TRUNK, DID_NUMBER, DOD_NUMBER, SRC_ADDR, _RECORDING),
     *(TOTAL_S, RING_S, HEARD_S, DISPOSITION),
@@ -83,12 +84,16 @@ def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
     """A row as an item of `data`; `hide` masks numbers."""
     at = instant(row["started_at"])
     wall = wall_of(at, zone_of(directory.tenant.zone))
-    callee_name = row["callee_name"] if row["call_to"] == row["callee_number"] else ""
+    # Of a softphone whose SIP user is no number, the number is that of its extension.
+    caller = row["caller_extension"] or row["caller_number"]
+    first = row["call_to"] == row["callee_number"]
+    callee = (row["callee_extension"] if first else "") or row["call_to"]
+    callee_name = row["callee_name"] if first else ""
     item = {
         "id": number_of(row["id"]),
         "time": shown_time(wall, directory.tenant.display),
-        "call_from": _party(row["caller_number"], row["caller_name"], directory, hide),
-        "call_to": _party(row["call_to"], callee_name, directory, hide),
+        "call_from": _party(caller, row["caller_name"], directory, hide),
+        "call_to": _party(callee, callee_name, directory, hide),
         "timestamp": at // 1000,
         "uid": f"{wall:%Y%m%d%H%M%S}{five_hex(row['id'])}",
         "src_addr": row["src_addr"],

@@ -8,7 +8,7 @@ it touches, and rows that began before the window and reach into it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -79,21 +79,19 @@ async def aggregate(
     limit: int | None = None,
     offset: int = 0,
     total: bool = False,
-    parameters: Mapping[str, Any] | None = None,
 ) -> Groups:
     """The measures of each group of rows that match and started in [first_ms, end_ms).
 
     Groups are the values of the dimensions that occur; with a bucket, each of them in every stretch of the
     window, empty ones too. Without a window, it is the time that holds matching rows. `order` has names
     of measures, dimensions or bucket, with - in front for descending; unknown values come last. The total is
-    over all rows, not the sum of the groups. `parameters` are bound beside the query's own, which begin with p:
-    for SQL of dimensions that needs values. Raises BadExpression, and what `Reader.rows` raises.
+    over all rows, not the sum of the groups. Raises BadExpression, and what `Reader.rows` raises.
     """
     known = [*(["bucket"] if bucket else []), *(each.name for each in dimensions), *(each.name for each in measures)]
     for name in order:
         if name.removeprefix("-") not in known:
             raise BadExpression(f"order {name[:60]!r} is none of {', '.join(known)}")
-    question = _Question(reader, tenant, source, tuple(dimensions), where, first_ms, end_ms, parameters or {})
+    question = _Question(reader, tenant, source, tuple(dimensions), where, first_ms, end_ms)
     if (bucket or any(each.since for each in measures)) and (first_ms is None or end_ms is None):
         question = await _bounded(question)
     stretches: list[Stretch] = []
@@ -127,7 +125,6 @@ class _Question:
     where: Node
     first_ms: int | None
     end_ms: int | None
-    parameters: Mapping[str, Any]
 
     def rows(self, bindings: Bindings) -> str:
         """FROM and WHERE of the rows that started within the window."""
@@ -153,7 +150,7 @@ async def _bounded(question: _Question) -> _Question:
         f"{question.source.name}_bounds",
         "SELECT toUnixTimestamp64Milli(min(started_at)) AS first, toUnixTimestamp64Milli(max(started_at)) AS last,"
         f" count() AS n {question.rows(bindings)}",
-        {**bindings.values, **question.parameters},
+        bindings.values,
     )
     if not rows[0]["n"]:
         at = question.first_ms if question.first_ms is not None else question.end_ms or 0
@@ -314,7 +311,7 @@ async def _ask(
     return await question.reader.rows(
         f"{question.source.name}_aggregate",
         f"SELECT {', '.join([*keys, *values])}{more} {rows}{' GROUP BY ' + ', '.join(by) if by else ''}{tail}",
-        {**bindings.values, **question.parameters},
+        bindings.values,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.warehouse.query import columns
+from pipeline.warehouse.query import columns, directory_names
 from pipeline.warehouse.query.conditions import Bindings, condition
 from pipeline.warehouse.query.expressions import Column, Node
 
@@ -58,6 +58,7 @@ NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 def matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
     """FROM and WHERE of the live rows of a tenant that match."""
     bindings.tables.add(source.table)
+    bindings.values[directory_names.TENANT] = tenant  # for names that are shown as the directory has them
     return (
         f"FROM {source.table} FINAL {source.join} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
         f" AND {source.only} AND {condition(where, bindings)}"

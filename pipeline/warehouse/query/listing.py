@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.instants import DAY_MS
@@ -36,9 +36,9 @@ _HEADED: Final = {"CSVWithNames": "CSV"}
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which rows of whom, shown how. `select` is SQL of the program, its values in `parameters`, whose
-    names do not begin with p. Started in [first_ms, end_ms), past the place `after`. `by`: SQL of a whole number,
-    never null, by which the rows are ordered in place of started_at, and which stands in places then."""
+    """Which rows of whom, shown how. `select` is SQL of the program. Started in [first_ms, end_ms), past the place
+    `after`. `by`: SQL of a whole number, never null, by which the rows are ordered in place of started_at, and which
+    stands in places then."""
 
     tenant: str
     source: Source
@@ -48,7 +48,6 @@ class Listing:
     end_ms: int | None = None
     after: Place | None = None
     ascending: bool = False
-    parameters: Mapping[str, Any] = field(default_factory=dict)
     by: str = ""
     is_narrow: bool = False  # few stretches can hold its rows
 
@@ -116,7 +115,7 @@ async def _those(reader: Reader, listing: Listing, begin: int, end: int | None, 
         f"{listing.source.name}_keys",
         f"SELECT toUnixTimestamp64Milli(started_at) AS _at, id {listing.rows(bindings, begin, end)} {listing.order}"
         f" LIMIT {bindings.bind(wanted, 'UInt32')} SETTINGS optimize_read_in_order = 0",
-        {**bindings.values, **listing.parameters},
+        bindings.values,
     )
     return [(int(key["_at"]), int(key["id"])) for key in keys]
 
@@ -136,7 +135,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
             f"{listing.source.name}_list",
             f"SELECT {listing.select}, {_key_sql(listing)} {of} {listing.order}"
             f" LIMIT {bindings.bind(wanted, 'UInt32')}",
-            {**bindings.values, **listing.parameters},
+            bindings.values,
             "JSONEachRow",
             _SETTINGS,
         )
@@ -203,7 +202,7 @@ async def _days(reader: Reader, listing: Listing) -> list[tuple[int, int]]:
         f"{listing.source.name}_count",
         f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n"
         f" {listing.rows(bindings, EARLIEST_MS if first is None else first, end)} GROUP BY day",
-        {**bindings.values, **listing.parameters},
+        bindings.values,
     )
     return sorted(((int(row["day"]), int(row["n"])) for row in rows), reverse=not listing.ascending)
 
@@ -241,7 +240,7 @@ async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | No
         async for piece in reader.stream(
             f"{listing.source.name}_stream",
             f"SELECT {listing.select} {of} {listing.order}{tail}",
-            {**bindings.values, **listing.parameters},
+            bindings.values,
             form if place == 0 else _HEADED.get(form, form),
             _SETTINGS,
         ):

@@ -25,7 +25,7 @@ from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
 from pipeline.query.v1 import calls
 from pipeline.query.v1.endpoint import look_of, reader_of, refusals
-from pipeline.query.v1.fields import Field, Presentation, document_select, parameters_of
+from pipeline.query.v1.fields import Field, Presentation, document_select
 from pipeline.query.v1.lists import chosen_fields
 from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
@@ -117,7 +117,6 @@ class Following:
     ) -> None:
         self._reader, self._caller, self._where, self._place = reader, caller, where, place
         self._select = document_select(fields, look)
-        self._parameters = parameters_of(look, caller.tenant)
         self._with_open = with_open
         self._open: dict[str, int] = {}  # version that was told of each call in progress
 
@@ -179,4 +178,4 @@ class Following:
 
     def _listing(self, source: Source, which: Node, first_ms: int, end_ms: int | None) -> Listing:
         where = All((which, self._where))
-        return Listing(self._caller.tenant, source, self._select, where, first_ms, end_ms, parameters=self._parameters)
+        return Listing(self._caller.tenant, source, self._select, where, first_ms, end_ms)

@@ -1,0 +1,30 @@
+"""Names as the tenant's directory has them today, as SQL: where it has one for a number, it goes before what the PBX
+called the party.
+
+The SQL holds the parameter `names_tenant`, which `clauses.matching` binds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.warehouse.query.callers import MADE_BY
+
+TENANT: Final = "names_tenant"
+# (numbers, names) of the tenant's directory, as one constant.
+_NAMES: Final = (
+    "(SELECT (groupArray(key), groupArray(name)) FROM (SELECT key, JSONExtractString(body, 'name') AS name"
+    f" FROM directory_rows FINAL WHERE tenant = {{{TENANT}:String}} AND deleted = 0"
+    " AND kind IN ('extension', 'queue', 'ring_group', 'did') AND name != ''"
+    " ORDER BY indexOf(['extension', 'queue', 'ring_group', 'did'], toString(kind)), key))"
+)
+# Whose name it is: the extension that called, and who was called, by extension or else by number (queues, groups).
+CALLER: Final = MADE_BY
+CALLEE: Final = "if(callee_extension != '', toString(callee_extension), callee_number)"
+# Of a call log: a caller from outside is of no extension, whatever the number looks like.
+LOG_CALLER: Final = "if(direction IN ('internal', 'outbound'), caller_number, '')"
+
+
+def named_sql(sql: str, number: str) -> str:
+    """The directory's name of a number, or what is stored where it has none."""
+    return f"transform(toString({number}), {_NAMES}.1, {_NAMES}.2, toString({sql}))"
