@@ -122,7 +122,15 @@ class Tariffs:
         digits: tuple[str, ...],
         moment: Moment,
     ) -> Price | None:
-        """The line of the first deck, in the order of their scopes, that has one for the number."""
+        """The line of the first deck, in the order of their scopes, that has one for the number.
+
+        Parameters:
+            kind: "customer" or "carrier"
+            tenant, trunk, account: whose decks count; "" where there is none
+            direction: of the call, as in the call document
+            digits: spellings of the number, the one to try first in front
+            moment: when the call was answered, in the deck's zone
+        """
         key = (kind, tenant, trunk, account, direction)
         decks = self._chosen.get(key)
         if decks is None:

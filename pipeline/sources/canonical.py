@@ -29,9 +29,8 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     """The events of a batch, one a value; what is none is rejected with its reason, alone.
 
     `at` becomes integer ms, floored. An event without `event_id` gets one made of its bytes, so that
-    the same bytes stay one fact. `now_ms`, ms since the epoch: events more than a day later are rejected. Events say
-    all
-    themselves: `options` change nothing.
+    the same bytes stay one fact. `now_ms`, ms since the epoch: events more than a day later are rejected. Events
+    say all themselves: `options` change nothing.
     """
     decoded = Decoded()
     if not values:

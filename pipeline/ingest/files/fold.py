@@ -25,11 +25,17 @@ _BATCH: Final = 2_000  # values decoded at a time
 def fold_file(
     name: str, file: str, *, expired: bool, output: TextIO, errors: TextIO, options: Options = DEFAULTS
 ) -> int:
-    """Fold the raw events of dialect `name` in `file` ("-": standard input) and write one call document a line.
+    """Fold the raw events of a file and write one call document a line.
 
-    `expired` closes calls that are open at the end; `options` say what the values do not, such as the zone. Returns
-    how many values were no events; each is told on
-    `errors` with the number of its line (of its packet, for a capture) and the reason.
+    Parameters:
+        name: the dialect, one of `registry.SOURCES`
+        file: its path; "-" is standard input
+        expired: close calls that are open at the end
+        output: where the documents go
+        errors: where refused values go, each with the number of its line (of its packet, for a capture) and the reason
+        options: what the values do not say, such as the zone
+
+    Returns how many values were refused. Raises Problem when the file cannot be read.
     """
     decoder = source(name, options)
     rejected = 0

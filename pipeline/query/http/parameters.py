@@ -28,9 +28,17 @@ def parse(
     ignore_others: bool = False,
     filled: Collection[str] = (),
 ) -> Parameters:
-    """The parameters of a raw query string. With `dollar`, `$top` is another spelling of `top`. Names that are not
-    `known` are refused, or left out with `ignore_others`. `filled`: names that may be left out, but not be empty: an
-    empty value that was taken for none would show more than was meant."""
+    """The parameters of a raw query string. Raises RequestProblem.
+
+    Parameters:
+        query: as it came, percent-encoded
+        known: names that there are; others are refused
+        repeatable: names that may stand more than once
+        dollar: `$top` is another spelling of `top`
+        ignore_others: unknown names are left out instead of refused
+        filled: names that may be left out but not be empty: an empty filter that was taken for none would show more
+            than was meant
+    """
     found: dict[str, list[str]] = {}
     parts = [part for part in query.split(b"&") if part]
     if len(parts) > _MOST_PARAMETERS:

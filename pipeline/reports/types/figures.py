@@ -107,7 +107,20 @@ async def groups(
     total: bool = False,
     before: bool = False,
 ) -> Groups:
-    """Figures of finished calls that began in the time of the question, or in the time before it."""
+    """Figures of finished calls that began in the time of the question.
+
+    Parameters:
+        question: the report's tenant, time and zone
+        figures: what is counted, as columns of the report
+        dimensions: what groups are made by
+        where: which calls
+        more: measures beside the figures
+        bucket: stretches of time that each group is split into
+        order: names of measures or dimensions, with - in front for descending
+        limit: most groups
+        total: also over all calls, which is not the sum of the groups
+        before: the time of the same length before the question's instead
+    """
     span = question.span.before if before else question.span
     measures = [measure(figure.measure, CLOSED_CALLS) for figure in figures]
     return await aggregate(

@@ -80,12 +80,21 @@ async def aggregate(
     offset: int = 0,
     total: bool = False,
 ) -> Groups:
-    """The measures of each group of rows that match and started in [first_ms, end_ms).
+    """The measures of each group of rows that match. Raises BadExpression, and what `Reader.rows` raises.
 
-    Groups are the values of the dimensions that occur; with a bucket, each of them in every stretch of the
-    window, empty ones too. Without a window, it is the time that holds matching rows. `order` has names
-    of measures, dimensions or bucket, with - in front for descending; unknown values come last. The total is
-    over all rows, not the sum of the groups. Raises BadExpression, and what `Reader.rows` raises.
+    Groups are the values of the dimensions that occur; with a bucket, each of them in every stretch of the window,
+    empty ones too.
+
+    Parameters:
+        reader, tenant, source: where, whose and which rows
+        measures: what is computed of each group
+        dimensions: columns that groups are made by
+        where: which rows
+        bucket: stretches of time, each a group of its own
+        first_ms, end_ms: rows that started in [first_ms, end_ms); without them the time that holds matching rows
+        order: names of measures, dimensions or the bucket, with - in front for descending; unknown values come last
+        limit, offset: which of the groups, in that order
+        total: also over all rows, which is not the sum of the groups
     """
     known = [*(["bucket"] if bucket else []), *(each.name for each in dimensions), *(each.name for each in measures)]
     for name in order:

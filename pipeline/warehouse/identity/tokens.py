@@ -69,8 +69,16 @@ def create_token(
     role: str = "admin",
     extension: str = "",
 ) -> str:
-    """Store a new token of `tenant` and return it; it cannot be read again. `expires_at` in ms. A token
-    of role user shows the calls of its extension only."""
+    """Store a new token and return it; it cannot be read again.
+
+    Parameters:
+        tenant: whose calls it shows
+        name: what people call it
+        expires_at: ms; None for never
+        scopes: what may be done with it
+        role: admin, manager, or user, who sees the calls of its extension only
+        extension: of a user
+    """
     check_plain(tenant=tenant, name=name)
     check_role(role, extension)
     token = PREFIX + secrets.token_urlsafe(32)

@@ -50,7 +50,16 @@ def create_user(
     extension: str = "",
     scopes: Sequence[str] = (),
 ) -> None:
-    """Store a new user. Without scopes of its own it may do what its role may."""
+    """Store a new user.
+
+    Parameters:
+        tenant: whose calls the user sees
+        name, domain: what it logs in with
+        password: kept as a hash
+        role: admin, manager, or user, who sees the calls of its extension only
+        extension: its own
+        scopes: what it may do; without any, what its role may
+    """
     check_plain(tenant=tenant, username=name, **({"domain": domain} if domain else {}))
     if ":" in name:
         raise Problem(

@@ -119,9 +119,16 @@ def erase(
     dry_run: bool = False,
     files: Callable[[list[str]], int] = lambda _: 0,
 ) -> Erasure:
-    """Erase, look again until nothing is left, and keep a record of it. `key` is of the hash of the number; without
-    one it is random, and nobody can tell from the record whose number it was. `files` is called with the forms of the
-    number when the calls are gone: it deletes what was made of them, and says how many.
+    """Erase the calls of a number, look again until nothing is left, and keep a record of it.
+
+    Parameters:
+        number: in any spelling
+        tenant: whose calls; "" for all tenants
+        before_ms: only calls that started before; None for all
+        who: asked for it, for the record
+        key: of the hash of the number in the record; without one it is random, and nobody can tell whose number it was
+        dry_run: count, erase nothing
+        files: called with the forms of the number when the calls are gone; deletes what was made of them, says how many
 
     Raises `Problem` when something is left in the end.
     """

@@ -66,9 +66,16 @@ async def page(
     skip: int,
     top: int,
 ) -> Page:
-    """Rows `skip` to `skip + top` of those that match, and how many match.
+    """A page of the rows that match, and how many match on all pages.
 
     Made in one of three ways: at once, by days, or by keys. Raises BadExpression, and what `Reader.rows` raises.
+
+    Parameters:
+        reader, tenant, source: where, whose and which rows
+        selected: columns that are shown
+        where: which rows
+        order: completed to a total order by time and id
+        skip, top: the page is rows `skip` to `skip + top`
     """
     order = order or NEWEST_FIRST
     where = (await narrowed(reader, tenant, source, where)).where
@@ -158,10 +165,17 @@ async def older(
     after: Place | None,
     limit: int,
 ) -> list[Row]:
-    """At most `limit` rows that match, newest first, started in [first_ms, end_ms), past the place
-    `after`. Rows that arrive meanwhile move no page. `selected` holds started_at and id.
+    """Rows that match, newest first. Rows that arrive meanwhile move no page.
 
     Looks at the last day first, which is where most pages lie, and further back only when that is not enough.
+
+    Parameters:
+        reader, tenant, source: where, whose and which rows
+        selected: columns that are shown, started_at and id among them
+        where: which rows
+        first_ms, end_ms: rows that started in [first_ms, end_ms); None for no bound
+        after: where the page before ended
+        limit: most rows
     """
 
     async def stretch(begin: int, end: int | None, wanted: int) -> list[Row]:
@@ -314,8 +328,15 @@ async def oldest_first(
     end_ms: int,
     at_once: int = 20_000,
 ) -> AsyncIterator[list[Row]]:
-    """All rows that match and started in [first_ms, end_ms), in the order of time, `at_once` of them at a
-    time. `selected` holds started_at and id."""
+    """All rows that match, in the order of time, some at a time.
+
+    Parameters:
+        reader, tenant, source: where, whose and which rows
+        selected: columns that are shown, started_at and id among them
+        where: which rows
+        first_ms, end_ms: rows that started in [first_ms, end_ms)
+        at_once: rows of each piece
+    """
     after: Place | None = None
     while first_ms < end_ms:
         bindings = Bindings()

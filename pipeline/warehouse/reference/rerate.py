@@ -101,10 +101,14 @@ def rerate(
     publish: Publish | None = None,
     dry_run: bool = False,
 ) -> Rerated:
-    """Price the calls again that started in [first_ms, end_ms), of one tenant or, when "", of all.
+    """Price again the calls that started in [first_ms, end_ms). Calls that still go on are priced when they end.
 
-    `publish` is told the new versions before they are written, so that the change feed misses none. Calls that still
-    go on are priced when they end, as ever.
+    Parameters:
+        tenant: whose; "" for all tenants
+        country: ISO code for numbers without country code
+        by: who asked, for the record
+        publish: called with the new versions before they are written, so that the change feed misses none
+        dry_run: count, write nothing
     """
     at = versions(client)
     loader = Loader(country)

@@ -25,7 +25,13 @@ _SETTINGS: dict[str, Any] = {
 
 
 def insert(client: Client, table: str, columns: Sequence[str], body: bytes, form: str, token: str = "") -> None:
-    """Insert an encoded body. `token` makes ClickHouse drop a repetition of the same block."""
+    """Insert an encoded body.
+
+    Parameters:
+        table, columns: what it is inserted into
+        body: rows in ClickHouse's format `form`
+        token: ClickHouse drops a repetition of a block with the same token; "" for no token
+    """
     settings = {**_SETTINGS, "insert_deduplication_token": token} if token else _SETTINGS
     client.raw_insert(table, columns, body, settings=settings, fmt=form)
 

@@ -26,8 +26,16 @@ def run(
     feed: bool = True,
     by: str = "cdr rates rerate",
 ) -> Rerated:
-    """Price the calls again that started in [first_ms, end_ms). With `feed`, the new versions go to the change feed
-    before they are written; raises `Problem` when Kafka does not take them."""
+    """Price again the calls that started in [first_ms, end_ms), and publish the new versions.
+
+    Parameters:
+        tenant: whose; "" for all tenants
+        dry_run: count, write nothing
+        feed: publish on the change feed, before the rows are written
+        by: who asked, for the record
+
+    Raises `Problem` when Kafka does not take the new versions.
+    """
     client = connect(settings.clickhouse, settings.database)
     return rerate(
         client,
