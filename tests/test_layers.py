@@ -38,6 +38,7 @@ ROOMS = {
         ("asterisk", "freeswitch", "kamailio", "portsip", "yeastar"),
     ),
     "calls": (
+        ("numbering",),
         ("causes", "channels", "column_limits", "event_set", "id_reuse", "sip", "withheld"),
         ("grouping", "steps"),
         ("fast_path", "transfers"),

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from pipeline.calls.causes import cause_from_code, cause_from_name
 from pipeline.calls.column_limits import LONG_MS
+from pipeline.calls.numbering import outside as is_outside
 from pipeline.calls.steps.ending import STATUS_OF
 from pipeline.calls.steps.legs import address_of
 from pipeline.calls.steps.outcome import BY_CAUSE, CANCEL_NAMES, NORMAL_CLEARING
@@ -20,6 +21,7 @@ from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.withheld import shown as party_shown
 from schemas.call import Call, CallLog, call_snowflake, snowflake
 from schemas.event import Event, Party
+from schemas.words import Direction
 
 _MOST_EVENTS = 9
 _MOMENTS = frozenset(("started", "progress", "rang", "answered", "ended"))
@@ -174,6 +176,12 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     return ""
 
 
+def _by_numbers(caller: str, called: str) -> Direction:
+    """The direction of a call of which only the numbers tell."""
+    inward = is_outside(caller)
+    return "internal" if inward == is_outside(called) else "inbound" if inward else "outbound"
+
+
 def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int) -> int | None:
     """The first such moment of either leg, unless it came after the answer, or the end."""
     found: int | None = None
@@ -240,7 +248,14 @@ def _record(
         party = _party(start.callee)
         target = party.number or party.extension or requested
         outside = start.kind == "outside" or (
-            start.kind is None and (bool(start.trunk) or start.direction == "outbound")
+            start.kind is None
+            and (
+                bool(start.trunk)
+                or start.direction == "outbound"
+                or (
+                    not (direction or first.trunk or first.did) and is_outside(target) and not is_outside(caller.number)
+                )
+            )
         )
         direction = direction or start.direction or ""
         did = did or start.did
@@ -252,14 +267,14 @@ def _record(
         legs.append(_leg(b, party_shown(_party(start.caller)), party))
         if not direction:
             direction = (
-                ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else "internal"
-            )
+                ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else ""
+            ) or _by_numbers(caller.number, callee.number or target)
     else:
         party, target = callee, requested
         outside = direction in ("outbound", "inbound_outbound")
         its_trunk = trunk if outside else ""
         if not direction:
-            direction = "inbound" if trunk or did else "internal"
+            direction = "inbound" if trunk or did else _by_numbers(caller.number, callee.number or target)
     if answered is None:
         outcome = _REFUSALS[its_cause]
         status = STATUS_OF[_REFUSALS[number]]

@@ -105,6 +105,8 @@ def _course(story: Story, expired: bool) -> Course:
     course = Course(story, roles(story, caller), caller, expired, [], moves(story, caller) if story.moves else [])
     if (course.roles.targets and straighten(caller, course.roles.targets)) or story.skews:
         course.flags.append("clock_skew")
+    if story.implausible:
+        course.flags.append("implausible_values")
     find_start(course)
     find_end(course)
     return course

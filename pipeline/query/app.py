@@ -20,6 +20,7 @@ from pipeline.query.http import documents
 from pipeline.query.http.compression import Compression
 from pipeline.query.http.limits import Limits, StreamSlots
 from pipeline.query.http.observation import Observation, Observer
+from pipeline.query.http.plus_signs import PlusSigns
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
 from pipeline.query.routes import routers
 from pipeline.query.v1.exports.runs import ExportRuns
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(PlusSigns)
     app.add_middleware(Compression)
     app.add_middleware(Limits, rate=settings.api_rate, concurrent=settings.api_concurrent)
     app.add_middleware(Observation, observer=observer)

@@ -9,9 +9,11 @@ other CEL back-ends write `sec.usec` or their own `dateformat`; AMI writes `sec.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+_DASHED = re.compile(r"\A(\d{4})/(\d\d)/(\d\d)(?=[ T]|\Z)")  # as Yeastar's 30039 has it
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _MS = dt.timedelta(milliseconds=1)
@@ -46,7 +48,7 @@ def instant(told: str, zone: str, unique_id: str) -> int:
 def _local(told: str, zone: str) -> tuple[int, int]:
     """Both instants that a text can mean; equal ones unless the hour comes twice. (0, 0) for none."""
     try:
-        parsed = dt.datetime.fromisoformat(told.strip())
+        parsed = dt.datetime.fromisoformat(_DASHED.sub(r"\1-\2-\3", told.strip()))
         if parsed.tzinfo is not None:
             at = (parsed - _EPOCH) // _MS
             return at, at

@@ -14,6 +14,7 @@ from schemas.event import EARLIEST_MS, Event
 
 LONGEST_TEXT: Final = 1024
 LONGEST_ID: Final = 200
+LONGEST_CALL_S: Final = 7 * 86_400.0
 _NOTHING: Final = frozenset(("", "<null>", "null", "none", "<unknown>", "NON-UTF8", "INVALID_JSON"))
 
 
@@ -57,12 +58,13 @@ def decoded_each(
 class Record:
     """An object whose fields are looked up in lower case."""
 
-    __slots__ = ("fields", "latest", "zone")
+    __slots__ = ("fields", "implausible", "latest", "zone")
 
     def __init__(self, fields: Mapping[str, Any], zone: str, latest: int) -> None:
         self.fields = {name.lower(): value for name, value in fields.items()}
         self.zone = zone
         self.latest = latest
+        self.implausible = False  # a value was ignored that cannot be: negative, NaN, years
 
     def text(self, *names: str) -> str:
         """The first of these fields that says something, as text of one line; "" where none does."""
@@ -91,7 +93,18 @@ class Record:
             value = float(told) if told else 0.0
         except ValueError:
             return 0.0
-        return value if 0 < value < 1e9 else 0.0
+        if 0 < value < 1e9:
+            return value
+        self.implausible = self.implausible or value != 0
+        return 0.0
+
+    def seconds(self, *names: str, longest: float = LONGEST_CALL_S) -> float:
+        """The first of these fields as the length of a call, s; 0 where there is none that can be one."""
+        value = self.number(*names)
+        if value <= longest:
+            return value
+        self.implausible = True
+        return 0.0
 
     def whole(self, *names: str) -> int:
         """The same as a whole number."""
@@ -111,6 +124,18 @@ class Record:
                     " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
                 )
             return at
+        return 0
+
+    def perhaps_at(self, *names: str) -> int:
+        """The same; a time that cannot be is ignored."""
+        for name in names:
+            try:
+                at = self.at(name)
+            except Malformed:
+                self.implausible = True
+                continue
+            if at:
+                return at
         return 0
 
 

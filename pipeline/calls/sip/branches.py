@@ -54,6 +54,7 @@ class Session(msgspec.Struct):
     first: Event  # the first INVITE, or the first message without one
     acks: dict[str, int]  # To tag → first ACK of a 2xx
     byes: dict[str, list[Event]]  # the callee's tag → BYE requests; without one, the answers to it
+    refused_byes: set[tuple[str, int]]  # (From tag, CSeq) of BYE requests that were answered with 300 and more only
     offers: list[Event]  # re-INVITE and UPDATE requests that were not refused; answers that make the offer
     refers: list[Event]  # REFER requests that were not refused
     fragments: list[Event]  # NOTIFY with the outcome of a transfer
@@ -195,7 +196,7 @@ def _witness(message: SipMessage) -> int:
 def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
     if any(sip(event).via for event in events):  # a message without any Via was mangled: it has no place on a hop
         events = [event for event in events if sip(event).via]
-    session = Session(call_id, tag, [], 0, events[0], {}, {}, [], [], [], set(), "")
+    session = Session(call_id, tag, [], 0, events[0], {}, {}, set(), [], [], [], set(), "")
     initial = _initial(tag, events)
     branches: dict[tuple[int, str], Branch] = {}
     rest: list[Event] = []
@@ -212,6 +213,7 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
     bare = {(m.from_tag, m.cseq) for m in again} - {(m.from_tag, m.cseq) for m in again if m.media}
     bye_answers: dict[str, list[Event]] = {}
     referred: set[tuple[str, int]] = set()
+    accepted: set[tuple[str, int]] = set()
     for event in rest:
         message = sip(event)
         method = message.method
@@ -223,6 +225,10 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
             elif method == "ACK" and message.to_tag and (message.cseq in initial or not initial):
                 session.acks.setdefault(message.to_tag, at(event))
         elif method == "BYE":
+            if message.status >= 300 and message.status not in MENDED:
+                session.refused_byes.add((message.from_tag, message.cseq))
+            elif message.status >= 200:
+                accepted.add((message.from_tag, message.cseq))
             kept = bye_answers if message.status else session.byes
             kept.setdefault(session.callee_tag(message), []).append(event)
         elif message.status and method == "INVITE" and message.media and (message.from_tag, message.cseq) in bare:
@@ -239,6 +245,7 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
                 session.refers.append(event)
         elif method == "NOTIFY" and message.fragment:
             session.fragments.append(event)
+    session.refused_byes -= accepted
     for callee, answers in bye_answers.items():
         session.byes.setdefault(callee, answers)
     _order(session, branches)

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline.calls.numbering import outside
 from pipeline.calls.sip.branches import Session, at, is_accounted, sessions, sip
 from pipeline.calls.sip.clocks import CLOCK_SKEW, on_one_clock
 from pipeline.calls.sip.outcome import End
-from pipeline.calls.sip.parties import caller, comes_in, far_ends, host, leg_id, outside, requested
+from pipeline.calls.sip.parties import caller, comes_in, far_ends, host, leg_id, requested
 from pipeline.calls.sip.relations import Key, Relations, key, referred_by, relate
 from pipeline.calls.sip.reroutes import write_history, write_reroutes
 from pipeline.calls.sip.sides import Side, Tried, progressed, rang, read_targets, side

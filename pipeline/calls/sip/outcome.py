@@ -79,14 +79,23 @@ def hung_up(session: Session, tag: str, *, near_caller: bool) -> End | None:
     byes = session.byes.get(tag)
     if not byes:
         return None
-    first = byes[0]
+    accepted = [bye for bye in byes if not _is_refused(session, bye)]
+    first = (accepted or byes)[0]
     by_caller = session.by_caller(first)
     copies = [bye for bye in byes if session.by_caller(bye) == by_caller and sip(bye).cseq == sip(first).cseq]
     vias = [sip(bye).via for bye in copies]
     wanted = min(vias) if by_caller == near_caller else max(vias)
     nearest = min(at(bye) for bye in copies if sip(bye).via == wanted)
     cause, cause_from, text = next((_told(sip(b)) for b in copies if sip(b).reason_protocol), (0, "", ""))
+    if not accepted and len({session.by_caller(bye) for bye in byes}) == 1:
+        return End(nearest, 200, cause, cause_from, text, "system")  # the other side had ended it, or was gone
     return End(nearest, 200, cause, cause_from, text, "caller" if by_caller else "callee")
+
+
+def _is_refused(session: Session, bye: Event) -> bool:
+    """Whether a BYE was answered with 481 or another failure only (RFC 3261, section 15.1.1)."""
+    message = sip(bye)
+    return (message.from_tag, message.cseq) in session.refused_byes
 
 
 def given_up(session: Session) -> End | None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from pipeline.calls.numbering import outside
 from pipeline.calls.sip.branches import Branch, Session, at, sip
 from schemas.event import Event, Party
 
 _NUMBER = re.compile(r"[+*#0-9][*#0-9.\-]*\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z._\-]*\Z")
-_OUTSIDE = re.compile(r"\+\d{2,}\Z|00\d{8,}\Z")  # written as from anywhere in the world: nobody's extension
 _MAX_ID = 256
 
 
@@ -61,11 +61,6 @@ def number_of(session: Session, branch: Branch, redirected: Iterable[str]) -> st
     if _NUMBER.match(asked) is None and _NAME.match(ruri):
         return ruri
     return asked
-
-
-def outside(number: str) -> bool:
-    """Whether a number is written in full, with its country: SIP itself does not tell who is an extension."""
-    return _OUTSIDE.match(number) is not None
 
 
 def comes_in(session: Session) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.calls.numbering import outside
 from pipeline.calls.sip.branches import at, sip
-from pipeline.calls.sip.parties import host, outside
+from pipeline.calls.sip.parties import host
 from pipeline.calls.sip.sides import Side, Tried
 from pipeline.calls.sip.writer import Writer
 

@@ -13,10 +13,14 @@ from schemas.event import Event, Party
 
 NOBODY = Party()
 _LONGEST_ADDRESS = 45  # of IPv6, written out
+# A `data` event that says that a value of the report was ignored: negative, no number, or years long.
+IMPLAUSIBLE = "implausible"
 # Reasons of events that the fold knows: what a leg's summary at hang-up remembers of its answer, and a
 # `data` event that says that a node began anew, so that its legs are gone.
 HANGUP_RECORD = "hangup_record"
 NODE_RESTART = "node_restart"
+# Reason of an `ended` event: a BYE that was answered with 481, or not at all.
+REFUSED = "refused"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"
@@ -79,6 +83,7 @@ class Story(msgspec.Struct, gc=False):
     recordings: list[Event] | None = None
     quality: list[Event] | None = None
     restarts: list[Event] | None = None
+    implausible: bool = False  # a value was ignored that cannot be
     skews: dict[str, int] | None = None  # node → ms by which its clock was ahead
 
 
@@ -112,11 +117,7 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
                 if event.reason in ORIGINATE:
                     leg.start_reason = event.reason
         elif kind == "ended":
-            # Of ends that are remembered, row by row, the last counts; one that was seen goes before them.
-            if leg.ended is None or leg.end_source == HANGUP_RECORD:
-                leg.ended = at
-                leg.end_source = event.reason
-            _read_end(leg, event)
+            _end(leg, event, at)
         elif _read_rest(story, leg, event, at):
             continue
         _read_parties(leg, event)
@@ -167,6 +168,19 @@ def _fuller(known: Party, told: str | Party) -> Party:
         domain=known.domain or new.domain,
         extension=known.extension or new.extension,
     )
+
+
+def _end(leg: Leg, event: Event, at: int) -> None:
+    """The end of a leg, by the best witness: one that was seen, else the last of those that are remembered row by row,
+    else a BYE that was refused, when the dialog had ended already."""
+    if event.reason == REFUSED and leg.ended is not None:
+        return
+    if leg.end_source == REFUSED:
+        leg.ended, leg.hung_up_by = None, ""
+    if leg.ended is None or leg.end_source == HANGUP_RECORD:
+        leg.ended = at
+        leg.end_source = event.reason
+    _read_end(leg, event)
 
 
 def _read_end(leg: Leg, event: Event) -> None:
@@ -234,6 +248,8 @@ def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
     else:
         if kind == "data" and event.reason == NOT_BRIDGED:
             leg.not_bridged = True
+        elif kind == "data" and event.reason == IMPLAUSIBLE:
+            story.implausible = True
         elif kind == "data" and event.reason == CLOCK_SKEW and event.to.lstrip("-").isdecimal():
             story.skews = (story.skews or {}) | {event.node: int(event.to)}
         return False

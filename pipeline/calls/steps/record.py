@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.calls.numbering import outside as is_outside
 from pipeline.calls.steps import queue_visits
 from pipeline.calls.steps.call_logs import call_log
 from pipeline.calls.steps.call_state import Course
@@ -150,7 +151,14 @@ def _direction(course: Course) -> str:
     outward = any(t.kind == "outside" and t.leg is not None for t in course.targets)
     if inward and outward:
         return "inbound_outbound"
-    return "inbound" if inward else "outbound" if outward else "internal"
+    if inward or outward:
+        return "inbound" if inward else "outbound"
+    # Nothing says which way it went; of two numbers the one that is written in full is outside.
+    caller, callee = course.caller.caller.number, course.caller.callee.number
+    called = callee or (course.targets[0].number if course.targets else "")
+    if is_outside(caller) == is_outside(called):
+        return "internal"
+    return "inbound" if is_outside(caller) else "outbound"
 
 
 def _first(course: Course, field: str) -> str:

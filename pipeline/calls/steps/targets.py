@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.calls.numbering import outside as is_outside
 from pipeline.calls.steps.legs import ORIGINATE, Leg
 from pipeline.calls.steps.roles import Roles
 
@@ -42,7 +43,8 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
     if not number and roles.caller is not leg:
         number = roles.caller.callee.number or roles.caller.callee.extension
     return Target(
-        leg.kind or ("outside" if leg.trunk or leg.direction == "outbound" else "extension"),
+        leg.kind
+        or ("outside" if leg.trunk or leg.direction == "outbound" or _leads_out(roles.caller, number) else "extension"),
         number,
         leg.first_at if leg.started is None else leg.started,
         leg,
@@ -53,6 +55,13 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
         leg.ended,
         trunk=leg.trunk,
     )
+
+
+def _leads_out(caller: Leg, number: str) -> bool:
+    """Whether, where nothing tells which way the call went, its numbers show that it left the house."""
+    if caller.direction or caller.trunk or caller.did:
+        return False
+    return is_outside(number) and not is_outside(caller.caller.number)
 
 
 def of_caller(caller: Leg, started: int, ended: int | None) -> Target:

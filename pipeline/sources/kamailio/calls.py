@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from pipeline.calls.steps.legs import IMPLAUSIBLE
 from pipeline.sources.contract import Malformed, Options
-from pipeline.sources.json_record import Record
+from pipeline.sources.json_record import LONGEST_CALL_S, Record
 from pipeline.sources.sip.fields import refer_to, replaces, sip_id, user_domain
 from schemas.event import Event, Party
 from schemas.words import Direction
@@ -36,6 +37,7 @@ _DIRECTIONS: Final[dict[str, Direction]] = {
     **{word: word for word in get_args(Direction)},
 }
 _HANGUP_RECORD: Final = "hangup_record"
+_ROUNDED_MS: Final = 2_000  # durations are of whole seconds, or rounded up to them
 
 
 class Leg:
@@ -143,7 +145,7 @@ def dialog_ended(leg: Leg) -> list[Event]:
     """`dialog:end`: the BYE, or the dialog's time-out. CGRateS's event tells the whole call."""
     record = leg.record
     answered = record.at("answertime", "answer_time", "cgr_answertime")
-    lasted = round(record.number("usage", "cgr_duration", "duration") * 1000)
+    lasted = round(record.seconds("usage", "cgr_duration", "duration") * 1000)
     ended = record.at("end_time", "end_ts", "time", "timestamp")
     if not ended and answered:
         ended = answered + lasted
@@ -180,21 +182,31 @@ def cdr(leg: Leg) -> list[Event]:
     duration 0. OpenSIPS: `created` is the INVITE, `time` the answer.
     """
     record = leg.record
-    begun = record.at("created", "start_time", "time")
+    ended = record.perhaps_at("end_time")
+    lasted = record.seconds("ms_duration", longest=LONGEST_CALL_S * 1000) or record.seconds("duration") * 1000
+    lasted = round(lasted)
+    begun = record.perhaps_at("created", "start_time", "time") or (max(ended - lasted, 0) if ended else 0)
     if not begun:
+        record.at("start_time")  # raises where the time is none
         raise Malformed("/start_time: is missing; send the whole CDR, as acc writes it")
-    lasted = record.whole("ms_duration") or round(record.number("duration") * 1000)
-    told = record.at("answer_time", "answered_time", "connect_time", "confirmed_time")
-    if not told and record.text("created"):
-        told = record.at("time")
-    ended = record.at("end_time") or (told or begun) + lasted
+    answered = record.perhaps_at("answer_time", "answered_time", "connect_time", "confirmed_time")
+    if not answered and record.text("created"):
+        answered = record.perhaps_at("time")
     status = record.whole("sip_code", "code", "reply_code")
+    if ended < begun or lasted > ended - begun + _ROUNDED_MS:  # one of them cannot be
+        record.implausible = record.implausible or bool(ended)
+        ended, lasted = (ended, 0) if ended >= begun else ((answered or begun) + lasted, lasted)
     events = [leg.started(begun, "cdr")]
-    if status < 300 and (lasted or told):
-        answer = leg.event("answered", max(told or begun, begun), "cdr")
+    if status < 300 and (lasted or answered or (record.implausible and ended > begun)):
+        answer = leg.event("answered", min(max(answered or begun, begun), ended), "cdr")
         answer.reason = _HANGUP_RECORD
         events.append(answer)
-    events.append(_ended(leg, max(ended, begun), "cdr"))
+    end = _ended(leg, ended, "cdr")
+    end.reason = _HANGUP_RECORD
+    events.append(end)
+    if record.implausible:
+        events.append(leg.event("data", ended, "cdr"))
+        events[-1].reason = IMPLAUSIBLE
     return events
 
 

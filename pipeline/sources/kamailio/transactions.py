@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipeline.calls.steps.legs import REFUSED
 from pipeline.sources.contract import Malformed
-from pipeline.sources.json_record import digest
+from pipeline.sources.json_record import Record, digest
 from pipeline.sources.kamailio.calls import Leg
 from pipeline.sources.sip.fields import referral_ids, replaces, user_domain
 from schemas.event import Event, SipMessage
 
 # A challenge is answered by the same attempt with credentials.
 _CHALLENGES: Final = frozenset((401, 407))
+_ROUNDED_MS: Final = 2_000  # acc's times are of whole seconds
+_LONGEST_SETUP_MS: Final = 900_000  # of an INVITE that was forwarded several times
 _METHODS: Final = frozenset(("INVITE", "BYE", "CANCEL", "REFER"))
 
 
@@ -35,6 +38,8 @@ def transaction(leg: Leg) -> list[Event]:
     from_tag, to_tag = record.id("from_tag", "fromtag"), record.id("to_tag", "totag")
     if not from_tag:
         raise Malformed("/from_tag: is missing; send the whole row, as acc writes it")
+    if method == "BYE" and status >= 300:
+        return [_refused_bye(leg, at, from_tag, to_tag, status)]
     failed = method == "INVITE" and status >= 300
     refer_to, replaced = leg.referred
     message = SipMessage(
@@ -73,7 +78,34 @@ def transaction(leg: Leg) -> list[Event]:
         event.caller, event.callee = leg.caller(), leg.callee()
         event.trunk, event.did, event.direction = leg.trunk, leg.did, leg.direction
         event.sip_status = status if failed else 0
-        begun = record.at("begun", "invite_time", "start_ts", "setuptime")
+        begun = _begun(record, at)
         if begun and begun < at:
             return [leg.started(begun, "acc"), event]
     return [event]
+
+
+def _begun(record: Record, at: int) -> int:
+    """When the INVITE of a row came, ms; 0 where the row does not say.
+
+    OpenSIPS adds `created` and `setuptime` to its missed and failed rows (acc.c: `time(NULL) - created`), in seconds,
+    some versions in milliseconds; without a dialog of their own they are another call's, and do not agree with the time
+    of the row.
+    """
+    begun = record.perhaps_at("begun", "invite_time", "start_ts")
+    if begun or not record.text("created"):
+        return begun
+    created, lasted = record.perhaps_at("created"), record.number("setuptime")
+    for setup_ms in (lasted * 1000, lasted):
+        if created and abs(created + setup_ms - at) <= _ROUNDED_MS and at - created <= _LONGEST_SETUP_MS:
+            return created
+    return 0
+
+
+def _refused_bye(leg: Leg, at: int, from_tag: str, to_tag: str, status: int) -> Event:
+    """A BYE that was answered with 481, or not at all (408): the other side had ended the call, or was gone. It ends
+    the leg where nothing better does, and nobody's phone did it."""
+    event = leg.event("ended", at, "")
+    event.event_id = "acc-" + digest(leg.call_id, "BYE", status, from_tag, to_tag)
+    event.leg_id = ""  # which side sent it the row does not say
+    event.reason, event.hung_up_by = REFUSED, "system"
+    return event

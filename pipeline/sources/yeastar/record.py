@@ -1,11 +1,13 @@
-"""Yeastar's records of a call that is over: 30012, one for each of its CDRs, and 30039, the same with its timeline."""
+"""Yeastar's records of a call that is over: 30012, one for each of its CDRs, and 30039, one for each leg, with its
+timeline. In 30039 `uid` names the call and `cdr_id` the leg; 30012 bears the `uid`, too, and sums the call up.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from pipeline.calls.steps.provisional import PROVISIONAL
+from pipeline.calls.steps.provisional import LEG_RECORD, PROVISIONAL
 from pipeline.sources.contract import Malformed, Options
 from pipeline.sources.instants import born
 from pipeline.sources.json_record import Record
@@ -22,16 +24,17 @@ _NAMED: Final = re.compile(r"(.*?)<([^<>]*)>\s*\Z")
 
 def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
     """The events of one record."""
-    uid = record.id("uid", "cdr_id")
-    call_id = record.id("call_id", "callid", "linkedid") or record.id("transaction_id") or uid
+    leg_id, uid = record.id("cdr_id"), record.id("uid", "cdr_id")
+    call_id = record.id("call_id", "callid", "linkedid") or uid or record.id("transaction_id")
     if not call_id:
         raise Malformed("/msg/call_id: is missing; send the report as Yeastar gives it")
     began = _began(record, call_id)
     lasted = record.whole("call_duration", "callduration", "callduraction", "duration") * 1000
     talked = min(record.whole("talk_duration", "talkduration", "talkduraction") * 1000, lasted)
     status = record.text("status", "last_status", "disposition").lower()
-    row = uid or str(began)
-    target = uid or f"{call_id}-{row}"[:256]  # 30012 and 30039 tell of one CDR
+    row = leg_id or uid or str(began)
+    target = leg_id or uid or f"{call_id}-{row}"[:256]
+    account = LEG_RECORD if leg_id and leg_id != uid else PROVISIONAL
 
     def event(type_: str, at: int, leg: str) -> Event:
         id_ = f"ys-{call_id}-{row}-{'caller' if not leg else 'target'}-{type_}"
@@ -39,6 +42,7 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
 
     start = event("started", began, "")
     _who(start, record)
+    start.seq = 0 if account == LEG_RECORD else 1  # who was asked for first stands, and a summary names the last
     events = [start]
     tried = event("started", began, target)
     tried.role, tried.callee, tried.trunk = "target", _party(record.text("call_to", "callto")), start.trunk
@@ -48,6 +52,8 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
     else:
         tried.trunk = ""
     events.append(tried)
+    if record.whole("ring_duration"):
+        events.append(event("rang", began, target))
     answered = began + lasted - talked if talked or status in ("answered", "voicemail") else 0
     if answered:
         events += [event("answered", answered, ""), event("answered", answered, target)]
@@ -65,7 +71,8 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
         events = [each for each in events if each.leg_id != target]
     ends = [event("ended", began + lasted, leg) for leg in ("", target)]
     for end in ends:
-        end.q850_cause = 0 if answered else _CAUSES.get(status, 0)
+        if not answered and (end.leg_id or account != LEG_RECORD):  # one leg's failure is not the call's
+            end.q850_cause = _CAUSES.get(status, 0)
         end.reason = _REMEMBERED
         by = record.text("reason").lower().partition(" ")[0]
         if by in ("src", "dst"):
@@ -78,7 +85,7 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
         events.append(recorded)
     for each in events:
         if each.leg_id == target:
-            each.reason = PROVISIONAL
+            each.reason = account
     if uid and uid != call_id:
         start.linked_ids = [uid]
     return events
