@@ -22,7 +22,8 @@ HEAP: Final = "-Xmx1g"
 BRIEF: Final = "-XX:TieredStopAtLevel=1"  # for a JVM that will not live long: a third less CPU to start
 USER: Final = "cdr"
 PATIENCE_S: Final = 180.0  # a busy machine takes its time over a JVM
-_MODULES: Final = "org.apache.kafka.common.security"
+_SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
+_PLAIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
 def classpath() -> str:
@@ -129,18 +130,19 @@ def begin_private_kafka(folder: Path, port: int, log: Path) -> Child:
     """Start a node that asks every client, and itself, for a password: other users of the machine stay out."""
     controller_port = free_port()
     password, inner = password_of(folder), secrets.token_urlsafe(24)
-    scram = f'{_MODULES}.scram.ScramLoginModule required username="{USER}" password="{password}";'
+    scram = f'{_SCRAM} required username="{USER}" password="{password}";'
     # The controllers' listener cannot have SCRAM, whose users are in the log that it serves; this password is used
     # by this one process, and once.
-    plain = f'{_MODULES}.plain.PlainLoginModule required username="{USER}" password="{inner}" user_{USER}="{inner}";'
+    plain = f'{_PLAIN} required username="{USER}" password="{inner}" user_{USER}="{inner}";'
     more = {
         "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"CLIENT://{HOST}:{port}",
         "inter.broker.listener.name": "CLIENT",
         "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
-        "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
         "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
         "listener.name.client.scram-sha-512.sasl.jaas.config": scram,
+        "listener.name.client.plain.sasl.jaas.config": f'{_PLAIN} required user_{USER}="{password}";',
         "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
         "sasl.mechanism.controller.protocol": "PLAIN",
         "listener.name.controller.plain.sasl.jaas.config": plain,
@@ -161,11 +163,14 @@ def client_settings(folder: Path, port: int) -> dict[str, str]:
 
 
 def write_client_config(folder: Path, port: int) -> Path:
-    """The same for clients over librdkafka: `kcat -F FILE`. Only its owner may read it."""
+    """The same for clients over librdkafka: `kcat -F FILE`. Only its owner may read it.
+
+    PLAIN, for Kafka 4 refuses the SCRAM of librdkafka before 2.6.1 (librdkafka #4895), as distributions have it.
+    """
     lines = {
         "bootstrap.servers": f"{HOST}:{port}",
         "security.protocol": "sasl_plaintext",
-        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.mechanism": "PLAIN",
         "sasl.username": USER,
         "sasl.password": password_of(folder),
     }

@@ -127,11 +127,14 @@ def from_file(lines: IO[bytes], complaints: list[str]) -> Iterator[Record]:
 async def produce(settings: Settings, topic: str, records: Iterable[Record] | AsyncIterator[Record], live: bool) -> int:
     """Produce all records and wait until the broker has them. Gives their number.
 
-    Problem when Kafka is away or refuses one.
+    Problem when Kafka is away, has no such topic, or refuses one.
     """
-    await kafka.ensure_topics(settings)
-    # The same bytes twice are one fact, so this needs no broker that keeps producers' ids.
-    producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=5, enable_idempotence=False)
+    known = await kafka.ensure_topics(settings)
+    if topic not in known and not await kafka.partition_count(settings, topic):
+        raise Problem(
+            f"Kafka has no topic {topic!r}.", hint=f"Create it, or give one of {', '.join(known)}.", code=USAGE
+        )
+    producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=5)
     number = 0
     waiting: set[asyncio.Future[object]] = set()
     failures: list[BaseException] = []

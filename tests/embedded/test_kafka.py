@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from pipeline.embedded.process import HOST, accepts, free_port, wait_until
 from pipeline.errors import Problem
 from pipeline.kafka import connection
 from pipeline.settings import Settings
+from tests.conftest import missing
 from tests.servers import KafkaServer
 
 
@@ -79,6 +82,15 @@ async def test_the_password_lets_in(private: tuple[Path, int]) -> None:
     await create_topic(how, "private")
     await produce(how, "private", [b"one"])
     assert await consume(how, "private", 1) == {b"one"}
+
+
+@pytest.mark.kafka
+def test_kcat_comes_in_with_the_file_for_it(private: tuple[Path, int]) -> None:
+    if shutil.which("kcat") is None:
+        missing("kcat (make test-parts)")
+    command = ["kcat", "-F", str(apache.write_client_config(*private)), "-L", "-m", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert "1 brokers:" in done.stdout, done.stderr
 
 
 @pytest.mark.kafka

@@ -70,6 +70,11 @@ def test_file_is_produced(kafka: KafkaServer) -> None:
     assert run(settings, None, lines, "from-file") == (1, 1)
 
 
+def test_a_topic_that_is_not_there_is_named(kafka: KafkaServer) -> None:
+    with pytest.raises(Problem, match=r"Kafka has no topic 'nowhere'\. Create it, or give one of call-events, "):
+        run(settings_of(kafka), Simulation("answered", calls=1), None, "nowhere")
+
+
 def test_kafka_away() -> None:
     with pytest.raises(Problem, match="Kafka does not answer"):
         run(Settings(kafka="127.0.0.1:1"), Simulation(calls=1), None, "x")
