@@ -27,12 +27,12 @@ def canonical(value: bytes, headers: Iterable[tuple[str, bytes]], key: bytes | N
     """
     attributes: dict[str, str] = {}
     kind = b""
-    for name, told in headers:
+    for name, content in headers:
         lower = name.lower()
         if lower.startswith("ce_"):
-            attributes[lower[3:]] = told.decode("utf-8", "replace")
+            attributes[lower[3:]] = content.decode("utf-8", "replace")
         elif lower == "content-type":
-            kind = told
+            kind = content
     if "specversion" in attributes:
         event = _object(value)
         return value if event is None else _completed(value, event, attributes, key)
@@ -51,7 +51,7 @@ def unwrapped(value: bytes, key: bytes | None = None) -> bytes:
         event = _object(event.encode())
     if not isinstance(event, dict):
         return value
-    attributes = {name: told for name, told in envelope.items() if isinstance(told, str) and name != "data"}
+    attributes = {name: text for name, text in envelope.items() if isinstance(text, str) and name != "data"}
     return _completed(orjson.dumps(event), event, attributes, key)
 
 
@@ -68,14 +68,14 @@ def _completed(value: bytes, event: dict[str, Any], attributes: dict[str, str], 
         or (key or b"").decode("utf-8", "replace")
         or attributes.get("subject", ""),
     }
-    lacking = {name: told for name, told in found.items() if told and not event.get(name)}
+    lacking = {name: text for name, text in found.items() if text and not event.get(name)}
     return orjson.dumps({**event, **lacking}) if lacking else value
 
 
-def _type(told: str) -> str:
+def _type(value: str) -> str:
     """`answered` of `com.example.call.answered`."""
-    last = told.replace("/", ".").rpartition(".")[2].lower()
-    return last if last in EVENT_TYPES else told[:_LONGEST_ID]
+    last = value.replace("/", ".").rpartition(".")[2].lower()
+    return last if last in EVENT_TYPES else value[:_LONGEST_ID]
 
 
 def _bounded(text: str) -> str:

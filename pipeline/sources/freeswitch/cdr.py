@@ -29,19 +29,19 @@ def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
     if not isinstance(variables, dict):
         raise Malformed("/variables: is no object; send the whole document of mod_json_cdr")
     if any(isinstance(value, str) and _UNSAFE.search(value) for value in variables.values()):
-        told = {f"variable_{name}": value for name, value in variables.items()}
+        named = {f"variable_{name}": value for name, value in variables.items()}
     else:
-        told = {f"variable_{name}": _decoded(value) for name, value in variables.items()}
-    told["Core-UUID"] = raw.get("core-uuid", "")
-    told["FreeSWITCH-Switchname"] = raw.get("switchname", "")
+        named = {f"variable_{name}": _decoded(value) for name, value in variables.items()}
+    named["Core-UUID"] = raw.get("core-uuid", "")
+    named["FreeSWITCH-Switchname"] = raw.get("switchname", "")
     channel = raw.get("channel_data")
     if isinstance(channel, dict):
-        told["Call-Direction"] = channel.get("direction", "")
+        named["Call-Direction"] = channel.get("direction", "")
     flow = raw.get("callflow")
     profiles = [item for item in (flow if isinstance(flow, list) else [flow]) if isinstance(item, dict)]
     if profiles:
-        _profile(told, profiles)
-    headers = Headers(told, options, until)
+        _profile(named, profiles)
+    headers = Headers(named, options, until)
     headers.leg = headers.id_of("variable_uuid")
     at = headers.ms("variable_end_uepoch", "Caller-Channel-Hangup-Time")
     if not at:
@@ -53,26 +53,26 @@ def document(raw: dict[str, Any], options: Options, until: int) -> list[Event]:
     return record(headers, at) + _applications(headers, raw.get("app_log"))
 
 
-def _profile(told: dict[str, Any], profiles: list[dict[str, Any]]) -> None:
+def _profile(named: dict[str, Any], profiles: list[dict[str, Any]]) -> None:
     """The first profile has the number that was dialled, the last one the times."""
     first = min(profiles, key=_index)
     last = max(profiles, key=_index)
     caller = first.get("caller_profile")
     if isinstance(caller, dict):
-        told["Caller-Caller-ID-Number"] = caller.get("caller_id_number")
-        told["Caller-Caller-ID-Name"] = caller.get("caller_id_name")
-        told["Caller-ANI"] = caller.get("ani")
-        told["Caller-Destination-Number"] = caller.get("destination_number")
-        told["Caller-Context"] = caller.get("context")
-        told["Caller-Profile-Index"] = "1"
+        named["Caller-Caller-ID-Number"] = caller.get("caller_id_number")
+        named["Caller-Caller-ID-Name"] = caller.get("caller_id_name")
+        named["Caller-ANI"] = caller.get("ani")
+        named["Caller-Destination-Number"] = caller.get("destination_number")
+        named["Caller-Context"] = caller.get("context")
+        named["Caller-Profile-Index"] = "1"
         originator = caller.get("originator")
         found = originator.get("originator_caller_profiles") if isinstance(originator, dict) else None
-        if isinstance(found, list) and found and isinstance(found[0], dict) and not told.get("variable_originator"):
-            told["variable_originator"] = found[0].get("uuid")
+        if isinstance(found, list) and found and isinstance(found[0], dict) and not named.get("variable_originator"):
+            named["variable_originator"] = found[0].get("uuid")
     times = last.get("times")
     if isinstance(times, dict):
         for name, header in _TIMES.items():
-            told[header] = times.get(name, "")
+            named[header] = times.get(name, "")
 
 
 _TIMES = {
@@ -86,8 +86,8 @@ _TIMES = {
 
 
 def _index(profile: dict[str, Any]) -> int:
-    told = str(profile.get("profile_index", ""))
-    return int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
+    index = str(profile.get("profile_index", ""))
+    return int(index) if index.isascii() and index.isdigit() and len(index) < 6 else 0
 
 
 def _applications(headers: Headers, log: object) -> list[Event]:

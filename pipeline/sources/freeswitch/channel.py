@@ -222,8 +222,8 @@ def _recorded(headers: Headers) -> list[Event]:
 def holds(headers: Headers) -> list[Event]:
     """What the end of a leg remembers of its holds: `{{since,until},{since,until}}`, microseconds."""
     events: list[Event] = []
-    told = headers.text("variable_hold_events").replace("{", " ").replace("}", " ").split()
-    for place, pair in enumerate(told):
+    words = headers.text("variable_hold_events").replace("{", " ").replace("}", " ").split()
+    for place, pair in enumerate(words):
         for type_, word in zip(("held", "resumed"), pair.split(","), strict=False):
             at = microseconds(word) // 1000
             if headers.at - 864_000_000 <= at <= headers.at:

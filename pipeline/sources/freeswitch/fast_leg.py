@@ -112,7 +112,7 @@ def others(row: Joined, root: str) -> list[str] | bool | None:
             if root != leg or leg != call_id:
                 known.add(leg)
             if row.called is not None:
-                children = {told.partition(";")[0] for told in items(row.called)}
+                children = {called.partition(";")[0] for called in items(row.called)}
             else:
                 children = {row.other_leg} if row.other_type == "originatee" else set()
         if heard not in children:
@@ -164,7 +164,7 @@ def _inward(row: Leg, origin: str) -> Who:
 
 @lru_cache(maxsize=32768)
 def _who_calls(
-    told: str,
+    caller_number: str,
     name: str,
     user: str,
     domain: str,
@@ -174,7 +174,7 @@ def _who_calls(
     account: str,
     outside: bool,
 ) -> Who:
-    number, name, dialled = number_of(told), clean(name), number_of(dialled)
+    number, name, dialled = number_of(caller_number), clean(name), number_of(dialled)
     caller = Party(
         number, "" if name == number else name, domain[:LONGEST_TEXT], number if number and user == number else ""
     )
@@ -202,7 +202,7 @@ def _outward(row: Leg, origin: str) -> Who:
 
 @lru_cache(maxsize=32768)
 def _who_is_called(
-    told: str,
+    caller_number: str,
     name: str,
     shown: str,
     dialled: str,
@@ -222,7 +222,7 @@ def _who_is_called(
     )
     if not called_for and not gateway:
         return Who("caller", callee, reason="originate", account=account)
-    number, name = number_of(told), clean(name)
+    number, name = number_of(caller_number), clean(name)
     caller = Party(number, "" if name == number else name)
     trunk = gateway[:LONGEST_TEXT]
     kind: TargetKind | None = "outside" if gateway else None

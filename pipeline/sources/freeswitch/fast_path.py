@@ -223,8 +223,8 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
     start.peer_leg_id = origin
     parties(row, start, origin)
     events = [start]
-    for type_, told, too in (("rang", row.rang, row.rang_too), ("progress", row.early, row.early_too)):
-        if EARLIEST_MS <= (at := told // 1000) <= until or EARLIEST_MS <= (at := too // 1000) <= until:
+    for type_, first, too in (("rang", row.rang, row.rang_too), ("progress", row.early, row.early_too)):
+        if EARLIEST_MS <= (at := first // 1000) <= until or EARLIEST_MS <= (at := too // 1000) <= until:
             events.append(Event(type_, at, call_id, stem + type_, leg, tenant, node))
     if EARLIEST_MS <= (at := row.answered // 1000) <= until or EARLIEST_MS <= (at := row.answered_too // 1000) <= until:
         answer = Event("answered", at, call_id, stem + "answered", leg, tenant, node)

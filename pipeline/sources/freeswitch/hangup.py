@@ -85,11 +85,11 @@ def end_of(event: Event, name: str, statuses: tuple[str, str], protocol: str, di
 
 
 def _final_status(statuses: tuple[str, str], protocol: str) -> int:
-    for told in statuses:
-        if told.isascii() and told.isdigit() and len(told) == 3:
-            return int(told)
-    told = protocol.removeprefix("sip:")
-    return int(told) if told.isascii() and told.isdigit() and len(told) == 3 else 0
+    for code in statuses:
+        if code.isascii() and code.isdigit() and len(code) == 3:
+            return int(code)
+    code = protocol.removeprefix("sip:")
+    return int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
 
 
 def transferred(headers: Headers, at: int) -> list[Event]:
@@ -246,10 +246,10 @@ def _quality(headers: Headers, at: int) -> Event | None:
     return event
 
 
-def measured(*told: str) -> dict[str, float]:
+def measured(*texts: str) -> dict[str, float]:
     """The measures of a leg's sound, as FreeSWITCH writes them; none where it does not tell the mean opinion score."""
     measures: dict[str, float] = {}
-    for name, text in zip(_MEASURES, told, strict=True):
+    for name, text in zip(_MEASURES, texts, strict=True):
         try:
             value = float(text or 0)
         except ValueError:

@@ -99,10 +99,10 @@ class Headers:
 
     def instant(self) -> None:
         """Find when the event happened."""
-        told = self.text("Event-Date-Timestamp")
-        at = microseconds(told) // 1000
+        stamp = self.text("Event-Date-Timestamp")
+        at = microseconds(stamp) // 1000
         if not EARLIEST_MS <= at <= self.latest:
-            what = "is missing" if not told else f"{told[:40]!r} is no time since 2000 that has come"
+            what = "is missing" if not stamp else f"{stamp[:40]!r} is no time since 2000 that has come"
             raise Malformed(
                 f"/Event-Date-Timestamp: {what}; send microseconds since 1970 UTC as FreeSWITCH does, and set its clock"
             )
@@ -114,10 +114,10 @@ class Headers:
     def outward(self) -> bool:
         """Whether FreeSWITCH called this leg; the other legs called FreeSWITCH."""
         if self._outward is None:
-            told = self.raw.get("Call-Direction")
-            if not told or told.__class__ is not str:
-                told = self.first("Call-Direction", "Caller-Direction", "variable_direction")
-            self._outward = told == "outbound"
+            direction = self.raw.get("Call-Direction")
+            if not direction or direction.__class__ is not str:
+                direction = self.first("Call-Direction", "Caller-Direction", "variable_direction")
+            self._outward = direction == "outbound"
         return self._outward
 
     @property
@@ -155,10 +155,10 @@ class Headers:
     def call_id(self) -> str:
         """The id of the call: the caller's leg, see `links`."""
         if not self._call_id:
-            told = ""
+            call_uuid = ""
             if not self.agent:  # an agent is called by the queue, as a call of its own
-                told = self.usable("Channel-Call-UUID") or self.usable("variable_call_uuid")
-            self._call_id = told or self.originator() or self.leg
+                call_uuid = self.usable("Channel-Call-UUID") or self.usable("variable_call_uuid")
+            self._call_id = call_uuid or self.originator() or self.leg
         return self._call_id
 
     def ids(self, call_id: str) -> list[str] | None:
@@ -217,8 +217,8 @@ class Headers:
     def sequence(self) -> int:
         """Event-Sequence: a number, although it is written as text (so 1000 follows 999)."""
         if self._sequence < 0:
-            told = self.text("Event-Sequence")
-            self._sequence = int(told) if told.isascii() and told.isdigit() and len(told) < 16 else 0
+            number = self.text("Event-Sequence")
+            self._sequence = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
         return self._sequence
 
     def report_id(self) -> str:

@@ -114,8 +114,8 @@ def queue_record(headers: Headers) -> list[Event]:
 
 
 def _second(headers: Headers, variable: str) -> int:
-    told = headers.variable(variable)
-    at = int(told) * 1000 + 999 if told.isascii() and told.isdigit() and len(told) < 12 else 0
+    seconds = headers.variable(variable)
+    at = int(seconds) * 1000 + 999 if seconds.isascii() and seconds.isdigit() and len(seconds) < 12 else 0
     return min(at, headers.at) if EARLIEST_MS <= at <= headers.latest else 0
 
 

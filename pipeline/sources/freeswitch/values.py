@@ -10,9 +10,9 @@ from pipeline.sources.visible import visible
 LONGEST_TEXT: Final = 1024
 
 
-def microseconds(told: str) -> int:
+def microseconds(text: str) -> int:
     """Text of microseconds → a number; 0 for never and for what is no time."""
-    return int(told) if told.isascii() and told.isdigit() and len(told) <= 18 else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def clean(value: str) -> str:
@@ -36,8 +36,8 @@ def items(value: Any) -> Iterable[str]:
     """The values of a header that may repeat."""
     if isinstance(value, list):
         return [as_text(item) for item in value]
-    told = "" if value is None else as_text(value)
-    return told.removeprefix("ARRAY::").split("|:") if told else []
+    text = "" if value is None else as_text(value)
+    return text.removeprefix("ARRAY::").split("|:") if text else []
 
 
 def as_text(value: Any) -> str:

@@ -122,7 +122,7 @@ class _Target(msgspec.Struct):
     kind: str = ""
 
 
-def call_cdr(session: Session, told: Any) -> list[Event]:
+def call_cdr(session: Session, items: Any) -> list[Event]:
     """The events that the record tells."""
     record = session.record
     began = record.at("start_time", "started_at")
@@ -130,7 +130,7 @@ def call_cdr(session: Session, told: Any) -> list[Event]:
     if not began or not ended:
         missing = "ended_time" if began else "start_time"
         raise Malformed(f"/{missing}: is missing; send the whole event, as PortSIP gives it")
-    targets = _targets(session, told)
+    targets = _targets(session, items)
     events = [session.parties(session.event("started", min(began, ended), "cdr"))]
     account = session.event("data", began, "cdr")
     account.reason = DEFINITE
@@ -152,8 +152,8 @@ def call_cdr(session: Session, told: Any) -> list[Event]:
     return events
 
 
-def _targets(session: Session, told: Any) -> list[_Target]:
-    listed = [item for item in told if isinstance(item, dict)][:_MOST_TARGETS] if isinstance(told, list) else []
+def _targets(session: Session, items: Any) -> list[_Target]:
+    listed = [item for item in items if isinstance(item, dict)][:_MOST_TARGETS] if isinstance(items, list) else []
     targets: list[_Target] = []
     for item in listed:
         record = Record(item, session.record.zone, session.record.latest)
@@ -228,13 +228,13 @@ def _moved(session: Session, target: _Target, later: list[_Target]) -> list[Even
     """What sent the call on from this target to the next."""
     to = next((following.number for following in later if following.began >= target.ended - 2_000), "")
     kind = _TRANSFERS.get(target.reason, "")
-    told = target.record.text("reroute_reason").lower()
+    reason = target.record.text("reroute_reason").lower()
     if kind:
         event = _of(session, target, "transferred", target.ended)
         event.reason = kind
-    elif told and told != "transfer":
+    elif reason and reason != "transfer":
         event = _of(session, target, "rerouted", target.ended)
-        event.reason = told
+        event.reason = reason
     elif target.reason == "redirected":
         event = _of(session, target, "rerouted", target.ended)
         event.reason = "redirect"
