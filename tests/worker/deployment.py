@@ -92,6 +92,10 @@ class WorkerProcess:
                 )
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def running(self) -> bool:
         return self._popen.poll() is None
 
@@ -127,10 +131,6 @@ class WorkerProcess:
         """The sum of a metric's samples; labels are ignored unless they are in the name."""
         lines = [line for line in self.get("/metrics")[1].splitlines() if line.startswith(name)]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
-
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
 
     @property
     def rss_mb(self) -> float:

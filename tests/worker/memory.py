@@ -147,6 +147,11 @@ class Memory:
             self.produce(key, value)
         return []
 
+    async def note(self, notes: Sequence[tuple[int, bytes, bytes]]) -> None:
+        self.step()
+        for partition, key, value in notes:
+            self.logs[partition].append((key, value))
+
     async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
         self.step()
         self.feed_records += [orjson.loads(document) for _, _, document in documents]
@@ -193,6 +198,10 @@ class Door:
     async def forward(self, events: Sequence[tuple[bytes, bytes]]) -> list[int]:
         await self.step()
         return await self.memory.forward(events)
+
+    async def note(self, notes: Sequence[tuple[int, bytes, bytes]]) -> None:
+        await self.step()
+        await self.memory.note(notes)
 
     async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
         await self.step()

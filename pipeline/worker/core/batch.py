@@ -48,7 +48,8 @@ class Batch:
     silent: bool = False  # closes calls for want of a hang-up: no event will come again for them
     touched: dict[int, list[OpenCall]] = field(default_factory=dict)  # partition → calls with news
     joined: list[tuple[PartitionCalls, OpenCall, int | None]] = field(default_factory=list)  # see joining
-    notes: list[tuple[bytes, bytes]] = field(default_factory=list)  # (key, event): where joined calls will lie
+    # (partition, key, event): where joined calls are about to be written
+    notes: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     look_at: dict[CallKey, Moments] = field(default_factory=dict)  # calls whose rows others write, too
     # (partition, tenant, row) that somebody may write late
     look_for: list[tuple[int, str, Row]] = field(default_factory=list)

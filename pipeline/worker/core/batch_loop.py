@@ -110,7 +110,8 @@ class Worker:
         self._incoming.wake()
 
     def revoked(self) -> None:
-        """A rebalance begins: what was not begun comes again, to whoever owns it then."""
+        """A rebalance begins: what was not begun comes again, to whoever owns it then. Nothing is loaded meanwhile."""
+        self._starts = {}
         self._incoming.clear()
 
     async def settled(self) -> None:
@@ -381,6 +382,7 @@ class Worker:
         await store.look(batch)
         await store.forward(batch)
         await store.dead_letters(batch)
+        failpoints.after("batch")
         for chunk in batch.chunks:
             self._acknowledge(chunk)
         self.batches += 1

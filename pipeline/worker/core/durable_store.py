@@ -70,7 +70,7 @@ class Store:
     async def note(self, batch: Batch) -> None:
         """Return once it is in the log where the rows of joined calls are about to be written."""
         if batch.notes:
-            await self.step("note", lambda: self._publisher.forward(batch.notes))
+            await self.step("note", lambda: self._publisher.note(batch.notes))
             failpoints.after("note")
 
     async def calls(self, batch: Batch) -> None:

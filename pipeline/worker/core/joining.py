@@ -98,7 +98,7 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
             new = Row(rows.call_key(each.call), each.call.call_id, rows.log_keys(each.call), each.call.version)
             new.merged = each.call.merged_call_ids
             if {(new.key, new.call_id), *((log, new.call_id) for log in new.logs)} - stored_keys:
-                batch.notes.append((call.call_id.encode(), row_note(call, [new])))
+                batch.notes.append((state.partition, call.call_id.encode(), row_note(call, [new])))
             gone = {row.call_id for row in replaced}
             for call_id in each.call_ids:
                 if (stored := known.get((call.tenant, call_id))) is None:

@@ -72,6 +72,19 @@ class Publisher:
             ),
         )
 
+    async def note(self, notes: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """Publish a worker's own words, (partition, key, event), in the partitions that they are about."""
+        topic = self._settings.events_topic
+        by_partition: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        for partition, key, value in notes:
+            by_partition[partition].append((key, value))
+        await self._within_limit(
+            topic,
+            lambda: asyncio.gather(
+                *(self._send_batches(topic, number, items) for number, items in by_partition.items())
+            ),
+        )
+
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Publish dead letters: the bytes as they came; why and from where in the headers.
 

@@ -31,6 +31,7 @@ from faust.transport.drivers import TRANSPORTS, aiokafka
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from pipeline.worker import failpoints
 from pipeline.worker.core.chunk import Start
 
 log = structlog.get_logger()
@@ -190,6 +191,8 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
             await asyncio.sleep(0)  # the seek is done, and its answer on the way
         if self.app.should_stop:
             return
+        if records:
+            failpoints.after("poll")
         if not self.flow_active:
             await self.perform_seek()  # what was just polled is polled again after the rebalance
             return

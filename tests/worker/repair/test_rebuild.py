@@ -118,7 +118,7 @@ def test_new_rules_are_applied_to_the_past_and_an_interrupted_rebuild_goes_on(
 ) -> None:
     deployment = filled(deploy)
     deployment.workers[0].stop()
-    monkeypatch.setattr(fold, "GENERATION", newest := fold.GENERATION + 1)
+    monkeypatch.setattr(fold, "GENERATION", fold.GENERATION + 1)
     monkeypatch.setattr(rebuilding, "PAGE", 50)
     write, pages = Corrections.write, 0
 
@@ -133,7 +133,7 @@ def test_new_rules_are_applied_to_the_past_and_an_interrupted_rebuild_goes_on(
         patch.setattr(Corrections, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             rebuild(deployment.settings, period("2020-01-01", "2040-01-01"))
-    newer = f"SELECT count() FROM calls WHERE version >= {newest << 32}"
+    newer = f"SELECT count() FROM calls WHERE version >= {fold.version_of(0, False)}"
     some = int(deployment.client.command(newer))
     assert 0 < some <= 110
     seen: list[int] = []
