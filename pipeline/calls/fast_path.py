@@ -164,9 +164,9 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     if said in ("callee", "system"):
         return said
     if told == "peer" and said == "peer":
-        return "system"
+        return "" if a["ended"].by or (end is not None and end.by) else "system"
     if told in ("caller", "peer"):
-        return "caller" if said != "peer" else ""  # each says that it was the other
+        return "caller"
     if told == "system":
         return "system"
     if said == "peer":

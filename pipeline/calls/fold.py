@@ -20,7 +20,7 @@ from pipeline.calls.steps.caller_leg_targets import is_on_caller_leg, on_caller_
 from pipeline.calls.steps.clock_skew import straighten
 from pipeline.calls.steps.legs import Story, read
 from pipeline.calls.steps.moments import find_answer, find_answerer, find_end, find_start
-from pipeline.calls.steps.moves import instants, moves, sent
+from pipeline.calls.steps.moves import instants, moves, sent, without_three_ways
 from pipeline.calls.steps.outcome import settle
 from pipeline.calls.steps.provisional import definite, has_definite
 from pipeline.calls.steps.queue_visits import inferred, is_queue, offered, serve, visits
@@ -103,6 +103,8 @@ def _course(story: Story, expired: bool) -> Course:
     legs = story.legs
     caller = caller_leg(legs)
     course = Course(story, roles(story, caller), caller, expired, [], moves(story, caller) if story.moves else [])
+    if course.moves and story.bridged:
+        course.moves, course.joins = without_three_ways(course.moves, story)
     if (course.roles.targets and straighten(caller, course.roles.targets)) or story.skews:
         course.flags.append("clock_skew")
     if story.implausible:

@@ -40,7 +40,7 @@ def cut(events: list[Event]) -> list[Event]:
     caller = "" if began else _caller(parties)
     if began:
         parties, caller = _originated(wires, parties, began)
-    parties = _consulted(wires, events, parties)
+    parties = [_called(event, wires, caller) for event in _consulted(wires, events, parties)]
     told = [*(event for event in parties if not _names_bridge(event)), *_hearing(wires, events)]
     kept = {event.leg_id for event in parties}
     told = [event for event in told if event.leg_id in kept or not event.leg_id]
@@ -56,13 +56,18 @@ class _Wires:
         self.names: dict[str, str] = {}
         self.began = ""  # the near half that began the call, if one did
         self.answered: dict[str, int] = {}
+        self.queues: set[str] = set()  # halves that wait in a queue, whose agents are nobody's choice
+        known = False  # some party has begun the call
         for event in events:
             if event.role != WIRE:
+                known = known or event.type == "started"
                 continue
             name = event.data.device if event.data is not None and isinstance(event.data.device, str) else ""
             self.names.setdefault(event.leg_id, name)
-            if event.type == "started" and event.leg_id == event.call_id and name.endswith(";1"):
+            if event.type == "started" and event.leg_id == event.call_id and name.endswith(";1") and not known:
                 self.began = self.began or event.leg_id
+            if event.type == "queue_joined":
+                self.queues.add(event.leg_id)
             if event.type == "answered":
                 self.answered.setdefault(event.leg_id, event.at)
         legs = {name: leg for leg, name in self.names.items()}
@@ -142,7 +147,7 @@ def _consulted(wires: _Wires, events: list[Event], parties: list[Event]) -> list
             continue
         with_it = bridges.reached(bridges.where[near], near)
         far = wires.other.get(near)
-        if with_it and far is not None and near != wires.began:
+        if with_it and far is not None and near != wires.began and far not in wires.queues:
             consulting.setdefault(far, (with_it[0], event.at, answered or ends.get(near)))
     if not consulting:
         return parties
@@ -155,6 +160,15 @@ def _consulted(wires: _Wires, events: list[Event], parties: list[Event]) -> list
             if event.leg_id != leg and (event.peer_leg_id == far or (event.peer_leg_id not in wires.names and then)):
                 by[event.leg_id] = leg
     return [_for(event, by[event.leg_id]) if event.leg_id in by else event for event in parties]
+
+
+def _called(event: Event, wires: _Wires, caller: str) -> Event:
+    """A leg that a wire called was called for the caller; one that its queue rang is an agent's."""
+    far = event.peer_leg_id
+    if far not in wires.names:
+        return event
+    agent = event.type == "started" and any(half in wires.queues for half in (far, wires.other.get(far, "")))
+    return msgspec.structs.replace(event, peer_leg_id=caller, kind="queue_agent" if agent else event.kind)
 
 
 def _for(event: Event, leg: str) -> Event:
@@ -249,16 +263,17 @@ def _executed(wires: _Wires, events: list[Event], told: list[Event], caller: str
         if leg == wires.began:
             since: int | None = event.at
         else:
-            since = _since(connected.get(leg) or connected.get(wires.other.get(leg, "")), event.at)
+            spans = [*connected.get(leg, ()), *connected.get(wires.other.get(leg, ""), ())]
+            since = _since(sorted(spans, key=lambda span: span[0]), event.at)
         if since is not None:
             changes: dict[str, Any] = {"leg_id": caller, "at": since, "role": "", "data": None}
             if event.type != "rerouted" or since == event.at:
                 yield msgspec.structs.replace(event, **changes)
 
 
-def _since(spans: list[tuple[int, int | None]] | None, at: int) -> int | None:
+def _since(spans: list[tuple[int, int | None]], at: int) -> int | None:
     """When the caller was at the wire, for what it executed from `at` on."""
-    for begins, ends in spans or ():
+    for begins, ends in spans:
         if ends is None or ends > at:
             return at if begins <= at + _AT_ONCE_MS else begins
     return None

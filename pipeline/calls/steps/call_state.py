@@ -20,6 +20,7 @@ class Course(msgspec.Struct, gc=False):
     expired: bool
     flags: list[str]
     moves: list[Move]
+    joins: list[Move] = []  # by which a party consulted came in, and nobody left
     started: int = 0
     ended: int | None = None
     now: int = 0  # the end, or of an open call its newest event

@@ -87,6 +87,8 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by = "caller" if said in ("caller", "party") else "system" if said else ""
         return by, _REASON.get(by, "")
     told = last.hung_up_by if last is not None else ""
+    if told not in ("party", "callee") and _another_left(course):
+        told = "party"
     if course.answered is None:
         if call_status == "abandoned" and said in ("caller", "party"):
             return "caller", "caller_disconnected"
@@ -100,10 +102,11 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by = "caller"
     elif said in ("callee", "system"):
         by = said
-    elif told == "peer" and said == "peer":  # neither party did
-        by = "system"
+    elif told == "peer" and said == "peer":
+        # Each says that it was the other: nobody knows, unless both mean the PBX.
+        by = "" if caller.names_other or (last is not None and last.names_other) else "system"
     elif told in ("caller", "peer") and not course.handed_over:
-        by = "caller" if said != "peer" else ""  # each says that it was the other
+        by = "caller"
     elif told == "system":
         by = "system"
     elif said == "peer":
@@ -122,6 +125,20 @@ def _last_talker(course: Course) -> Leg | None:
     if leg is None or course.ended is None or leg.ended is None or leg.ended >= course.ended - SAME_INSTANT_MS:
         return leg
     return None
+
+
+def _another_left(course: Course) -> bool:
+    """Whether one of several that talked at the end (a call of three, a call handed over) ended it."""
+    if course.ended is None or (len(course.talking) < 2 and not course.handed_over):
+        return False
+    for target in course.talking:
+        leg = target.leg
+        if leg is None or leg.ended is None or leg.hung_up_by not in ("party", "callee"):
+            continue
+        to_the_end = target.talk is not None and target.talk[1] >= course.ended - SAME_INSTANT_MS
+        if abs(leg.ended - course.ended) <= SAME_INSTANT_MS and (to_the_end or course.handed_over):
+            return True
+    return False
 
 
 def _first_gone(caller: Leg, callee: Leg) -> str:

@@ -60,6 +60,7 @@ class Leg(msgspec.Struct, gc=False):
     cause: str = ""
     cause_from: str = ""
     hung_up_by: str = ""
+    names_other: bool = False  # as who ended it, a certain other party, and not the PBX
     address: str = ""  # of its device
     not_bridged: bool = False
     clock_ahead: int = 0  # ms by which its node's clock was ahead of the caller's, before its times were put right
@@ -191,6 +192,8 @@ def _read_end(leg: Leg, event: Event) -> None:
             leg.cause_from = event.cause_from or "native"
     if event.hung_up_by is not None and (not leg.hung_up_by or (leg.hung_up_by == "peer" and _is_own(event))):
         leg.hung_up_by = event.hung_up_by
+    if event.by and event.hung_up_by == "peer":
+        leg.names_other = True
     if 100 <= event.sip_status < 700 and not leg.sip_status:
         leg.sip_status = event.sip_status
     if event.cause and not leg.cause:

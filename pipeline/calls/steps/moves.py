@@ -33,6 +33,7 @@ _KINDS = {
     "failover": "carrier_failover",
 }
 _AT_ONCE_MS = 1_000  # between two reports of one move
+_STAYS_MS = 3_000  # who hands a call over is gone before that
 _LAST = 8  # moves before one that are looked at
 TRANSFERS = frozenset(("blind_transfer", "attended_transfer", "semi_attended_transfer"))
 
@@ -63,6 +64,28 @@ def moves(story: Story, caller: Leg) -> list[Move]:
     return found
 
 
+def without_three_ways(found: list[Move], story: Story) -> tuple[list[Move], list[Move]]:
+    """The moves, and apart from them those by which nobody left: who consulted made it a call of three and stayed."""
+    left: list[Move] = []
+    joins: list[Move] = []
+    for move in found:
+        leg = story.legs.get(move.event.leg_id)
+        stays = leg is not None and (leg.ended is None or leg.ended > move.at + _STAYS_MS)
+        stays = stays and leg is not None and _is_bridged(leg, move.at)
+        three = move.kind == "three_way" or (move.kind == "attended_transfer" and move.event.target_leg_id and stays)
+        (joins if three else left).append(move)
+    return left, joins
+
+
+def _is_bridged(leg: Leg, at: int) -> bool:
+    """Whether a leg is in a bridge a moment after `at`."""
+    inside = False
+    for when, _, joined in leg.bridges or ():
+        if when <= at + _AT_ONCE_MS:
+            inside = joined
+    return inside
+
+
 def _is_same(before: Move, move: Move) -> bool:
     """Whether a move was told already. Completes what was told before by what is told better."""
     if before.kind != move.kind or move.at - before.at > _AT_ONCE_MS or before.event.leg_id != move.event.leg_id:
@@ -74,7 +97,7 @@ def _is_same(before: Move, move: Move) -> bool:
             before.to = move.to
         before.source, before.by = before.source or move.source, before.by or move.by
         return True
-    if move.kind in TRANSFERS:
+    if move.kind in TRANSFERS or move.kind == "three_way":
         return before.to == move.to or not before.to or not move.to
     if move.kind == "pickup":
         return before.by == move.by

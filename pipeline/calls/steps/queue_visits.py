@@ -190,6 +190,8 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
     caller's leg, as far as it says so."""
     logs: list[Target] = []
     members = sorted((t for t in targets if t.kind in _MEMBERS), key=_started)
+    if found:
+        found[0].agents += _ringing(members, found[0].joined)
     for position, visit in enumerate(found):
         place = bisect_left(members, visit.joined, key=_started)
         following = found[position + 1].joined if position + 1 < len(found) else None
@@ -220,6 +222,15 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
             visit.reason = "abandoned" if gone else "overflow"
         logs.append(_log(visit))
     return logs
+
+
+def _ringing(members: list[Target], joined: int) -> list[Target]:
+    """Agents that the queue rang already when the caller was put there, for somebody who had consulted it."""
+    place = bisect_left(members, joined, key=_started)
+    before = members[max(0, place - _MOST_VISITS) : place]
+    return [
+        t for t in before if t.kind == "queue_agent" and t.talk is None and t.ended is not None and t.ended > joined
+    ]
 
 
 def _log(visit: Visit) -> Target:

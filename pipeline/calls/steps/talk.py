@@ -73,6 +73,7 @@ def assign(
     before: Target | None = None  # who talks when the next one begins
     for start, end, _, target in reached:
         room = target.kind == "conference" or (target.leg is not None and target.leg.conferences is not None)
+        room = room or target.beside
         if before is not None and before.talk is not None and start < before.talk[1] and not room:
             own = target.leg is not None and target.leg.id in heard
             if target.via_transfer or bisect_right(transfers, start) > bisect_right(transfers, before.talk[0]):

@@ -33,6 +33,7 @@ class Target(msgspec.Struct, gc=False):
     reroute_reason: str = ""
     trunk: str = ""
     via_transfer: bool = False
+    beside: bool = False  # came in beside who talks already
     talk_ms: int = 0
 
 

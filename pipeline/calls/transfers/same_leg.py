@@ -59,6 +59,10 @@ def consult_on_same_leg(course: Course) -> None:
         if leg is None or by is None:
             kept.append(target)
             continue
+        join = next((j for j in course.joins if j.event.leg_id == by.id and j.at >= target.started), None)
+        if join is not None and move is None:
+            kept.append(_beside(course, leg, by, target, join))
+            continue
         move = move or _untold(course, leg, by)
         if leg.kind == "consultation":
             leg.kind = "outside" if leg.trunk else ""
@@ -72,6 +76,20 @@ def consult_on_same_leg(course: Course) -> None:
             move.to = log.number
             kept.append(taken_over(course, leg, log, move.at))
     course.targets[:] = kept
+
+
+def _beside(course: Course, leg: Leg, by: Leg, target: Target, join: Move) -> Target:
+    """Who was consulted, as one of three since the other two were joined with him; logs the consultation before."""
+    if leg.kind == "consultation":
+        leg.kind = "outside" if leg.trunk else ""
+    second = msgspec.structs.replace(by, caller=NOBODY, callee=leg.callee, rang=None, answered=None)
+    second.started = second.first_at = target.started
+    log = log_of(course, second, [leg], join)
+    log.end_reason = ""
+    course.consultations = [*course.consultations, log]
+    third = taken_over(course, leg, log, join.at)
+    third.beside = True
+    return third
 
 
 def _is_on_own_leg(move: Move) -> bool:

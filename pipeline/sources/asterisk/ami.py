@@ -17,6 +17,7 @@ from pipeline.sources.asterisk.fields import (
     dialled,
     endpoint,
     inner,
+    is_extension,
     link,
     local,
     numeric,
@@ -177,7 +178,7 @@ def _attended(fields: Fields) -> list[Event]:
     if fields.text("result") not in ("Success", ""):
         return []
     if fields.text("desttype").lower() == "threeway":
-        event.type, event.reason = "data", "three_way"  # nobody left
+        event.reason = "three_way"  # nobody left
     else:
         event.reason = "attended_transfer"
     event.second_leg_id = fields.id(fields.text("secondtransfereruniqueid"))
@@ -207,7 +208,9 @@ def _queue(type_: str, reason: str = "") -> Callable[[Fields], list[Event]]:
         event = _event(fields, type_, what=f"{queue} {fields.text('interface')}", linked=False)
         event.queue, event.reason = queue, reason
         if type_ == "queue_agent_rang" or reason == "answered":
-            device = endpoint(fields.text("interface"))
+            device, own = endpoint(fields.text("interface")), fields.number("destcalleridnum")
+            if is_extension(own) and numeric(device) and device.endswith(own) and not inner(fields.text("destchannel")):
+                device = own  # a phone that is called otherwise than its user
             event.agent = (
                 device if numeric(device) else endpoint(fields.text("destchannel")) or fields.number("membername")
             )

@@ -120,7 +120,10 @@ def _ended(row: Row) -> list[Event]:
     if source == row.channel:
         event.hung_up_by = "party"
     elif "/" in source:
-        event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
+        if source.startswith(("dialplan", "core")):
+            event.hung_up_by = "system"
+        else:
+            event.hung_up_by, event.by = "peer", source  # another channel, by name
     return [event, *_in_queue(row, mark="-queue")]
 
 

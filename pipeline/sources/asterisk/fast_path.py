@@ -23,6 +23,7 @@ _LONGEST_BRIDGE: Final = 36
 _LONGEST_NODE: Final = 56
 _MOST: Final = 90  # characters of an id: longer ones are shortened by the general way
 _IGNORED: Final = frozenset(("LINKEDID_END", "LOCAL_OPTIMIZE", "LOCAL_OPTIMIZE_BEGIN", "STREAM_END", "DTMF"))
+_OF_QUEUE: Final = frozenset(("Queue", "AppQueue"))
 _GENERAL: Final = frozenset(("VoiceMail", "Voicemail", "voicemail", "Queue", "RetryDial", "FollowMe"))
 # AMI events that tell nothing of a call and come in masses.
 _NOISE: Final = frozenset(
@@ -109,7 +110,7 @@ def plain(value: bytes, options: Options, until: int) -> Event | Sequence[Event]
     cel = bool(name)
     if cel:
         told, unique_id, linked_id = row.EventTime, row.UniqueID, row.LinkedID
-        if row.Timestamp and len(told) == 19 and not told.isdigit():
+        if len(told) == 19 and row.Timestamp and not told.isdigit():
             told = row.Timestamp  # over the manager EventTime is local time in whole seconds
     else:
         name = row.Event
@@ -223,7 +224,10 @@ def _gone(row: _Row, event: Event, device: str) -> bool:
             if source == row.Channel:
                 event.hung_up_by = "party"
             elif "/" in source:
-                event.hung_up_by = "system" if source.startswith(("dialplan", "core")) else "peer"
+                if source.startswith(("dialplan", "core")):
+                    event.hung_up_by = "system"
+                else:
+                    event.hung_up_by, event.by = "peer", source[:LONGEST_TEXT]
     if not first:
         if application == "AppQueue":
             event.kind = "queue_agent"
@@ -240,12 +244,16 @@ def _bridged(type_: str) -> Callable[[_Row, Event, str], bool]:
                 bridge = _extra(row.Extra).bridge_id
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return False
-        application = row.Application
-        if application == "Queue":
-            return False
-        if application == "AppQueue" and event.leg_id != event.call_id:
-            event.kind = "queue_agent"
-        return _in_bridge(event, type_, bridge, claims=not _called(row))
+        application, claims = row.Application, True
+        if application in _OF_QUEUE:
+            if application == "Queue":
+                return False
+            if event.leg_id != event.call_id:
+                event.kind = "queue_agent"
+        if application in CALLED:
+            asked = row.CallerIDdnid
+            claims = bool(asked) and asked != row.Exten and asked not in NOTHING
+        return _in_bridge(event, type_, bridge, claims=claims)
 
     return read
 

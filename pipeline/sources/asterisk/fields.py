@@ -197,12 +197,13 @@ def dialled(string: str) -> tuple[str, str]:
         if not at:
             return "", ""
     number = number.partition("@")[0].rpartition(":")[2].strip()[:LONGEST_TEXT]
-    if not numeric(number) or device == number or _is_extension(device):
+    if not numeric(number) or device == number or is_extension(device):
         return "", ""
     return number, device[:LONGEST_TEXT]
 
 
-def _is_extension(device: str) -> bool:
+def is_extension(device: str) -> bool:
+    """Whether a text looks like the number of one of the PBX's own phones."""
     return device.isdigit() and len(device) <= _LONGEST_EXTENSION
 
 
@@ -218,7 +219,7 @@ def outside(device: str, number: str, context: str) -> bool:
     Where the name of the context says neither, a device that is not named by a number and carries a number of seven
     digits or more is one.
     """
-    if device == number or _is_extension(device):
+    if device == number or is_extension(device):
         return False
     where = context.lower()
     if any(word in where for word in _OUTSIDE):

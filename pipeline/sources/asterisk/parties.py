@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, numeric, outside, party
+from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, is_extension, numeric, outside, party
 from schemas.event import Event, Facts, Party
 from schemas.words import Direction, TargetKind
 
@@ -82,7 +82,7 @@ def who(device: str, number: str, name: str, context: str, exten: str, first: bo
     dial plan may have set another caller id, and says nothing of where the call comes from.
     """
     if not first:
-        callee, trunk = called(device, number, name, context)
+        callee, trunk = called(device, number, name, context, own=began)
         facts = None if numeric(device) else Facts(device=device)
         return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None, device=facts)
     asked = None if exten in NOWHERE else exten
@@ -129,10 +129,16 @@ def parties(
     return known(event, who(device, number, name, context, exten, first, began), account, began=began)
 
 
-def called(device: str, number: str, name: str, context: str = "") -> tuple[Party, str]:
-    """Whom a channel calls, and over which trunk. The name of a trunk, or of a phone, is no number."""
+def called(device: str, number: str, name: str, context: str = "", *, own: bool = False) -> tuple[Party, str]:
+    """Whom a channel calls, and over which trunk. The name of a trunk, or of a phone, is no number.
+
+    `own`: the number is the phone's own caller id, and not what the dial plan put there: where a phone is called
+    otherwise than its user (91201 for 201), that is the extension.
+    """
     if not numeric(device) and outside(device, number, context):
         return party(number, name, device), device
+    if own and number != device and is_extension(number) and numeric(device) and device.endswith(number):
+        return Party(number=number, name="" if name == number else name, extension=number), ""
     return party(device if numeric(device) else number, name, device), ""
 
 
