@@ -14,9 +14,12 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
+from pipeline.calls import fold
 from tests.long.chaos import observed, results
 from tests.long.chaos.arena import Arena
 from tests.long.chaos.audit import Audit, audit
@@ -29,45 +32,74 @@ from tests.long.chaos.rounds.table import ROUNDS
 COLUMNS = ("round", "seed", "load", *results.FIGURES, "seconds")
 LINE = "{:20} {:>5} {:>4} {:>7} {:>8} {:>8} {:>6} {:>7} {:>6} {:>7} {:>7}"
 SEEDS = (1, 2, 3)
+LOADS = (0, 8)  # busy processes beside a round, in the table
 
 
 def main() -> int:
     given = arguments()
     if given.replay:
-        found = audit(*observed.load(given.replay))
-        print("\n".join(found.examples))
-        print(", ".join(f"{name} {getattr(found, name)}" for name in results.FIGURES[3:]))
-        return 0 if found.clean else 1
-    program, file = results.program(), given.results
+        return replay(given.replay)
     if given.table:
-        known = (
-            results.finished(results.read(file), program)
-            if not given.any_program
-            else {each.key: each for each in results.read(file) if each.full}
-        )
-        print(results.markdown(known.values()))
-        return 0 if known and all(each.clean for each in known.values()) else 1
+        return table(given)
+    return rounds(given)
+
+
+def replay(folder: Path) -> int:
+    """Judge the evidence of a round once more."""
+    truth, seen = observed.load(folder)
+    fold.GENERATION = truth.generation
+    found = audit(truth, seen)
+    print("\n".join(found.examples))
+    print(", ".join(f"{name} {getattr(found, name)}" for name in results.FIGURES[3:]))
+    return 0 if found.clean else 1
+
+
+def table(given: argparse.Namespace) -> int:
+    """Print what is finished; 0 when that is every round with every seed, and all of them are clean."""
+    lines = results.read(given.results)
+    known = results.finished(lines, "" if given.any_program else results.program())
+    print(results.markdown(known.values()))
+    keys = [(name, seed, load) for name in ROUNDS for seed in SEEDS for load in LOADS]
+    if lacking := [key for key in keys if key not in known]:
+        names = ", ".join(dict.fromkeys(name for name, _, _ in lacking))
+        print(f"{len(lacking)} of {len(keys)} are not finished, of {names}", file=sys.stderr)
+    return 0 if not lacking and all(each.clean for each in known.values()) else 1
+
+
+def rounds(given: argparse.Namespace) -> int:
+    """Run what is asked for and not finished yet; 0 when all of it is clean."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
-    known = results.finished(results.read(file), program) if given.full else {}
+    program = results.program()
+    known = results.finished(results.read(given.results), program) if given.full else {}
     done: list[Result] = []
     print(LINE.format(*COLUMNS), flush=True)
-    with busy(given.load), servers() as parts:
-        for name in given.round or ROUNDS:
-            if missing := ROUNDS[name].missing():
-                print(f"{name:20} left out: it needs {missing}", flush=True)
-                continue
-            for seed in given.seed or (SEEDS if given.full else (1,)):
-                result = known.get((name, seed, given.load))
-                if result is None or (given.again and not result.clean):
-                    result = one(name, seed, given, parts, program)
-                    results.add(file, result)
-                    show(result)
-                else:
-                    show(result, " (before)")
-                done.append(result)
+    with ExitStack() as closing:
+        parts: Parts | None = None
+        for name, seed in wanted(given):
+            result = known.get((name, seed, given.load))
+            if result is not None and (result.clean or not given.again):
+                show(result, " (before)")
+            else:
+                if parts is None:
+                    closing.enter_context(busy(given.load))
+                    parts = closing.enter_context(servers())
+                result = one(name, seed, given, parts, program)
+                results.add(given.results, result)
+                show(result)
+            done.append(result)
     figures = ", ".join(f"{name} {sum(getattr(each, name) for each in done)}" for name in results.FIGURES)
     print(f"all: {figures}")
     return 0 if all(each.clean for each in done) else 1
+
+
+def wanted(given: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    """(round, seed), one after the other; says which rounds this machine cannot have."""
+    for name in given.round or ROUNDS:
+        if missing := ROUNDS[name].missing():
+            print(f"{name:20} left out: it needs {missing}", flush=True)
+            continue
+        for seed in given.seed or (SEEDS if given.full else SEEDS[:1]):
+            yield name, seed
 
 
 def arguments() -> argparse.Namespace:

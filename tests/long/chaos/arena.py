@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.calls import fold
 from pipeline.embedded.process import HOST
 from pipeline.kafka import raw_topics
 from tests.forks import run_cdr
@@ -24,7 +25,7 @@ from tests.long.chaos.observed import Observed, Truth, observe, save
 from tests.servers import BrokerServer, ClickHouseServer
 from tests.worker.deployment import PATIENCE_S, Deployment, WorkerProcess, wait_for
 
-SETTLE_S = 300.0
+SETTLE_S = 600.0
 
 
 @dataclass
@@ -136,7 +137,7 @@ class Arena:
     @property
     def truth(self) -> Truth:
         """What was sent so far."""
-        return Truth(self.load.events, sorted(self.load.poison), self.reports, self.repeats)
+        return Truth(self.load.events, sorted(self.load.poison), self.reports, self.repeats, fold.GENERATION)
 
     def _audit(self) -> Audit:
         self.observed = observe(self.deployment)

@@ -64,6 +64,7 @@ class Truth(msgspec.Struct):
     poison: list[bytes] = []
     reports: list[str] = []  # each due once
     repeats: int = 0
+    generation: int = 0  # of the fold that says what is right
 
 
 def observe(deployment: Deployment) -> Observed:
@@ -106,7 +107,9 @@ def save(folder: Path, truth: Truth, observed: Observed) -> None:
     for name in ("feed", "dead_letters"):
         values = (orjson.dumps(base64.b64encode(one).decode()) for one in getattr(observed, name))
         _lines(folder / f"{name}.ndjson", values)
-    (folder / "round.json").write_bytes(orjson.dumps({"reports": truth.reports, "repeats": truth.repeats}))
+    (folder / "round.json").write_bytes(
+        orjson.dumps({"reports": truth.reports, "repeats": truth.repeats, "generation": truth.generation})
+    )
 
 
 def load(folder: Path) -> tuple[Truth, Observed]:
@@ -117,6 +120,7 @@ def load(folder: Path) -> tuple[Truth, Observed]:
         [base64.b64decode(orjson.loads(line)) for line in _read(folder / "poison.ndjson")],
         more["reports"],
         more["repeats"],
+        more["generation"],
     )
     observed = Observed(
         calls=[orjson.loads(line) for line in _read(folder / "calls.ndjson")],

@@ -73,14 +73,14 @@ def add(file: Path, result: Result) -> None:
 
 
 def finished(results: Iterable[Result], of_program: str) -> dict[tuple[str, int, int], Result]:
-    """The last result at full length of each round, seed and load, for one program."""
-    return {each.key: each for each in results if each.full and each.program == of_program}
+    """The last result at full length of each round, seed and load, for one program ("" for any)."""
+    return {each.key: each for each in results if each.full and of_program in ("", each.program)}
 
 
 def markdown(results: Iterable[Result]) -> str:
     """Rows for docs/durability.md: one a round and load, its seeds summed up."""
     together: dict[tuple[str, int], list[Result]] = {}
-    for each in results:
+    for each in sorted(results, key=lambda each: each.load):
         together.setdefault((each.round, each.load), []).append(each)
     lines = [
         f"| round | seeds | {' | '.join(FIGURES)} | load |",
