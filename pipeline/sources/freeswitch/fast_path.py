@@ -233,6 +233,7 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
             answer.answered_by = "party"
         events.append(answer)
         if not outward and heard_nobody(row.bridged, row.heard, row.heard_last):
+            answer.answered_by = "pbx"
             events.append(Event("data", ended, call_id, stem + "data", leg, tenant, node, reason=NOT_BRIDGED))
     if row.mos:
         quality = measured(row.mos, row.percent, row.jitter)

@@ -145,7 +145,8 @@ def redirected(headers: Headers, at: int) -> list[Event]:
     if not to or to == source:
         return []
     event = headers.remembered("rerouted", at, linked=True)
-    event.leg_id, event.reason, event.from_, event.to, event.by = origin, "redirect", source, to, source
+    event.leg_id, event.from_, event.to, event.by = origin, source, to, source
+    event.reason = "forward_unconditional"
     return [event]
 
 
@@ -193,10 +194,15 @@ def record(headers: Headers, at: int) -> list[Event]:
     if early:
         events.append(headers.remembered("progress", early))
     answered = headers.ms("Caller-Channel-Answered-Time", "variable_answer_uepoch")
+    alone = not headers.outward and heard_nobody(
+        headers.text("Caller-Channel-Bridged-Time"),
+        headers.text("variable_bridge_uuid"),
+        headers.text("variable_last_bridge_to"),
+    )
     if answered:
         answer = headers.remembered("answered", answered)
         answer.reason = HANGUP_RECORD
-        answer.answered_by = "party" if headers.outward else ""
+        answer.answered_by = "party" if headers.outward else "pbx" if alone else ""
         events.append(answer)
         events += _left_in_box(headers, answered)
         if not headers.outward:
@@ -208,11 +214,7 @@ def record(headers: Headers, at: int) -> list[Event]:
     events += transferred(headers, at)
     if headers.outward:
         events += redirected(headers, at)
-    elif answered and heard_nobody(
-        headers.text("Caller-Channel-Bridged-Time"),
-        headers.text("variable_bridge_uuid"),
-        headers.text("variable_last_bridge_to"),
-    ):
+    elif answered and alone:
         events.append(headers.remembered("data", at))
         events[-1].reason = NOT_BRIDGED
     quality = _quality(headers, at)
