@@ -232,7 +232,9 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
         if outward:
             answer.answered_by = "party"
         events.append(answer)
-        if not outward and heard_nobody(row.bridged, row.heard, row.heard_last):
+        if not outward and heard_nobody(
+            row.bridged, row.application or row.last_application, row.heard, row.heard_last
+        ):
             answer.answered_by = "pbx"
             events.append(Event("data", ended, call_id, stem + "data", leg, tenant, node, reason=NOT_BRIDGED))
     if row.mos:

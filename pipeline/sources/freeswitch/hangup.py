@@ -196,6 +196,7 @@ def record(headers: Headers, at: int) -> list[Event]:
     answered = headers.ms("Caller-Channel-Answered-Time", "variable_answer_uepoch")
     alone = not headers.outward and heard_nobody(
         headers.text("Caller-Channel-Bridged-Time"),
+        headers.first("variable_current_application", "variable_last_app"),
         headers.text("variable_bridge_uuid"),
         headers.text("variable_last_bridge_to"),
     )
@@ -224,10 +225,11 @@ def record(headers: Headers, at: int) -> list[Event]:
     return events
 
 
-def heard_nobody(bridged: str, *peers: str) -> bool:
+def heard_nobody(bridged: str, application: str, *peers: str) -> bool:
     """Whether the record of a caller's leg shows that no other leg was ever bridged with it: the time of its last
-    bridge, and the peers that switch_ivr_bridge.c notes."""
-    return bridged == "0" and not any(peers)
+    bridge, and the peers that switch_ivr_bridge.c notes. `application`: the last one of its dial plan, which a whole
+    record has."""
+    return bridged == "0" and bool(application) and not any(peers)
 
 
 def _left_in_box(headers: Headers, answered: int) -> list[Event]:

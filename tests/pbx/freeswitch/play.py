@@ -202,7 +202,10 @@ def _leaves(scene: Scene, leg: Channel) -> None:
     if served:
         _queue_event(scene, leg, "bridge-agent-end")
     else:
-        leg.variables |= {"cc_queue_canceled_epoch": str(scene.switch.now // 1_000_000), "cc_cancel_reason": "BREAK_OUT"}
+        leg.variables |= {
+            "cc_queue_canceled_epoch": str(scene.switch.now // 1_000_000),
+            "cc_cancel_reason": "BREAK_OUT",
+        }
     was, leg.ended = leg.ended, not served
     told = {"CC_Cause": "Terminated"} if served else {"CC_Cause": "Cancel", "CC_Cancel_Reason": "BREAK_OUT"}
     _queue_event(scene, leg, "member-queue-end", **told)
@@ -273,7 +276,13 @@ def _queue(scene: Scene, step: Step) -> None:
 def _queue_event(scene: Scene, member: Channel, action: str, **told: str) -> None:
     queue = scene.waiting.get(member, "")
     scene.switch.tell(
-        member, "CUSTOM", "callcenter::info", CC_Queue=queue, CC_Action=action, CC_Member_Session_UUID=member.uuid, **told
+        member,
+        "CUSTOM",
+        "callcenter::info",
+        CC_Queue=queue,
+        CC_Action=action,
+        CC_Member_Session_UUID=member.uuid,
+        **told,
     )
 
 
