@@ -73,7 +73,7 @@ class Owner:
         if self.generation == self.partition.generation:  # the broker refuses the commits of others
             self.partition.committed = max(self.partition.committed, chunk.records[-1].offset + 1)
 
-    async def _claim(self, generation: int, ends: Mapping[int, int]) -> bool:
+    async def _claim(self, generation: int, ends: Mapping[int, int], _grown: object) -> bool:
         await self.store.door.step()
         if generation != self.partition.generation:
             return False

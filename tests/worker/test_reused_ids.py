@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import orjson
+import pytest
 
 from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group, over
@@ -110,3 +111,43 @@ def test_a_queue_that_calls_back_after_a_while_goes_on_with_its_call(deploy: Dep
     check(deployment)
     (row,) = deployment.stored("call_rows", rows.CALL_COLUMNS)
     assert row["events"] == 4 and orjson.loads(row["detail"])["legs"]
+
+
+def two_nodes(second: str, leg: str) -> list[JsonEvent]:
+    """A call on one node, and what another tells under the id `second`, all the while."""
+    at = now_ms() - 100_000
+    numbers = iter(range(20))
+
+    def tell(node: str, call_id: str, kind: str, after: int, leg_id: str, **more: Any) -> JsonEvent:
+        number = f"{node}-{next(numbers)}"  # one within the call, for both nodes
+        return event(call_id, kind, at + after, 0, node=node, leg_id=leg_id, **more) | {"event_id": number}
+
+    return [
+        tell("site1", "17", "started", 0, "a", caller="200", callee="300"),
+        tell(
+            "site2", second, "started", 100, leg, caller="200", callee="300", peer_leg_id="a" if second == "17" else ""
+        ),
+        tell("site2", second, "rang", 400, leg),
+        tell("site2", second, "answered", 3000, leg),
+        tell("site1", "17", "answered", 3010, "a"),
+        tell("site2", second, "ended", 9000, leg, hung_up_by="party"),
+        tell("site1", "17", "ended", 9010, "a"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_call_that_passes_two_nodes_is_one(seed: int) -> None:
+    """Both tell of it under one id, at the same time, in any order."""
+    events = two_nodes("17", "b")
+    random.Random(seed).shuffle(events)
+    (call,) = [fold(each) for each in group(canonical.decode([orjson.dumps(each) for each in events]).events)]
+    assert call.events == len(events)
+    assert {(leg["leg_id"], leg["node"]) for leg in call.legs} == {("a", "site1"), ("b", "site2")}
+    assert (call.status, call.answered_by, call.talk_ms) == ("answered", "300", 6000)
+
+
+def test_two_calls_at_once_need_two_ids() -> None:
+    """The rule for nodes that count their calls by themselves: something in front of the number."""
+    events = canonical.decode([orjson.dumps(each) for each in two_nodes("site2-17", "a")]).events
+    calls = [fold(each) for each in group(events)]
+    assert {call.call_id: call.events for call in calls} == {"17": 3, "site2-17": 4}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -56,8 +56,11 @@ def wall_ms() -> int:
 
 
 # Notes with the group, as a member of a generation of it, as of which offset of each partition calls may be written
-# from now on; False when the group has moved on.
-Claim = Callable[[int, Mapping[int, int]], Awaitable[bool]]
+# from now on, and the partitions whose calls may lie on another one, too; False when the group has moved on.
+Claim = Callable[[int, Mapping[int, int], Collection[int]], Awaitable[bool]]
+# How long producers may go on sending by the number of partitions that a topic had before: they ask for it anew every
+# five minutes (Java's metadata.max.age.ms, librdkafka's topic.metadata.refresh.interval.ms), by default.
+GROWN_MS = 15 * 60_000
 
 
 class Worker:
@@ -107,7 +110,14 @@ class Worker:
             start = starts.get(partition)
             if start is None or start.claims or state.next_offset != start.offset:
                 del self._states[partition]
+            elif start.grown:
+                state.grow(wall_ms() + GROWN_MS)
         self._incoming.wake()
+
+    def partitions_added(self) -> None:
+        """The topic has more partitions than before."""
+        for state in self._states.values():
+            state.grow(wall_ms() + GROWN_MS)
 
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then. Nothing is loaded meanwhile."""
@@ -232,7 +242,8 @@ class Worker:
             if state is None:
                 continue
             distinct = {id(call): call for call in calls}
-            for call in joining.linked(distinct.values()):
+            together = list(distinct.values()) if state.grown else joining.linked(distinct.values())
+            for call in together:
                 batch.joined.append((state, call, None))
                 del distinct[id(call)]
             alone = list(distinct.values())
@@ -240,6 +251,7 @@ class Worker:
             closed += fold_calls(batch, state, due, now, expired=False)
         for state in self._states.values():
             state.end_replay()
+            state.end_growth(now)
         if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
             self._refresh(batch, now)
         metrics.CALLS_CLOSED.labels("hangup").inc(closed)
@@ -263,7 +275,10 @@ class Worker:
             room -= len(keys)
             calls = [state.postponed.pop(key) for key in keys]
             alive = [call for call in calls if state.get(call.tenant, call.call_id) is call and not call.links]
-            fold_calls(batch, state, alive, now, expired=False)
+            if state.grown:
+                batch.joined += [(state, call, None) for call in alive]
+            else:
+                fold_calls(batch, state, alive, now, expired=False)
 
     def _sweep(self, batch: Batch, now: int) -> None:
         """Close what has been silent for too long, forget what was closed long ago."""
@@ -275,9 +290,9 @@ class Worker:
             if look_for_silent:
                 limit_ms = int(self._settings.open_limit_s * 1000)
                 silent = state.silent(now, limit_ms)
-                joined = joining.linked(silent)
+                joined = silent if state.grown else joining.linked(silent)
                 batch.joined += [(state, call, state.time(now) - limit_ms) for call in joined]
-                alone = [call for call in silent if not call.links]
+                alone = [] if state.grown else [call for call in silent if not call.links]
                 expired = fold_calls(batch, state, alone, now, expired=True)
                 batch.silent |= bool(silent)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
@@ -299,6 +314,7 @@ class Worker:
         loaded = await self._store.step(
             "reload", lambda: self._store.query(lambda client: _load_open(client, topic, claims))
         )
+        await self._complete(loaded)
         forgotten = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
         )
@@ -312,6 +328,8 @@ class Worker:
         for partition in missing:
             self._states[partition] = PartitionCalls(partition, starts[partition])
             self._states[partition].forgotten = forgotten
+            if starts[partition].grown:
+                self._states[partition].grow(now + GROWN_MS)
         for partition, call in loaded:
             state = self._states.get(partition)
             if state is not None:
@@ -322,6 +340,21 @@ class Worker:
                     batch.touched.setdefault(partition, []).append(call)
         metrics.RELOADED.labels("assigned").inc(len(loaded))
         log.info("partitions loaded", partitions=missing, open_calls=len(loaded))
+
+    async def _complete(self, loaded: list[tuple[int, OpenCall]]) -> None:
+        """Load the rest of calls whose rows were folded from more events than lie on their partition: others lie on
+        those that the topic had before, or has since."""
+        lacking = {
+            (call.tenant, call.call_id): call for _, call in loaded if version_of(call.count, True) < call.version
+        }
+        if not lacking:
+            return
+        keys = list(lacking)
+        for key, found in (
+            await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
+        ).items():
+            _restore(lacking[key], found, {})
+            lacking[key].pack()
 
     async def _reload(self, batch: Batch, unknown: list[tuple[PartitionCalls, OpenCall]]) -> None:
         """Complete calls that memory did not know with what the archive has of them."""
@@ -364,7 +397,10 @@ class Worker:
     async def _claim(self, batch: Batch) -> None:
         """Have it noted that calls may be written as of where this batch ends. Raises `Fenced` when the group has
         given the partitions to others: nothing is written then."""
-        if self._group_claim is not None and not await self._group_claim(batch.generation, batch.ends):
+        if self._group_claim is None:
+            return
+        grown = [number for number, state in self._states.items() if state.grown]
+        if not await self._group_claim(batch.generation, batch.ends, grown):
             raise Fenced
 
     async def _write(self, batch: Batch) -> None:

@@ -26,6 +26,8 @@ class Start:
     offset: int | None  # that the group has committed; None when nothing was
     # Beyond it: owners before may have written calls as of these offsets, and these writes may still be on their way.
     claims: tuple[int, ...] = ()
+    # Whether partitions were added to the topic lately: earlier or later events of its calls may lie on another.
+    grown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,21 @@ def missing(batch: Batch, known: Mapping[CallKey, Stored]) -> set[CallKey]:
     """The ids of the batch's joined calls, directly or by way of others, not yet in `known`."""
     wanted: set[CallKey] = set()
     for _state, call, _before in batch.joined:
-        wanted.add((call.tenant, call.call_id))
-        wanted |= closure((call.tenant, call.call_id), call.links or (), known)
+        key = (call.tenant, call.call_id)
+        wanted.add(key)
+        _take_in(call, known.get(key))
+        wanted |= closure(key, call.links or (), known)
     return wanted - set(known)
+
+
+def _take_in(call: OpenCall, stored: Stored | None) -> None:
+    """Know of the events under a call's own id that another owner has archived: where partitions were added to the
+    topic, some lie on another one."""
+    for event in stored.events if stored is not None else ():
+        if event.linked_ids and (others := set(event.linked_ids) - {call.call_id}):
+            call.links = (call.links or set()) | others
+        if not is_link(event):
+            call.add(event)
 
 
 def closure(call: CallKey, links: Iterable[str], known: Mapping[CallKey, Stored]) -> set[CallKey]:

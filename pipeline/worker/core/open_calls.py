@@ -162,6 +162,10 @@ class PartitionCalls:
         # is put off: a write of theirs that comes late then finds its rows known.
         self.claims = () if start is None else start.claims
         self.replaying = start is not None
+        # Until then other events of its calls may lie on another partition, ms of the wall clock; 0: no longer. Its
+        # calls are folded as joined ones are: from the archive, once what is new of them is archived.
+        self._grown_until = 0
+        self._produced_at = 0  # ms; when Kafka took the last record
         # ms; events up to here may have been archived and be in memory no more
         self.forgotten = 0
         self._closed: deque[tuple[int, OpenCall]] = deque()
@@ -176,6 +180,21 @@ class PartitionCalls:
                 f"partition {self.partition} was read up to offset {self.next_offset}, and its next chunk begins at"
                 f" {chunk.begins_at}: it is read again from what is committed when the worker is started again"
             )
+        self._produced_at = chunk.records[-1].timestamp or 0
+
+    @property
+    def grown(self) -> bool:
+        """Whether partitions were added to the topic lately."""
+        return self._grown_until > 0
+
+    def grow(self, until: int) -> None:
+        """Partitions were added; producers may go on by their number of before until then, ms of the wall clock."""
+        self._grown_until = max(self._grown_until, until)
+
+    def end_growth(self, now: int) -> None:
+        """The time is over when it is over for what is read, too: a backlog was produced before."""
+        if self._grown_until and now > self._grown_until and self._produced_at > self._grown_until:
+            self._grown_until = 0
 
     def end_replay(self) -> None:
         """Calls were folded as of the offset that was read up to."""

@@ -47,12 +47,16 @@ class Publisher:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def topics(self, seconds: float) -> set[str]:
-        """The topics that Kafka has. Raises TimeoutError or KafkaError when it does not say within so long."""
+    async def topics(self, seconds: float) -> dict[str, int]:
+        """The topics that Kafka has, and how many partitions each. Raises TimeoutError or KafkaError when it does not
+        say within so long."""
         if self._producer is None:
             raise KafkaConnectionError("not connected yet")
         metadata = await asyncio.wait_for(self._producer.client.fetch_all_metadata(), seconds)
-        return set(metadata.topics())
+        counts = {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}
+        # By these numbers keys find their partition: an old one would go on sending events of a call elsewhere.
+        self._partitions |= {topic: count for topic, count in counts.items() if count > self._partitions.get(topic, 0)}
+        return counts
 
     async def feed(self, documents: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Publish call documents, (partition of their events, call_id, JSON), in order per call.

@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import faust
@@ -68,6 +68,7 @@ class Service:
         self.read_topics = {settings.events_topic, *self.raw}
         self.kafka_trouble = ""
         self._gone_looks = 0
+        self._partitions = 0  # of the events topic, as it was last seen
         self._looking: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._connect()
@@ -136,7 +137,12 @@ class Service:
         except Exception as error:
             self.kafka_trouble = f"Kafka does not answer: {error or type(error).__name__}"
             return
-        gone = sorted(self.read_topics - topics)
+        count = topics.get(self.settings.events_topic, 0)
+        if count > self._partitions > 0:
+            log.info("partitions were added to the events topic", before=self._partitions, now=count)
+            self.worker.partitions_added()
+        self._partitions = max(self._partitions, count)
+        gone = sorted(self.read_topics - topics.keys())
         self.kafka_trouble = f"Kafka has no topic {', '.join(gone)}" if gone else ""
         self._gone_looks = self._gone_looks + 1 if gone else 0
         if self._gone_looks >= GONE_LOOKS:
@@ -176,10 +182,12 @@ class Service:
         log.info("left out a chunk of before a rebalance", topic=chunk.topic, partition=chunk.partition)
         return False
 
-    async def _claim(self, generation: int, ends: Mapping[int, int]) -> bool:
+    async def _claim(self, generation: int, ends: Mapping[int, int], grown: Collection[int]) -> bool:
         topic = self.settings.events_topic
         claimed: bool = await self.app.consumer.claim(
-            generation, {TP(topic, partition): end for partition, end in ends.items()}
+            generation,
+            {TP(topic, partition): end for partition, end in ends.items()},
+            {TP(topic, partition) for partition in grown},
         )
         return claimed
 

@@ -20,7 +20,7 @@ its predecessors may have written (`Start.claims`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -54,6 +54,8 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     seeks = 0
     polled = 0
+    counts: Mapping[str, int] = {}  # topic → its partitions, at the last seek
+    fewest: Mapping[str, int] = {}  # topic → its partitions at the oldest of what the group has committed last
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -78,19 +80,32 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _seek_all(self) -> tuple[int, dict[TP, Start]]:
         consumer = self._ensure_consumer()
         tps = list(consumer.assignment())
-        committed = await consumer._coordinator.fetch_committed_offsets(tps)
+        await consumer._client.force_metadata_update()
+        topics = {tp.topic for tp in tps}
+        of_topics = {topic: consumer.partitions_for_topic(topic) or set() for topic in topics}
+        wanted = {
+            aiokafka.ensure_aiokafka_TP(TP(topic, number)) for topic, numbers in of_topics.items() for number in numbers
+        }
+        committed = await consumer._coordinator.fetch_committed_offsets([*wanted.union(tps)])
         fresh = [tp for tp in tps if tp not in committed]
         first = await consumer.beginning_offsets(fresh) if fresh else {}
+        self.counts = {topic: len(numbers) for topic, numbers in of_topics.items()}
+        noted: dict[str, int] = {}  # topic → the fewest partitions that it had when something was committed
+        for tp, at in committed.items():
+            noted[tp.topic] = min(noted_count(at) or self.counts[tp.topic], noted.get(tp.topic, 1 << 31))
         starts = {}
         # No await from here on: what a poll returns is of before all these seeks, or of after them.
         for tp in consumer.assignment().intersection(tps):
-            at = committed.get(tp)
+            at, count = committed.get(tp), self.counts[tp.topic]
             if at is None:
-                starts[ensure_TP(tp)] = Start(None)
+                grown = tp.partition >= noted.get(tp.topic, count)
+                starts[ensure_TP(tp)] = Start(None, grown=grown)
                 consumer._fetcher.seek_to(tp, first[tp])
             else:
-                starts[ensure_TP(tp)] = Start(at.offset, claims_of(at))
+                grown = (noted_count(at) or count) < count
+                starts[ensure_TP(tp)] = Start(at.offset, claims_of(at), grown)
                 consumer._fetcher.seek_to(tp, at.offset)
+        self.fewest = noted
         self.seeks += 1
         return self.seeks, starts
 
@@ -157,6 +172,7 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._ends: dict[TP, int] = {}  # where the last chunk of this epoch ended; where the first one begins
         self._claims: dict[TP, int] = {}  # as of which offset calls may be being written
         self._inherited: dict[TP, tuple[int, ...]] = {}  # the same of the owners before
+        self._grown: set[TP] = set()  # of a topic that had fewer partitions lately
         self._first: dict[TP, int] = {}  # the first offset read of a partition of which nothing was committed
         super().__init__(*args, **kwargs)
 
@@ -284,13 +300,15 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         """Offset after the last record of a partition that is durable, as far as is known; 0 when none is."""
         return max(self.durable.get(tp, 0), self._confirmed.get(tp, 0))
 
-    async def claim(self, generation: int, ends: Mapping[TP, int]) -> bool:
+    async def claim(self, generation: int, ends: Mapping[TP, int], grown: Collection[TP] = ()) -> bool:
         """Have it noted, before calls are written, that those of a partition may be written as of an offset: that
-        after the last record of the batch. False when the group has given the partitions to others.
+        after the last record of the batch. False when the group has given the partitions to others. `grown`: of
+        these it is not noted yet how many partitions the topic has.
 
         Raises KafkaError when the broker does not answer.
         """
         offsets = {}
+        self._grown = set(grown)
         for tp, end in ends.items():
             self._claims[tp] = end
             at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1))
@@ -302,9 +320,12 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         return done
 
     def claim_on(self, tp: TP, offset: int) -> str:
-        """The metadata that goes with an offset: the claims beyond it, one's own and those of owners before."""
+        """The metadata that goes with an offset: how many partitions the topic has, and the claims beyond the offset,
+        one's own and those of owners before. While calls may lie on two partitions, how many it had before."""
         claims = {*self._inherited.get(tp, ()), self._claims.get(tp, 0)}
-        return ",".join(str(claim) for claim in sorted(claims) if claim > offset)
+        counts = self._thread.fewest if tp in self._grown else self._thread.counts
+        told = ",".join(str(claim) for claim in sorted(claims) if claim > offset)
+        return f"{counts.get(tp.topic, 0)}:{told}"
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to what the group has committed, note it, and tell the worker where its epoch begins."""
@@ -314,6 +335,7 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._inherited.clear()
         self._claims.clear()
         self._first.clear()
+        self._grown = {tp for tp, start in starts.items() if start.grown}
         for tp, start in starts.items():
             if start.claims:
                 self._inherited[tp] = start.claims
@@ -335,8 +357,14 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
 
 def claims_of(at: OffsetAndMetadata) -> tuple[int, ...]:
     """What `claim_on` has written; nothing of what somebody else has."""
-    claims = [int(text) for text in at.metadata.split(",") if text.isdigit()]
+    claims = [int(text) for text in at.metadata.partition(":")[2].split(",") if text.isdigit()]
     return tuple(sorted(claim for claim in claims if claim > at.offset))
+
+
+def noted_count(at: OffsetAndMetadata) -> int:
+    """How many partitions the topic had when this was committed; 0 when that is not known."""
+    count, colon, _ = at.metadata.partition(":")
+    return int(count) if colon and count.isdigit() else 0
 
 
 class Transport(aiokafka.Transport):  # type: ignore[misc]

@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
 
         self.store = store = MemoryStore(SETTINGS, self.memory)
 
-        async def claim(of: int, ends: Mapping[int, int]) -> bool:
+        async def claim(of: int, ends: Mapping[int, int], _grown: object) -> bool:
             await store.door.step()
             if of == self.generation:
                 for number, end in ends.items():

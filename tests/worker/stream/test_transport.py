@@ -15,7 +15,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from pipeline.worker.core.chunk import Start
-from pipeline.worker.stream.transport import Consumer, Records, claims_of
+from pipeline.worker.stream.transport import Consumer, Records, claims_of, noted_count
 
 PART = TP("call-events", 0)
 
@@ -27,6 +27,8 @@ class Broker:
     committed: int | None = None
     metadata = ""
     seeks = polled = 0
+    counts: Mapping[str, int] = {PART.topic: 4}
+    fewest: Mapping[str, int] = {PART.topic: 3}
 
     async def commit(self, _consumer: Any, offsets: Mapping[TP, int]) -> bool:
         if not self.refuses:
@@ -58,7 +60,7 @@ def consumer() -> Consumer:
     consumer: Consumer = Consumer.__new__(Consumer)
     for name in ("durable", "_confirmed", "_expected", "_ends", "_claims", "_inherited", "_first"):
         setattr(consumer, name, {})
-    consumer.epoch, consumer._owner = 0, True
+    consumer.epoch, consumer._owner, consumer._grown = 0, True, set()
     consumer._acked, consumer._acked_index = defaultdict(list), defaultdict(set)
     consumer._gap = {}
     consumer.begun = []  # what the worker is told of epochs
@@ -118,17 +120,29 @@ async def test_a_commit_never_goes_back_behind_another_worker(consumer: Consumer
 async def test_who_takes_over_is_told_as_of_which_offsets_others_may_write(consumer: Consumer, broker: Broker) -> None:
     consumer._first[PART] = 40
     assert await consumer.claim(7, {PART: 60})
-    assert (broker.committed, broker.metadata) == (40, "60")  # nothing is durable yet
+    assert (broker.committed, broker.metadata) == (40, "4:60")  # nothing is durable yet
     consumer.durable[PART] = 60
     assert await consumer.claim(7, {PART: 90})
-    assert (broker.committed, broker.metadata) == (60, "90")
+    assert (broker.committed, broker.metadata) == (60, "4:90")
     await consumer.seek_to_committed()  # another process, from here on
     assert consumer.begun == [(1, 7, {PART: Start(60, (90,))})]
     consumer.durable.clear()
     assert await consumer.claim(7, {PART: 70})
-    assert (broker.committed, broker.metadata) == (60, "70,90")  # both owners may still write
+    assert (broker.committed, broker.metadata) == (60, "4:70,90")  # both owners may still write
     consumer.durable[PART] = 90
-    assert consumer.claim_on(PART, 90) == ""
+    assert consumer.claim_on(PART, 90) == "4:"
+
+
+async def test_it_is_not_noted_how_many_partitions_there_are_while_calls_may_lie_on_two(
+    consumer: Consumer, broker: Broker
+) -> None:
+    consumer.durable[PART] = 60
+    assert await consumer.claim(7, {PART: 90}, [PART])
+    assert broker.metadata == "3:90"
+    assert await consumer.claim(7, {PART: 90})
+    assert broker.metadata == "4:90"
+    assert noted_count(OffsetAndMetadata(60, "4:90")) == 4
+    assert noted_count(OffsetAndMetadata(60, "")) == noted_count(OffsetAndMetadata(60, "by hand")) == 0
 
 
 async def test_a_refused_claim_notes_nothing(consumer: Consumer, broker: Broker) -> None:
@@ -139,7 +153,7 @@ async def test_a_refused_claim_notes_nothing(consumer: Consumer, broker: Broker)
 
 async def test_metadata_of_others_is_no_claim() -> None:
     assert claims_of(OffsetAndMetadata(60, "copied by hand")) == ()
-    assert claims_of(OffsetAndMetadata(60, "50,70")) == (70,)
+    assert claims_of(OffsetAndMetadata(60, "4:50,70")) == (70,)
 
 
 def test_a_chunk_is_cut_where_an_owner_before_may_have_written(consumer: Consumer) -> None:

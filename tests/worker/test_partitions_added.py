@@ -1,0 +1,51 @@
+"""Partitions are added to the events topic while calls are open: earlier and later events of a call lie on two."""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+
+from pipeline.sources import canonical
+from tests.worker.administration import administer
+from tests.worker.conftest import Deploy
+from tests.worker.deployment import Deployment
+from tests.worker.phone_calls import encoded, in_time, phone_calls
+from tests.worker.test_joined_calls import transfers
+
+
+def add_partitions(deployment: Deployment, count: int) -> None:
+    """Let the events topic have so many partitions."""
+    topic = deployment.settings.events_topic
+
+    async def create(admin: AIOKafkaAdminClient) -> None:
+        await admin.create_partitions({topic: NewPartitions(total_count=count)})
+
+    administer(deployment, create)
+    deployment.settings = deployment.settings.model_copy(update={"partitions": count})
+
+
+def test_calls_that_are_open_meanwhile(deploy: Deploy) -> None:
+    """Also with producers that go on by the old number for a while, and workers that never saw it."""
+    deployment = deploy(partitions=2, batch_events=200)
+    events = in_time(phone_calls(100)) + transfers(20)
+    random.Random(8).shuffle(events)
+    part = len(events) // 4
+    deployment.worker()
+    second = deployment.worker(ready=False)
+    deployment.produce(events[:part])
+    deployment.wait_done()
+    add_partitions(deployment, 5)
+    deployment.produce(events[part : 2 * part])
+    for number in (0, 1):  # by the old number of partitions
+        deployment.send(encoded(events[2 * part + number : 3 * part : 2]), partition=number)
+    second.kill()  # so that the group looks at the topic anew
+    third = deployment.worker(ready=False)
+    deployment.wait_done()
+    third.kill()
+    deployment.worker(ready=False)
+    deployment.produce(events[3 * part :])
+    for _ in range(3):
+        deployment.wait_done()
+    deployment.verify_joined(canonical.decode([orjson.dumps(each) for each in events]).events)
