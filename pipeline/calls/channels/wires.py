@@ -257,7 +257,10 @@ def _executed(wires: _Wires, events: list[Event], told: list[Event], caller: str
     group, a queue to which somebody led him. What was before he came is not his."""
     connected = _connections(wires, events, caller)
     for event in events:
-        if event.role != WIRE or not (event.type in _EXECUTED or event.type in _ROOMS or event.reason == _MENU):
+        if event.role != WIRE:
+            continue
+        by_pbx = event.type == "answered" and event.answered_by == "pbx"
+        if not by_pbx and event.type not in _EXECUTED and event.type not in _ROOMS and event.reason != _MENU:
             continue
         leg = event.leg_id
         if leg == wires.began:
@@ -267,6 +270,8 @@ def _executed(wires: _Wires, events: list[Event], told: list[Event], caller: str
             since = _since(sorted(spans, key=lambda span: span[0]), event.at)
         if since is not None:
             changes: dict[str, Any] = {"leg_id": caller, "at": since, "role": "", "data": None}
+            if by_pbx:
+                changes |= {"type": "data", "reason": _MENU, "to": "answer", "answered_by": ""}
             if event.type != "rerouted" or since == event.at:
                 yield msgspec.structs.replace(event, **changes)
 

@@ -107,6 +107,8 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by = "" if caller.names_other or (last is not None and last.names_other) else "system"
     elif told in ("caller", "peer") and not course.handed_over:
         by = "caller"
+    elif told == "peer" and last is not None and not last.names_other:
+        by = "system"  # none of those who remained did
     elif told == "system":
         by = "system"
     elif said == "peer":

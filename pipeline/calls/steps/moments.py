@@ -64,7 +64,11 @@ def _others_talk_on(course: Course, ended: int) -> bool:
     others = {leg.id for leg in _others(course)}
     if len(others) < 2:
         return False
+    answered = [leg for leg in _others(course) if leg.answered is not None and leg.answered <= ended]
+    lasting = [leg for leg in answered if leg.ended is None or leg.ended > ended + _AT_ONCE_MS]
     for leg in _others(course):
+        if leg.started is not None and leg.started >= ended and any(_lasts(other, leg.started) for other in lasting):
+            return True  # somebody is called for whom he had called
         if leg.ended is not None and leg.ended <= ended + _AT_ONCE_MS:
             continue
         hears: dict[str, int] = {}
@@ -78,6 +82,10 @@ def _others_talk_on(course: Course, ended: int) -> bool:
         if hears:
             return True
     return False
+
+
+def _lasts(leg: Leg, at: int) -> bool:
+    return leg.ended is None or leg.ended > at
 
 
 def _restart(course: Course) -> None:

@@ -128,7 +128,10 @@ def _move(event: Event, legs: dict[str, Leg], caller: Leg) -> Move:
         to = legs[event.target_leg_id].callee.number or to  # an application that it dialled has no leg of its own
     if to.startswith(("vm:", "voicemail:")):
         to = "voicemail"
-    return Move(at, kind, source, to, by, event, transfer, transfer and _is_by_caller(event, caller))
+    by_caller = transfer and _is_by_caller(event, caller)
+    if kind == "park" and event.leg_id != caller.id and event.leg_id in legs:
+        by_caller = by in ("", caller.caller.number, caller.caller.extension)  # whom he had called waits there
+    return Move(at, kind, source, to, by, event, transfer, by_caller)
 
 
 def _is_by_caller(event: Event, caller: Leg) -> bool:

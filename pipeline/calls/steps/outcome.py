@@ -54,11 +54,12 @@ def cancelled_by_caller(leg: Leg) -> bool:
     return leg.hung_up_by in ("caller", "party") and leg.q850_cause in (0, NORMAL_CLEARING)
 
 
-def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
+def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool, caller_stayed: bool = False) -> str:
     """One word for a target leg that was not reached; "" while it is undecided.
 
     `elsewhere`: another target had been reached when this one ended; `caller_left`: the caller
-    had gone. Both explain a normal clearing, which by itself says nothing.
+    had gone. Both explain a normal clearing, which by itself says nothing. `caller_stayed`: he was there still, so that
+    it was the PBX that cancelled the leg.
     """
     number, _ = cause(leg)
     word = BY_CAUSE.get(number)
@@ -72,7 +73,7 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool) -> str:
         return "failed"
     if elsewhere:
         return "answered_elsewhere"
-    if caller_left or cancelled_by_caller(leg):
+    if caller_left or (cancelled_by_caller(leg) and not (caller_stayed and leg.cause == "CANCEL")):
         return "cancelled"
     return "no_answer" if leg.ended is not None else ""
 
@@ -142,9 +143,14 @@ def settle(course: Course) -> None:
                 target.outcome = "cancelled"
                 continue
             gone = caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
-            left = gone and caller.hung_up_by != "system" and not quits  # which was looked at before
+            left = (
+                gone and caller.hung_up_by not in ("system", "peer", "callee") and not quits
+            )  # which was looked at before
+            if course.handed_over and caller.ended is not None and target.started >= caller.ended - _AT_ONCE_MS:
+                left = False  # it was tried for those who remained
             left = left and (course.answered is not None or caller.answered is not None or gave_up(course))
-            word = outcome(target.leg, elsewhere=elsewhere, caller_left=left)
+            stayed = caller.hung_up_by in ("system", "peer") or (caller.ended is not None and not gone)
+            word = outcome(target.leg, elsewhere=elsewhere, caller_left=left, caller_stayed=stayed)
             target.outcome = word or ("no_answer" if course.ended is not None else "")
 
 

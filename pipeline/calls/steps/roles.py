@@ -91,6 +91,13 @@ def _pickers(story: Story, caller: Leg) -> Set[str]:
     for leg in story.legs.values():
         if leg.bridges and leg is not caller and any(peer == caller.id for _, peer, _ in leg.bridges):
             found.add(leg.id)
+    if caller.ended is not None:
+        called_by = {leg.peer for leg in story.legs.values() if leg.peer}
+        for leg in story.legs.values():
+            # Who comes to whom the caller had called and left: out of a parking place, say.
+            own = leg.role == "caller" and leg.id not in called_by and leg is not caller
+            if own and any(on and peer and at >= caller.ended for at, peer, on in leg.bridges or ()):
+                found.add(leg.id)
     for event in story.moves or ():
         if event.reason == "pickup":
             found.update((event.leg_id, event.to, event.by))

@@ -55,7 +55,9 @@ def complete(course: Course) -> None:
         elif move.kind == SENT_ON:
             if not _is_taken_away(course, tried, transfers, move):
                 continue
-        elif move.transfer and not move.source and not move.by:  # told of no leg: who talked with the caller did it
+        elif (
+            (move.transfer or move.kind == "park") and not move.source and not move.by
+        ):  # told of no leg: who talked with the caller did it
             talked = (each.number for each in _there(tried, move) if each.answered is not None)
             move.source = move.by = next(talked, "")
         if move.to:

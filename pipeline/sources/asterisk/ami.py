@@ -21,6 +21,7 @@ from pipeline.sources.asterisk.fields import (
     link,
     local,
     numeric,
+    own_number,
     zombie,
 )
 from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, called, parties
@@ -115,7 +116,7 @@ def _dialled(fields: Fields) -> list[Event]:
     events: list[Event] = []
     if forward:
         moved = _event(fields, "rerouted", "dest", mark="forward")
-        moved.reason, moved.from_, moved.to = "forward", endpoint(fields.text("destchannel")), endpoint(forward)
+        moved.reason, moved.from_, moved.to = "forward", own_number(fields.text("destchannel")), endpoint(forward)
         events.append(moved)
         status = "FORWARDED"
     if status in _FAILED:
@@ -195,8 +196,9 @@ def _picked_up(fields: Fields) -> list[Event]:
     """`Target…` is the channel that rang; it goes on as the phone that took the call."""
     event = _event(fields, "rerouted", "target")
     taker = fields.id(fields.text("uniqueid"))
-    event.reason, event.from_ = "pickup", endpoint(fields.text("targetchannel"))
-    event.to = event.by = endpoint(fields.text("channel"))
+    event.reason, event.from_ = "pickup", own_number(fields.text("targetchannel"))
+    event.to = own_number(fields.text("channel"))
+    event.by, event.target_leg_id = event.to or taker, taker
     taken = _event(fields, "data", "target", mark="taken")
     taken.reason, taken.peer_leg_id = "taken_over", taker
     return [link(event, taker), link(taken, taker)]
@@ -222,7 +224,7 @@ def _queue(type_: str, reason: str = "") -> Callable[[Fields], list[Event]]:
 def _parked(fields: Fields) -> list[Event]:
     event = _event(fields, "rerouted", "parkee")
     event.reason, event.to = "park", fields.number("parkingspace") or fields.number("parkinglot")
-    event.by = event.from_ = endpoint(fields.text("parkerdialstring"))
+    event.by = event.from_ = own_number(fields.text("parkerdialstring"))
     return [event]
 
 
@@ -286,6 +288,8 @@ _OF_WIRE: Final = frozenset(
         "AgentConnect",
         "ConfbridgeJoin",
         "ConfbridgeLeave",
+        "ParkedCall",
+        "UnParkedCall",
     )
 )
 _HANDLERS: Final[dict[str, tuple[Callable[[Fields], list[Event]], str]]] = {

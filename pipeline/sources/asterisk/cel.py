@@ -11,7 +11,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.sources.asterisk.applications import application, dial_strings
-from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, inner, link, local, numeric, zombie
+from pipeline.sources.asterisk.fields import (
+    LONGEST_TEXT,
+    Fields,
+    endpoint,
+    inner,
+    link,
+    local,
+    numeric,
+    own_number,
+    zombie,
+)
 from pipeline.sources.asterisk.parties import ANSWERING, ORIGINATED, answered
 from pipeline.sources.asterisk.row import Row
 from pipeline.sources.asterisk.wires import wire
@@ -95,7 +105,10 @@ def _started(row: Row) -> list[Event]:
 
 
 def _answered(row: Row) -> list[Event]:
-    event = answered(row.known(row.event("answered", linked=True)), row.application, first=row.first)
+    plan = row.first or local(
+        row.channel
+    )  # the far half of a Local channel goes through the dial plan as a caller does
+    event = answered(row.known(row.event("answered", linked=True)), row.application, first=plan)
     if row.first and row.application == ORIGINATED:
         event.reason = "originate"
     if not row.first and row.application in ("AppDial", "AppQueue"):
@@ -235,10 +248,10 @@ def _attended(row: Row) -> list[Event]:
 def _picked_up(row: Row) -> list[Event]:
     """The channel that rang goes on as the phone that took the call; from now on it is told of under the old id."""
     taker = row.id("pickup_channel_uniqueid")
-    target = endpoint(row.said("pickup_channel"))
     event = row.event("rerouted", linked=True)
-    event.reason, event.from_ = "pickup", endpoint(row.channel)
-    event.to = event.by = target
+    event.reason, event.from_ = "pickup", own_number(row.channel)
+    event.to = own_number(row.said("pickup_channel"))
+    event.by, event.target_leg_id = event.to or taker, taker
     if not taker:
         return [link(event)]
     taken = row.event("data", mark="taken")
@@ -251,7 +264,7 @@ def _forward(row: Row) -> list[Event]:
     event = row.event("rerouted")
     event.reason, event.to = "forward", endpoint(row.said("forward"))
     if row.called or inner(row.channel):
-        event.from_ = endpoint(row.channel)
+        event.from_ = own_number(row.channel)
     if inner(row.channel):  # of a number that the dialplan called by a Local channel: told of the caller's leg
         event.leg_id = event.call_id
     return [event]
@@ -260,7 +273,7 @@ def _forward(row: Row) -> list[Event]:
 def _parked(row: Row) -> list[Event]:
     event = row.event("rerouted", linked=True)
     event.reason, event.to = "park", row.said("parking_space") or row.said("parking_lot") or "park"
-    event.by = event.from_ = endpoint(row.said("parker_dial_string"))
+    event.by = event.from_ = own_number(row.said("parker_dial_string"))
     return [event]
 
 

@@ -179,6 +179,12 @@ def endpoint(channel: str) -> str:
     return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
 
 
+def own_number(channel: str) -> str:
+    """The number of a phone by the name of its channel or dial string; "" for a trunk, and for a phone with a name."""
+    device = endpoint(channel)
+    return device if numeric(device) else ""
+
+
 def dialled(string: str) -> tuple[str, str]:
     """The number and the trunk of one destination of Dial; ("", "") for a phone, and for the dial plan.
 

@@ -217,7 +217,7 @@ def _picks_up(scene: Scene, step: Step) -> None:
 def _answer(scene: Scene, step: Step) -> None:
     channel = scene.plan(step.who)
     scene.pbx.runs(channel, "Answer")
-    scene.pbx.answers(channel)
+    _up(scene, channel)
 
 
 def _up(scene: Scene, channel: Channel) -> None:
@@ -260,6 +260,7 @@ def _tries(scene: Scene, step: Step) -> None:
         caller.exten = given["at"]
     strings = [dialler.string(number, over, number in through) for number in step.to]
     options = "tT" + ("g" if given.get("goes_on") else "") + ("U(screen)" if given.get("screened") else "")
+    scene.going_on.discard(caller)
     if given.get("goes_on"):
         scene.going_on.add(caller)
     pbx.runs(caller, "Dial", "&".join(strings) + f",20,{options}")

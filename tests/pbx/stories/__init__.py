@@ -7,6 +7,7 @@ from tests.pbx.stories import (
     forwarding,
     groups,
     menus,
+    mixed,
     originate,
     parking,
     queues,
@@ -15,5 +16,5 @@ from tests.pbx.stories import (
 )
 from tests.pbx.story import Story
 
-_SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate)
+_SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
 ALL: tuple[Story, ...] = tuple(story for subject in _SUBJECTS for story in subject.STORIES)

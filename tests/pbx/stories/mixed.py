@@ -1,0 +1,321 @@
+"""Stories of more than one subject."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.pbx.stories.parts import CARRIER, DID, INBOUND, MOBILE, OUTSIDE, internal, outbound, queued
+from tests.pbx.story import Story, Untold, step
+
+_NO_ROWS: Final = Untold("asterisk cel sample", "cel.conf lists neither transfers nor PARK_START", {"reroutes": []})
+_VISIT: Final = Untold("asterisk cel sample", "cel.conf lists no Queue", {"wait_s": ..., "queue_visits": ...})
+_WAIT: Final = Untold("asterisk cel sample", "cel.conf lists no Queue", {"wait_s": ..., "reroutes": ...})
+_NO_MENU: Final = Untold("asterisk cel sample", "cel.conf lists no applications but Dial and Park", {"logs": ...})
+_LOT: Final = Untold("asterisk cel", "CEL names the lot, not the place", {"reroutes": [{"kind": "park", "by": "1001"}]})
+
+STORIES: Final = (
+    Story(
+        "another-phone-behind-the-callee",
+        "Dial option g: 1002 hangs up, and 1003 is rung, who answers.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002", goes_on=True),
+            step(4, "1002", "answers"),
+            step(34, "1002", "hangs_up"),
+            step(34.1, "1001", "tries", "1003"),
+            step(38, "1003", "answers"),
+            step(60, "1003", "hangs_up"),
+        ),
+        {
+            "answered_by": "1002",
+            "destination": "1003",
+            "talk_s": 52,
+            "ended": 60,
+            "hung_up_by": "callee",
+            "reroutes": [],
+        },
+    ),
+    Story(
+        "parked-by-the-caller",
+        "1001, who called 1002, parks 1002 and is gone; 1003 takes the call.",
+        (
+            *internal(),
+            step(20, "1001", "parks", "701"),
+            step(40, "1003", "takes_back", "701"),
+            step(60, "1002", "hangs_up"),
+        ),
+        {
+            "caller": "1001",
+            "answered_by": "1002",
+            "destination": "1003",
+            "talk_s": 36,
+            "ended": 60,
+            "reroutes": [{"kind": "park", "from": "1001", "to": "701", "by": "1001"}],
+        },
+        (_LOT, _NO_ROWS),
+    ),
+    Story(
+        "queue-through-the-dial-plan",
+        "The dial plan dials a queue by way of itself; an agent answers.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "8000", through=("8000",), apps=("8000",), kept=True),
+            step(0.2, "8000", "answer"),
+            step(0.3, "8000", "queue", "support"),
+            step(1, "8000", "offers", "1003"),
+            step(6, "1003", "answers"),
+            step(40, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered": 0.2,
+            "answered_by": "1003",
+            "talk_s": 34,
+            "wait_s": 5.7,
+            "hung_up_by": "caller",
+            "queue_visits": [{"queue": "support", "reason": "answered", "answered_by": "1003"}],
+        },
+        (_VISIT,),
+    ),
+    Story(
+        "announcement-through-the-dial-plan",
+        "1001 is rung by way of the dial plan and does not answer; an announcement does.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", through=("1001",), kept=True),
+            step(0.4, "1001", "rings"),
+            step(10, "1001'", "gives_up"),
+            step(10.1, "1001'", "play", sound="announcement"),
+            step(15, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "status": "no_answer",
+            "answered": 10.1,
+            "talk_s": 0,
+            "answered_by": None,
+            "billable_s": 4.9,
+            "hung_up_by": "caller",
+            "missed_by": ["1001"],
+            "logs": [{"number": "1001", "outcome": "no_answer"}],
+        },
+    ),
+    Story(
+        "forwarded-out-of-a-group",
+        "1001 and 1002 ring; 1001's phone sends the call on to 1004, who answers.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", "1002"),
+            step(0.5, "1001", "forwards", "1004"),
+            step(0.6, "1002", "rings"),
+            step(6, "1004", "answers"),
+            step(36, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1004",
+            "destination": "1004",
+            "talk_s": 30,
+            "missed_by": [],
+            "reroutes": [{"kind": "forward_unconditional", "from": "1001", "to": "1004", "by": "1001"}],
+        },
+        (_NO_ROWS,),
+    ),
+    Story(
+        "forwarded-after-ringing",
+        "1002's phone rings for 15 s, then sends the call on to 1003.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.1, "1001", "tries", "1002"),
+            step(0.4, "1002", "rings"),
+            step(15, "1002", "forwards", "1003"),
+            step(20, "1003", "answers"),
+            step(36, "1003", "hangs_up"),
+        ),
+        {
+            "requested": "1002",
+            "answered_by": "1003",
+            "talk_s": 16,
+            "hung_up_by": "callee",
+            "missed_by": ["1002"],
+            "reroutes": [{"kind": "forward_no_answer", "from": "1002", "to": "1003", "result": "answered"}],
+        },
+        (_NO_ROWS,),
+    ),
+    Story(
+        "queue-then-attended-transfer",
+        "The agent consults 1005 by the transfer key and leaves the two together.",
+        (
+            *queued(),
+            step(1, OUTSIDE, "offers", "1001"),
+            step(8.5, "1001", "answers"),
+            step(20, "1001", "consults", "1005", how="key"),
+            step(25, "1005", "answers"),
+            step(30, "1001", "joins"),
+            step(60, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1001",
+            "destination": "1005",
+            "wait_s": 8,
+            "ended": 60,
+            "hung_up_by": "caller",
+            "logs": [
+                {"kind": "queue"},
+                {"kind": "queue_agent", "number": "1001", "outcome": "answered"},
+                {"kind": "consultation", "number": "1005", "outcome": "answered"},
+                {"kind": "extension", "number": "1005", "outcome": "answered", "talk_s": 30},
+            ],
+        },
+        (_WAIT,),
+    ),
+    Story(
+        "queue-through-the-dial-plan-then-transfer",
+        "An agent by way of the dial plan sends the caller on to 1005.",
+        (
+            *queued(),
+            step(1, OUTSIDE, "offers", "1004", through=True),
+            step(8.5, "1004", "answers"),
+            step(20, "1004", "transfers", "1005"),
+            step(20.1, OUTSIDE, "tries", "1005", at="1005"),
+            step(25, "1005", "answers"),
+            step(60, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1004",
+            "destination": "1005",
+            "wait_s": 8,
+            "talk_s": 46.5,
+            "hung_up_by": "caller",
+            "reroutes": [
+                {"kind": "queue", "to": "1004", "result": "answered"},
+                {"kind": "blind_transfer", "from": "1004", "to": "1005", "by": "1004", "result": "answered"},
+            ],
+        },
+        (_WAIT,),
+    ),
+    Story(
+        "menu-then-outside",
+        "The caller chooses a mobile phone in the menu.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.5, OUTSIDE, "menu"),
+            step(8, OUTSIDE, "tries", MOBILE, over=CARRIER),
+            step(15, MOBILE, "answers"),
+            step(40, MOBILE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "direction": "inbound_outbound",
+            "answered_by": MOBILE,
+            "answered": 0.5,
+            "talk_s": 25,
+            "hung_up_by": "callee",
+            "logs": [{"kind": "ivr"}, {"kind": "outside", "number": MOBILE, "outcome": "answered"}],
+        },
+        (_NO_MENU,),
+    ),
+    Story(
+        "picked-up-out-of-a-group",
+        "1001 and 1002 ring; 1003 takes the call.",
+        (
+            step(0, OUTSIDE, "calls", DID, over=CARRIER),
+            step(0.1, OUTSIDE, "tries", "1001", "1002"),
+            step(0.4, "1001", "rings"),
+            step(0.5, "1002", "rings"),
+            step(6, "1003", "picks_up", "1001"),
+            step(30, OUTSIDE, "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1003",
+            "destination": "1003",
+            "talk_s": 24,
+            "missed_by": [],
+            "logs": [
+                {"number": "1001", "outcome": "answered_elsewhere"},
+                {"number": "1002", "outcome": "answered_elsewhere"},
+                {"number": "1003", "outcome": "answered"},
+            ],
+        },
+    ),
+    Story(
+        "two-numbers-over-one-trunk",
+        "A speed dial rings two mobile phones at once; the second answers.",
+        (
+            step(0, "1001", "calls", "5555"),
+            step(0.1, "1001", "tries", MOBILE, "07700900456", over=CARRIER),
+            step(8, "07700900456", "answers"),
+            step(30, "1001", "hangs_up"),
+        ),
+        {"requested": "5555", "answered_by": "07700900456", "destination": "07700900456", "trunk": CARRIER},
+        (
+            Untold(
+                "asterisk cel",
+                "one trunk is dialled twice at once: no row says which channel has which number",
+                {"answered_by": ..., "destination": ...},
+            ),
+        ),
+    ),
+    Story(
+        "named-phone-calls-out",
+        "The phone reception calls a mobile phone and shows the company's number.",
+        (
+            step(0, "1008", "calls", MOBILE),
+            step(0.1, "1008", "tries", MOBILE, over=CARRIER, shows=DID),
+            step(8, MOBILE, "answers"),
+            step(30, MOBILE, "hangs_up"),
+        ),
+        {
+            "caller": "1008",
+            "direction": "outbound",
+            "trunk": CARRIER,
+            "did": None,
+            "talk_s": 22,
+            "hung_up_by": "callee",
+        },
+        devices={"1008": "reception"},
+    ),
+    Story(
+        "outside-sent-on-in-vain",
+        "1001, who called a mobile phone, sends it on to 1002, who does not answer.",
+        (
+            *outbound(),
+            step(30, "1001", "transfers", "1002"),
+            step(30.1, MOBILE, "tries", "1002", at="1002"),
+            step(30.4, "1002", "rings"),
+            step(50, MOBILE, "gives_up"),
+            step(50.1, MOBILE, "hangup"),
+        ),
+        {
+            "caller": "1001",
+            "direction": "outbound",
+            "answered_by": MOBILE,
+            "talk_s": 22,
+            "ended": 50.1,
+            "hung_up_by": "system",
+            "missed_by": ["1002"],
+        },
+    ),
+    Story(
+        "click-to-call-busy",
+        "A program rings 1001, then 1002 for it, who is busy.",
+        (
+            step(0, "", "originate", "1001", through=True),
+            step(3, "1001", "answers"),
+            step(3.1, "1001", "tries", "1002", at="1002"),
+            step(4, "1002", "refuses", cause="busy"),
+            step(4.1, "1001", "hangup"),
+        ),
+        {
+            "caller": "1001",
+            "requested": "1002",
+            "status": "busy",
+            "talk_s": 0,
+            "missed_by": ["1002"],
+            "state": "closed",
+        },
+    ),
+)
