@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pipeline.embedded import clickhouse
-from pipeline.embedded.bodies import read_pieces
-from pipeline.embedded.endpoint import Handler
-from pipeline.embedded.engine import EngineError, Request
+from pipeline.embedded.chdb_endpoint.bodies import read_pieces
+from pipeline.embedded.chdb_endpoint.endpoint import Handler
+from pipeline.embedded.chdb_endpoint.engine import EngineError, Request
 
 Mode = Literal["none", "refuse", "error", "slow", "drop_answer", "pause"]
 

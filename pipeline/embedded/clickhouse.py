@@ -21,7 +21,7 @@ from pipeline.embedded.process import Child, accepts, start, wait_until
 from pipeline.errors import DEPENDENCY, Problem
 
 if TYPE_CHECKING:
-    from pipeline.embedded.endpoint import Handler
+    from pipeline.embedded.chdb_endpoint.endpoint import Handler
 
 USER = "cdr"
 LEAST_FREE_MB = 200
@@ -93,8 +93,8 @@ def serve(path: Path, host: str, port: int, *, authenticate: bool = True, handle
     os.environ["TZ"] = "UTC"  # the engine takes its time zone from here
     lock = lock_directory(path)
     try:
-        from pipeline.embedded.endpoint import Endpoint, Handler
-        from pipeline.embedded.engine import Engine
+        from pipeline.embedded.chdb_endpoint.endpoint import Endpoint, Handler
+        from pipeline.embedded.chdb_endpoint.engine import Engine
     except ImportError as error:
         raise Problem(
             f"The embedded ClickHouse is not installed ({error}).",

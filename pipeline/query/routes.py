@@ -10,7 +10,8 @@ from pipeline.query.commpeak import routes as commpeak
 from pipeline.query.http import contracts, documents, front_page, health
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
-from pipeline.query.v1 import aggregates, call_logs, calls, directory, reports, search, webhooks
+from pipeline.query.v1 import aggregates, call_logs, calls, reports, search
+from pipeline.query.v1.configuration import directory, webhooks
 from pipeline.query.v1.exports import resource as exports
 from pipeline.query.v1.streams import calls as stream
 from pipeline.query.v1.streams import cdrs

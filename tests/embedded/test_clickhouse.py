@@ -436,7 +436,7 @@ def test_only_the_owner_may_read_the_password(clickhouse_endpoint: ClickHouseSer
 
 
 def test_full_disk_is_told() -> None:
-    from pipeline.embedded.engine import EngineError
+    from pipeline.embedded.chdb_endpoint.engine import EngineError
 
     text = str(EngineError("Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)"))
     assert "free space on it" in text

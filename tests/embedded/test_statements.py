@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.embedded.statements import read_statement
+from pipeline.embedded.chdb_endpoint.statements import read_statement
 
 
 @pytest.mark.parametrize(

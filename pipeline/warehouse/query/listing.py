@@ -15,9 +15,8 @@ from pipeline.instants import DAY_MS
 from pipeline.warehouse.query.clauses import EARLIEST_MS, Place, Source, between, by_keys, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node, between_times
-from pipeline.warehouse.query.paging import stretches
+from pipeline.warehouse.query.paging import span_of, stretches
 from pipeline.warehouse.query.reader import Reader
-from pipeline.warehouse.query.span import span_of
 from pipeline.warehouse.query.terms import narrowed
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299

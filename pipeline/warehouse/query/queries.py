@@ -33,9 +33,8 @@ from pipeline.warehouse.query.clauses import (
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.counts import Counts, counted, place
 from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, between_times
-from pipeline.warehouse.query.paging import Window, stretches
+from pipeline.warehouse.query.paging import Window, span_of, stretches
 from pipeline.warehouse.query.reader import Reader, Row
-from pipeline.warehouse.query.span import span_of
 from pipeline.warehouse.query.terms import narrowed
 from schemas.call import Call, CallLog, snowflake_ms
 

@@ -23,9 +23,9 @@ from http import HTTPStatus
 from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
-from pipeline.embedded.bodies import EncodingError, Truncated, decode_pieces, read_form, read_pieces
-from pipeline.embedded.engine import Counts, Engine, EngineError, Request
-from pipeline.embedded.statements import Statement, read_statement
+from pipeline.embedded.chdb_endpoint.bodies import EncodingError, Truncated, decode_pieces, read_form, read_pieces
+from pipeline.embedded.chdb_endpoint.engine import Counts, Engine, EngineError, Request
+from pipeline.embedded.chdb_endpoint.statements import Statement, read_statement
 
 # Parameters of the HTTP interface itself; everything else in the URL is a setting.
 TRANSPORT = frozenset(

@@ -21,7 +21,7 @@ from typing import Any
 
 import chdb
 
-from pipeline.embedded.statements import BLOCKWISE, Statement
+from pipeline.embedded.chdb_endpoint.statements import BLOCKWISE, Statement
 from pipeline.errors import CdrError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

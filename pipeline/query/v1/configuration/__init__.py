@@ -1,0 +1,1 @@
+"""What people configure over the API: the directory, webhooks."""
