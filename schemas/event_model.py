@@ -167,7 +167,11 @@ class CallEvent(BaseModel):
         "default", description="Whose call it is.", examples=["acme"]
     )
     node: ShortText = Field("", description="PBX node that reports it.", examples=["pbx-1"])
-    seq: int = Field(0, description="Order of the node's events of one leg that bear the same time.", examples=[7])
+    seq: int = Field(
+        0,
+        description="Order of the node's events of one leg that bear the same time. Taken as text, too.",
+        examples=[7],
+    )
     schema_version: int = Field(SCHEMA_VERSION, description="Version of this contract.", examples=[SCHEMA_VERSION])
     caller: str | Party | None = Field(None, description="Who calls.", examples=["+441632960123"])
     callee: str | Party | None = Field(None, description="Who is called, by this leg.", examples=["1001"])

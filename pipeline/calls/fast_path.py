@@ -284,7 +284,7 @@ def _record(
         by = _hung_up(a, b)
         end_reason, talk_ms = _REASON.get(by, ""), ended - answered
     until = ended if answered is None else answered
-    rang_at = _earliest(a, b, "rang", until)
+    rang_at, progress_at = _earliest(a, b, "rang", until), _earliest(a, b, "progress", until)
     id_ = call_snowflake(tenant, call_id, started)
     requested = requested or target
     moments = b or a
@@ -357,7 +357,7 @@ def _record(
         "" if answered is None else target,
         "" if answered is None else target,
         started,
-        _earliest(a, b, "progress", until),
+        progress_at,
         rang_at,
         answered,
         answered,
@@ -379,7 +379,7 @@ def _record(
         user_data,
         [target] if missed else [],
         [],
-        [],
+        [] if progress_at is None else ["early_media"],
         count,
         last_at,
         legs,

@@ -143,6 +143,8 @@ def _understand(course: Course) -> None:
     if course.answered is not None:
         handovers_at = instants(course.moves) if course.moves else []
         course.talking = assign(targets, caller, heard, handovers_at, course.answered, course.ended, course.now)
+    if any(target.lost_race for target in targets):
+        course.flags.append("fork_double_answer")
     settle(course)
     if course.visits:
         targets += serve(course.visits, targets, course.ended, caller.hung_up_by)

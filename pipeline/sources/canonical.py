@@ -7,6 +7,7 @@ schema id). The framing is not part of the event.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
@@ -20,6 +21,7 @@ from schemas.event import EARLIEST_MS, Event
 
 MAX_BYTES: Final = 1_000_000  # of one value
 
+_SEQ_AS_TEXT: Final = re.compile(rb'[{,]\s*"seq"\s*:\s*("(-?\d{1,18})")')
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode: Final = msgspec.json.Decoder(Event).decode
@@ -74,7 +76,7 @@ def _one_by_one(values: Sequence[bytes], decoded: Decoded) -> tuple[list[Event],
             try:
                 events.append(_decode(payload))
             except _UNDECODABLE:
-                payload = unwrapped(payload)  # a CloudEvent in structured mode, perhaps
+                payload = _with_number(unwrapped(payload))  # a CloudEvent in structured mode, perhaps
                 events.append(_decode(payload))
         except RecursionError:
             reason = "the value is nested too deeply; send plain values, and small objects in data"
@@ -85,6 +87,12 @@ def _one_by_one(values: Sequence[bytes], decoded: Decoded) -> tuple[list[Event],
             payloads.append(payload)
             decoded.origin.append(index)
     return events, payloads
+
+
+def _with_number(payload: bytes) -> bytes:
+    """The event with its `seq` as a number, where it is one in quotes, as many JSON writers have long numbers."""
+    match = _SEQ_AS_TEXT.search(payload)
+    return payload if match is None else payload[: match.start(1)] + b"%d" % int(match[2]) + payload[match.end(1) :]
 
 
 def _reject(decoded: Decoded, payloads: Sequence[bytes], places: list[int]) -> None:

@@ -116,3 +116,11 @@ def test_sources_are_known_by_name() -> None:
     assert {"canonical", "sip"} <= set(SOURCES)
     with pytest.raises(Problem, match="canonical"):
         source("carrier pigeon")
+
+
+@pytest.mark.parametrize("seq", [b'"7"', b'"007"', b'"-1"'])
+def test_a_sequence_number_as_text_is_taken(seq: bytes) -> None:
+    value = b'{"type": "started", "at": 1773144000000, "call_id": "c-1", "seq" : %s, "leg_id": "a"}' % seq
+    decoded = decode([value])
+    assert not decoded.rejected
+    assert decoded.events[0].seq == int(seq.strip(b'"'))

@@ -101,6 +101,8 @@ def _restart(course: Course) -> None:
         if at < _NEVER and (leg.ended is None or leg.ended >= at):
             if leg is course.caller:
                 course.flags += ["incomplete", "end_estimated"] if leg.ended is None else ["late_hangup"]
+            elif "node_restarted" not in course.flags:  # of the caller's leg the flags above say more
+                course.flags.append("node_restarted")
             leg.ended = at
 
 

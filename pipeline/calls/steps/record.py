@@ -9,7 +9,7 @@ from pipeline.calls.steps import queue_visits
 from pipeline.calls.steps.call_logs import call_log
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.ending import final_cause, hung_up, status
-from pipeline.calls.steps.legs import Leg, Story
+from pipeline.calls.steps.legs import ORIGINATE, Leg, Story
 from pipeline.calls.steps.outcome import cause
 from pipeline.calls.steps.talk import hold_ms, union
 from pipeline.calls.steps.targets import Target
@@ -28,6 +28,10 @@ def record(course: Course, tenant: str, call_ids: set[str], events: int, version
     by, end_reason = hung_up(course, call_status)
     number, cause_from, sip_status = final_cause(course, call_status)
     rang_at, progress_at = _before_answer(course)
+    if progress_at is not None:
+        course.flags.append("early_media")
+    if caller.start_reason in ORIGINATE:
+        course.flags.append("originated")
     talk = course.talking[0] if course.talking else None
     talk_ms = _talk_ms(course)
     if talk is not None and talk_ms == 0 and ended is not None and "end_estimated" not in course.flags:

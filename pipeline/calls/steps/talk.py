@@ -79,10 +79,11 @@ def assign(
             if target.via_transfer or bisect_right(transfers, start) > bisect_right(transfers, before.talk[0]):
                 before.talk = (before.talk[0], start)
             elif own and before.leg is not None and before.leg.id not in heard:
-                talking.pop()  # it answered first, but the other got the caller
+                talking.pop().lost_race = True  # it answered first, but the other got the caller
                 before.talk = None
             elif not own:
-                continue  # the fork's second answer
+                target.lost_race = True  # the fork's second answer
+                continue
         target.talk = (start, end)
         talking.append(target)
         if not room:

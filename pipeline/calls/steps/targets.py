@@ -33,6 +33,7 @@ class Target(msgspec.Struct, gc=False):
     reroute_reason: str = ""
     trunk: str = ""
     via_transfer: bool = False
+    lost_race: bool = False  # it answered, and another one had the caller
     beside: bool = False  # came in beside who talks already
     talk_ms: int = 0
 
