@@ -53,6 +53,20 @@ def _shaped(shape: re.Pattern[str], fix: str) -> Check:
     return check
 
 
+_LARGEST_PICTURE: Final = 100_000  # characters: it travels in every report and mail
+_PICTURE: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
+
+
+def picture(value: object) -> str:
+    """A picture as a data: URI."""
+    plain = _plain(value)
+    if plain and not _PICTURE.fullmatch(plain):
+        raise ValueError("is no picture; write data:image/png;base64,… (or jpeg, gif, webp, svg+xml)")
+    if len(plain) > _LARGEST_PICTURE:
+        raise ValueError(f"has {len(plain)} characters; use a picture of at most {_LARGEST_PICTURE // 4 * 3} bytes")
+    return plain
+
+
 number: Final = _shaped(_NUMBER, "is no number; write it as it is dialled, without spaces: 101, *72, +442079460123")
 digits: Final = _shaped(_DIGITS, "is not dialled digits; write 0 to 9, * and # only")
 mail: Final = _shaped(_MAIL, "is no mail address; write name@host")

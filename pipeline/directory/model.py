@@ -44,7 +44,8 @@ class DialPlan:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Whose directory it is. `zone`: IANA time zone. `billed_account`: pays what no one else is named for."""
+    """Whose directory it is. `zone`: IANA time zone. `billed_account`: pays what no one else is named for. `logo`:
+    picture on top of reports, a data: URI."""
 
     id: str
     name: str = ""
@@ -54,6 +55,7 @@ class Tenant:
     billed_account: str = ""
     display: Display = Display()
     dial_plan: DialPlan = DialPlan()
+    logo: str = ""
 
     @property
     def tz(self) -> ZoneInfo:

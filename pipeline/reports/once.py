@@ -16,7 +16,7 @@ from pipeline.reports.jobs import report_reader
 from pipeline.reports.ranges import CUSTOM, RANGES, Span, custom_end, moment, span_of
 from pipeline.reports.rendering.render import render
 from pipeline.reports.store import ReportStore
-from pipeline.reports.types.build import Question
+from pipeline.reports.types.build import Question, letterhead, with_currency
 from pipeline.settings import Settings
 from pipeline.warehouse.query.paging import Asked
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
@@ -64,8 +64,9 @@ async def pieces(reader: Reader, directory: Directory, wish: Wish, span: Span) -
     kind = ALL[wish.type]
     if isinstance(given, dict):
         given |= wish.more
-    report = await kind.build(Question(reader, directory, wish.type, span, kind.filter(given)))
-    async for piece in render(report, wish.form, name=wish.name, made_ms=clock.now_ms()):
+    question = Question(reader, directory, wish.type, span, kind.filter(given))
+    report = await with_currency(question, await kind.build(question))
+    async for piece in render(report, wish.form, name=wish.name, made_ms=clock.now_ms(), head=letterhead(directory)):
         yield piece
 
 

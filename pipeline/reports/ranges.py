@@ -38,6 +38,14 @@ class Span:
         return local_time(self.end_ms - 1000, self.zone)
 
     @property
+    def words(self) -> str:
+        """As people read it: its days, or its times where it does not begin and end with days."""
+        first, last = clock_time(self.first_ms, self.zone), clock_time(self.end_ms - 1000, self.zone)
+        if first.endswith("00:00:00") and last.endswith("23:59:59"):
+            first, last = first[:10], last[:10]
+        return first if first == last else f"{first} to {last}"
+
+    @property
     def days(self) -> int:
         """Calendar days of the zone that it touches."""
         zone = ZoneInfo(self.zone)
@@ -81,6 +89,11 @@ def local_time(ms: int, zone: str) -> str:
     quarter, second = divmod(ms // 1000, 900)
     hour, minute, offset = _quarter(quarter, zone)
     return f"{hour}{minute + second // 60:02d}:{second % 60:02d}{offset}"
+
+
+def clock_time(ms: int, zone: str) -> str:
+    """An instant as clocks in a zone show it, cut to the second: 2024-08-19 00:07:41."""
+    return local_time(ms, zone)[:19].replace("T", " ")
 
 
 @lru_cache(maxsize=1 << 14)

@@ -26,7 +26,7 @@ from pipeline.reports.blobs import blob_token
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.definition import Definition
 from pipeline.reports.ranges import Span, span_of
-from pipeline.reports.rendering.render import render
+from pipeline.reports.rendering.render import Letterhead, render
 from pipeline.reports.rendering.table import Report
 from pipeline.reports.store import (
     MAIL_FAILED,
@@ -41,7 +41,7 @@ from pipeline.reports.store import (
     failed,
     run_id,
 )
-from pipeline.reports.types.build import Question
+from pipeline.reports.types.build import Question, letterhead, with_currency
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.reference.directories import Directories
@@ -98,10 +98,10 @@ class Runner:
             directory = await self.directories.of(run.tenant)
             span = span_of(definition.range, run.due_at, directory.tenant.zone, definition.custom)
             question = Question(self._reader, directory, definition.type, span, definition.filter)
-            report = await ALL[definition.type].build(question)
+            report = await with_currency(question, await ALL[definition.type].build(question))
             mark = hashlib.sha256(run.tenant.encode(errors="replace")).hexdigest()[:16]
             path = f"reports/{mark}/{run.id}.{definition.format.lower()}"
-            size = await self._write(path, report, definition)
+            size = await self._write(path, report, definition, letterhead(directory))
         except Unavailable:
             raise
         except (TooCostly, QueryFailed, OSError, ValueError, KeyError, ImportError, ArithmeticError) as error:
@@ -125,13 +125,14 @@ class Runner:
         log.info("report made", report=str(run.report_id), run=str(run.id), type=run.type, bytes=size)
         return run
 
-    async def _write(self, path: str, report: Report, definition: Definition) -> int:
+    async def _write(self, path: str, report: Report, definition: Definition, head: Letterhead) -> int:
         """The file in the store, and its size. Pieces are written from threads: the store may be far."""
         size = 0
         writing = self._files.writing(path)
         file = await asyncio.to_thread(writing.__enter__)
         try:
-            async for piece in render(report, definition.format.lower(), name=definition.name, made_ms=self._clock()):
+            form, name = definition.format.lower(), definition.name
+            async for piece in render(report, form, name=name, made_ms=self._clock(), head=head):
                 size += len(piece)
                 await asyncio.to_thread(file.write, piece)
         except BaseException as error:

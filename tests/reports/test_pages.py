@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pipeline.reports.catalogue import ALL
 from pipeline.reports.ranges import span_of
 from pipeline.reports.rendering.render import render
-from pipeline.reports.types.build import Question
+from pipeline.reports.types.build import Question, letterhead, with_currency
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 from tests.browser import Browser, Look, browser, installed
@@ -59,7 +60,14 @@ CUT = """[...document.querySelectorAll('table, svg, dl, .tile, header')].filter(
   const box = e.getBoundingClientRect();
   return box.width && (box.right > window.innerWidth + 1 || box.left < -1 || e.scrollWidth > e.clientWidth + 1);
 }).map(e => `${e.tagName} ${e.className.baseVal ?? e.className} ${e.getBoundingClientRect().right} ${e.scrollWidth}`)"""
-PAPER = Look(703, "dark", "print")  # A4 upright, less its margins; whoever prints may have a dark screen
+# A4 less its margins, upright and, for wide tables, across; whoever prints may have a dark screen.
+PAPER, ACROSS = Look(703, "dark", "print"), Look(1032, "dark", "print")
+DESK = Look(1280, "light")
+# What has to be scrolled sideways, and values that are broken in the middle: phone numbers and names on two lines.
+HIDDEN = """[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"""
+BROKEN = """[...document.querySelectorAll('tbody td')].filter(e => /^[+]?[\\w:.-]{1,24}$/.test(e.textContent)
+  && !e.textContent.includes('_') && e.getClientRects().length && (() => { const r = document.createRange();
+  r.selectNodeContents(e); return new Set([...r.getClientRects()].map(b => b.top)).size > 1; })()).length"""
 
 
 async def test_every_report_fits_on_paper(chromium: Browser, reader: Reader, tmp_path: Path) -> None:
@@ -69,13 +77,38 @@ async def test_every_report_fits_on_paper(chromium: Browser, reader: Reader, tmp
     for type_ in ALL:
         file = tmp_path / f"{type_}.html"
         file.write_bytes(await page(reader, type_))
-        seen = await chromium.look(file.as_uri(), PAPER, ask=ask)
+        paper = ACROSS if b'<section class="wide">' in file.read_bytes() else PAPER
+        seen = await chromium.look(file.as_uri(), paper, ask=ask)
         assert seen.answer["cut"] == [], type_
         assert seen.overflow <= 0, type_
         assert (seen.answer["paper"], seen.answer["ink"]) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)"), type_
         assert seen.answer["heads"], f"{type_}: the head of a table does not come again on the next page"
     pdf = await chromium.printed(file.as_uri())
     assert pdf.startswith(b"%PDF-") and len(pdf) > 10_000
+
+
+async def test_tables_fit_a_desk_and_break_no_value(chromium: Browser, reader: Reader, tmp_path: Path) -> None:
+    for type_ in ALL:
+        file = tmp_path / f"{type_}.html"
+        file.write_bytes(await page(reader, type_))
+        for look in (DESK, ACROSS):
+            seen = await chromium.look(file.as_uri(), look, ask=f"[{HIDDEN}, {BROKEN}]")
+            assert seen.answer == [0, 0], (type_, look)
+
+
+async def test_the_head_is_the_companys(reader: Reader) -> None:
+    directory = await Directories(reader).of(week.TENANT)
+    logo = "data:image/png;base64,iVBORw0KGgo="
+    tenant = replace(directory.tenant, name="Acme & Sons", logo=logo)
+    span = span_of("CUSTOM", 0, tenant.zone, week.WEEK)
+    question = Question(reader, replace(directory, tenant=tenant), "trunks", span)
+    report = await with_currency(question, await ALL["trunks"].build(question))
+    head = letterhead(question.directory)
+    text = b"".join([piece async for piece in render(report, "html", made_ms=week.WEEK[1], head=head)]).decode()
+    assert f'<img src="{logo}" alt="">Acme &amp; Sons</p>' in text
+    assert '<b class="at">2024-08-19 to 2024-08-25</b> (Asia/Singapore)' in text
+    assert "<li>Currency: <b>GBP</b></li>" in text
+    assert "T00:00:00+08:00" not in text
 
 
 async def test_pages_need_nothing_else(reader: Reader) -> None:

@@ -17,13 +17,25 @@ from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
-from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, document_select
+from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, Presentation, document_select
 from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
-from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
+from pipeline.query.v1.included import PARTS
+from pipeline.query.v1.lists import (
+    Known,
+    Table,
+    asked,
+    asked_in_body,
+    documented,
+    documented_body,
+    listed,
+    other_forms,
+    zone_asked,
+)
 from pipeline.query.v1.shown import shown
 from pipeline.query.v1.timeline import Timeline, timeline
 from pipeline.warehouse.query.clauses import CALLS, OPEN_CALLS
 from pipeline.warehouse.query.events import events_of
+from pipeline.warehouse.query.expressions import All
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.queries import call, logs_of
@@ -31,7 +43,7 @@ from pipeline.warehouse.query.reader import Row
 from schemas.call import document
 from schemas.call_model import CallDocument
 
-TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls, CALL_SORTS)
+TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls, CALL_SORTS, PARTS)
 _EXAMPLE: Final = {
     "filter": {"direction": "inbound", "or": [{"status": "abandoned"}, {"wait_ms": {"gt": 20000}}]},
     "from": "2026-03-10T00:00:00Z",
@@ -77,19 +89,24 @@ async def search_calls(request: Request, caller: Authenticated) -> Response:
     response_model=CallPage,
     openapi_extra={
         "parameters": [
-            parameter("limit", {"type": "integer", "minimum": 1, "maximum": _MOST_ACTIVE}, "At most so many.", 1000)
+            parameter("limit", {"type": "integer", "minimum": 1, "maximum": _MOST_ACTIVE}, "At most so many.", 1000),
+            *(each for each in documented(TABLE) if each["name"] in ("filter", *TABLE.language(Presentation()))),
         ]
     },
 )
 async def list_active_calls(request: Request, caller: Authenticated) -> Response:
-    """Calls that have not ended, newest first, at most two seconds old. `as_of` says when it was looked."""
-    options = parse(request.scope["query_string"], ("limit",))
+    """Calls that have not ended, newest first, at most two seconds old; filters as in lists. `as_of` says when it was
+    looked."""
     look = await look_of(request, caller)
+    language = TABLE.language(look, await zone_asked(request, caller, None))
+    known = Known(language, ("limit", "filter"))
+    options = parse(request.scope["query_string"], known, repeatable=language, filled=("limit", "filter"))
+    where = language.of_parameters(options)
     listing = Listing(
         caller.tenant,
         OPEN_CALLS,
         document_select(TABLE.shown, look),
-        visible_calls(caller),
+        All((where, visible_calls(caller))),
     )
     as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     page = await page_of(reader_of(request), listing, options.whole("limit", 1000, 1, _MOST_ACTIVE))

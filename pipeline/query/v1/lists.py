@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,13 +23,14 @@ from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of
 from pipeline.query.v1.fields import Field, Presentation, document_select, flat_select
 from pipeline.query.v1.filters import OPERATORS, UTC, Language
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
+from pipeline.query.v1.included import lines_with_parts, with_parts
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
 from pipeline.warehouse.query.directory_names import named_sql
 from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 
-MEMBERS: Final = ("filter", "from", "to", "zone", "fields", "sort", "limit", "cursor", "format", "count")
+MEMBERS: Final = ("filter", "from", "to", "zone", "fields", "include", "sort", "limit", "cursor", "format", "count")
 # An empty cursor is the first page's.
 _FILLED: Final = tuple(name for name in MEMBERS if name != "cursor")
 _DEFAULT_LIMIT: Final = 100
@@ -47,6 +48,7 @@ class Table:
     groups: Mapping[str, tuple[str, ...]]
     visible: Callable[[Caller], Node]
     sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
+    parts: tuple[str, ...] = ()  # of the call document, that `include` may name
 
     def language(self, look: Presentation, zone: ZoneInfo = UTC) -> Language:
         """The filters of this table. Names are compared as they are shown; dates alone are days of `zone`."""
@@ -83,6 +85,7 @@ class Question:
     form: Format
     counted: bool
     by: str = ""
+    parts: tuple[str, ...] = ()
 
     @property
     def kept(self) -> str:
@@ -93,7 +96,7 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
     """What the query string asks."""
     look = await look_of(request, caller)
     language = table.language(look)
-    options = parse(request.scope["query_string"], _Known(language), repeatable=language, filled=_FILLED)
+    options = parse(request.scope["query_string"], Known(language), repeatable=language, filled=_FILLED)
     zone = await zone_asked(request, caller, options.text("zone"))
     language = table.language(look, zone)
     members = {name: options.text(name) for name in MEMBERS if name not in ("filter", "limit", "count")}
@@ -151,20 +154,20 @@ def _most(form: Format) -> int:
     return _MOST_A_PAGE if form is JSON else _MOST_ROWS
 
 
-class _Known:
+class Known:
     """The parameters there are: options and filters."""
 
-    def __init__(self, language: Language) -> None:
-        self._language = language
+    def __init__(self, language: Language, members: Sequence[str] = MEMBERS) -> None:
+        self._language, self._members = language, members
 
     def __contains__(self, name: object) -> bool:
-        return name in MEMBERS or name in self._language
+        return name in self._members or name in self._language
 
     def __iter__(self) -> Any:
-        return iter([*MEMBERS, *self._language])
+        return iter([*self._members, *self._language])
 
     def __len__(self) -> int:
-        return len(MEMBERS) + len(self._language)
+        return len(self._members) + len(self._language)
 
 
 def _question(
@@ -186,8 +189,13 @@ def _question(
             "sort", sort, f"orders pages, and files with a limit of at most {MOST_SORTED}; all others are by started_at"
         )
     fields = chosen_fields(table, members.get("fields"))
+    parts = _parts(table, members.get("include"), form)
+    if parts and all(field.path != "id" for field in fields):
+        fields = (table.fields["id"], *fields)  # what the parts are found by
     ascending = not sort.startswith("-")
-    return Question(where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted, by)
+    return Question(
+        where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted, by, parts
+    )
 
 
 def window_of(members: Mapping[str, Any], zone: ZoneInfo) -> tuple[int | None, int | None]:
@@ -204,6 +212,26 @@ def window_of(members: Mapping[str, Any], zone: ZoneInfo) -> tuple[int | None, i
     if first is not None and end is not None and (first > end or (first == end and members["from"] > members["to"])):
         raise invalid("from", members["from"], f"is later than to {members['to']!r}; swap them")
     return first, end
+
+
+def _parts(table: Table, wanted: Any, form: Format) -> tuple[str, ...]:
+    """The parts that `include` names: a comma-separated text or a list."""
+    if wanted is None:
+        return ()
+    names = wanted.split(",") if isinstance(wanted, str) else wanted
+    if not isinstance(names, list) or not names:
+        raise invalid("include", None, "is no list of parts")
+    found = []
+    for name in names:
+        if not isinstance(name, str) or name.strip() not in table.parts:
+            there = f"there are {', '.join(table.parts)}" if table.parts else "this list has none"
+            raise invalid("include", str(name), f"is no part here; {there}")
+        found.append(name.strip())
+    if form not in (JSON, NDJSON):
+        raise invalid(
+            "include", None, f"goes with json and ndjson, not with {form.name}; ask /v1/call-logs for targets"
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
@@ -249,10 +277,15 @@ async def listed(request: Request, caller: Caller, table: Table, question: Quest
     listing = listing_of(caller, table, question, look)
     if question.form is not JSON:
         turns: StreamSlots = request.app.state.turns
-        pieces: AsyncIterator[bytes] = stream_of(reader, listing, question.form.written, question.limit)
+        pieces: AsyncIterator[bytes] = (
+            lines_with_parts(request, caller, listing, question.parts, question.limit)
+            if question.parts
+            else stream_of(reader, listing, question.form.written, question.limit)
+        )
         return await streamed(turns.during(caller.tenant, pieces), question.form, table.name)
     assert question.limit is not None
     page = await page_of(reader, listing, question.limit)
+    rows = await with_parts(request, caller, page.rows, question.parts) if question.parts else page.rows
     headers, following = {}, None
     if page.following is not None:
         following = cursor_of(page.following, question.kept)
@@ -261,7 +294,7 @@ async def listed(request: Request, caller: Caller, table: Table, question: Quest
     count = b""
     if question.counted:
         count = b',"count":%d' % await count_of(reader, replace(listing, after=None))
-    body = b'{"data":[%s],"next_cursor":%s%s}' % (b",".join(page.rows), orjson.dumps(following), count)
+    body = b'{"data":[%s],"next_cursor":%s%s}' % (b",".join(rows), orjson.dumps(following), count)
     return answer(request, body, headers)
 
 
@@ -312,7 +345,14 @@ def documented(table: Table) -> list[dict[str, Any]]:
             f"Newest or oldest first, or by another field; files then need a limit of at most {MOST_SORTED}.",
             "-started_at",
         ),
-        parameter("fields", {"type": "string"}, "Only these, comma-separated; a group for all in it.", "id,started_at"),
+        parameter(
+            "fields",
+            {"type": "string"},
+            "Only these, comma-separated; a group for all in it. Shown only when named: "
+            f"{', '.join(path for path, field in table.fields.items() if not field.shown)}.",
+            "id,started_at",
+        ),
+        *_included(table),
         parameter("format", {"type": "string", "enum": list(FORMATS)}, "Form of the answer, before Accept.", "json"),
         parameter("count", {"type": "boolean", "default": False}, "Add `count`: how many match, on all pages.", False),
         parameter(
@@ -324,6 +364,13 @@ def documented(table: Table) -> list[dict[str, Any]]:
         *groups,
         *fields,
     ]
+
+
+def _included(table: Table) -> list[dict[str, Any]]:
+    if not table.parts:
+        return []
+    about = f"Parts of the call beside the fields, in JSON and NDJSON: {', '.join(table.parts)}."
+    return [parameter("include", {"type": "string"}, about, "logs,queue_visits")]
 
 
 def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
@@ -341,6 +388,11 @@ def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
                         "to": TIME,
                         "zone": {"type": "string"},
                         "fields": {"type": "array", "items": {"type": "string", "enum": list(table.fields)}},
+                        **(
+                            {"include": {"type": "array", "items": {"type": "string", "enum": list(table.parts)}}}
+                            if table.parts
+                            else {}
+                        ),
                         "sort": {"type": "string", "enum": table.orders},
                         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_ROWS},
                         "cursor": {"type": "string"},

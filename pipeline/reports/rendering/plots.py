@@ -49,12 +49,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars across, longest first as a rule. `key`: (tone, meaning) of the parts when there are several."""
+    """Bars across, longest first as a rule. `key`: (tone, meaning) of the parts when there are several. `whole`: what a
+    bar of the full width is, for shares of it; 0 for the longest bar."""
 
     title: str
     about: str
     bars: Sequence[Bar]
     key: Sequence[tuple[str, str]] = ()
+    whole: float = 0
 
 
 Plot = Trend | HeatMap | Bars

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib import resources
@@ -17,12 +18,13 @@ import orjson
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pipeline.reports.ranges import local_time
+from pipeline.reports.ranges import clock_time, local_time
 from pipeline.reports.rendering import svg
-from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, shown
+from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, read, shown
 
 MOST_HTML_ROWS: Final = 60_000
 _CHUNK_ROWS: Final = 1_000
+_ONE_PIECE: Final = 32  # characters of a name that is not broken
 _UPRIGHT: Final = 8  # columns that fit on upright paper
 _FIGURES: Final = frozenset({"count", "seconds", "duration", "percent", "money", "decimal", "quantity"})
 # What a spreadsheet takes for a formula. A number may begin with + or -.
@@ -40,9 +42,22 @@ async def lines_of(table: Table) -> AsyncIterator[Line]:
             yield line
 
 
-async def render(report: Report, form: str, *, name: str = "", made_ms: int) -> AsyncIterator[bytes]:
-    """The report as a file, in pieces. `form`: csv, html or json."""
-    pieces = {"csv": _csv, "html": _html, "json": _json}[form](report, name, made_ms)
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """Whose report it is, on top of a page. `logo`: a data: URI."""
+
+    company: str = ""
+    logo: str = ""
+
+
+async def render(
+    report: Report, form: str, *, name: str = "", made_ms: int, head: Letterhead = Letterhead()
+) -> AsyncIterator[bytes]:
+    """The report as a file, in pieces. `form`: csv, html or json; `head` is for pages."""
+    if form == "html":
+        pieces = _html(report, name, made_ms, head)
+    else:
+        pieces = {"csv": _csv, "json": _json}[form](report, name, made_ms)
     async for piece in pieces:
         yield piece
 
@@ -107,7 +122,7 @@ async def _json(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]
         kinds = [column.kind for column in table.columns]
         async for line in lines_of(table):
             cells = [
-                local_time(cell, report.span.zone) if kind == "time" and cell is not None else cell
+                local_time(cell, report.span.zone) if kind in ("time", "day") and cell is not None else cell
                 for cell, kind in zip(line.cells, kinds, strict=True)
             ]
             row = {"cells": cells} | ({"total": True} if line.style == "total" else {})
@@ -117,7 +132,7 @@ async def _json(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]
     yield b"]}"
 
 
-async def _html(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]:
+async def _html(report: Report, name: str, made_ms: int, head: Letterhead) -> AsyncIterator[bytes]:
     zone = report.span.zone
     tables = []
     notes = list(report.notes)
@@ -137,6 +152,8 @@ async def _html(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]
         )
     page = _template().render(
         css=Markup(_read("page.css")),
+        head=head,
+        wide=any(table["wide"] for table in tables),
         name=name,
         title=report.title,
         long_name=report.long_name,
@@ -157,7 +174,7 @@ async def _html(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]
         tables=tables,
         notes=notes,
         terms=_terms(report),
-        made=local_time(made_ms, zone),
+        made=clock_time(made_ms, zone),
     )
     yield page.encode("utf-8", "replace")
 
@@ -166,19 +183,29 @@ async def _body(table: Table, zone: str) -> tuple[str, int]:
     """The rows as HTML, and how many there are."""
     out: list[str] = []
     kinds = [column.kind for column in table.columns]
-    looks = ["n" if kind in _FIGURES else "t" if kind == "time" else "x" for kind in kinds]
+    looks = ["n" if kind in _FIGURES else "t" if kind in ("time", "day") else "x" for kind in kinds]
+    first = kinds.index("time") if "time" in kinds else None
     opened = [f'<td class="{look}">' for look in looks]
     number = 0
     async for line in lines_of(table):
         number += 1
         if number > MOST_HTML_ROWS:
             continue
+        begin = "" if first is None or line.cells[first] is None else clock_time(line.cells[first], zone)[:10]
         cells = "".join(
-            f"{td}{escape(shown(cell, kind, zone), quote=False)}</td>"
-            for td, cell, kind in zip(opened, line.cells, kinds, strict=True)
+            f"{td}{_cell(read(cell, kind, zone, '' if place == first else begin))}</td>"
+            for place, (td, cell, kind) in enumerate(zip(opened, line.cells, kinds, strict=True))
         )
         out.append(f'<tr class="{line.style}">{cells}</tr>\n' if line.style else f"<tr>{cells}</tr>\n")
     return "".join(out), number
+
+
+def _cell(text: str) -> str:
+    """A text that may break between words, and after a _; a name such as carrier-a in one piece."""
+    shown = escape(text, quote=False)
+    if "_" in shown:
+        return shown.replace("_", "_<wbr>")
+    return f"<span>{shown}</span>" if "-" in shown and " " not in shown and len(shown) <= _ONE_PIECE else shown
 
 
 def _head(columns: Iterable[Column]) -> str:

@@ -129,7 +129,7 @@ def _bars(plot: Bars) -> Iterator[str]:
     longest = max((len(_cut(bar.name, 20)) for bar in plot.bars), default=0)
     said = max((len(bar.text or figure(sum(value for _, value in bar.parts))) for bar in plot.bars), default=0)
     name_w, text_w = 18 + longest * 8, 16 + said * 7
-    most = max((sum(value for _, value in bar.parts) for bar in plot.bars), default=0) or 1
+    most = plot.whole or max((sum(value for _, value in bar.parts) for bar in plot.bars), default=0) or 1
     room = _BARS_WIDTH - name_w - text_w
     for place, bar in enumerate(plot.bars):
         y = place * _BAR_HEIGHT + 4

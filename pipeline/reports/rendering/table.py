@@ -5,19 +5,22 @@ Cells are values, not texts; `shown` writes them the way PortSIP's reports do.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from pipeline.reports.ranges import Span, local_time
+from pipeline.reports.ranges import Span, clock_time, local_time
 from pipeline.reports.rendering.plots import Plot
 
 # kind of a cell → what its value is:
 # text: str · quantity: a number with its unit · count: int · seconds: plain seconds · duration: seconds shown HH:MM:SS
-# · percent: 0..1 · money: decimal as text · time: ms since the epoch · decimal: float shown with two digits.
+# · percent: 0..1 · money: decimal as text · time: ms since the epoch · day: its day only · decimal: float shown with
+# two digits.
 # None is an empty cell everywhere.
-KINDS: Final = ("text", "quantity", "count", "seconds", "duration", "percent", "money", "time", "decimal")
+KINDS: Final = ("text", "quantity", "count", "seconds", "duration", "percent", "money", "time", "day", "decimal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,30 @@ def shown(value: Any, kind: str, zone: str) -> str:
             return duration(int(value))
         case "percent":
             return percent(float(value))
-        case "time":
+        case "time" | "day":
             return local_time(int(value), zone)
         case "decimal":
             return f"{value:.2f}"
         case _:
             return str(value)
+
+
+def read(value: Any, kind: str, zone: str, since: str = "") -> str:
+    """A cell as people read it on a page that names its zone. `since`: the date that stands in the row already, which
+    other times of the same day need not repeat; those of another day leave out the year."""
+    if value is None:
+        return ""
+    match kind:
+        case "time":
+            date, _, time = clock_time(int(value), zone).partition(" ")
+            return time if date == since else f"{date[5:]} {time}" if since[:4] == date[:4] else f"{date} {time}"
+        case "day":
+            return dt.datetime.fromtimestamp(int(value) / 1000, ZoneInfo(zone)).strftime("%a %Y-%m-%d")
+        case "money":
+            whole, _, cents = str(value).partition(".")
+            return f"{whole}.{cents:0<2}"
+        case _:
+            return shown(value, kind, zone)
 
 
 def duration(seconds: int) -> str:

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from pipeline.directory.model import Directory
 from pipeline.reports.ranges import Span
-from pipeline.reports.rendering.table import label
+from pipeline.reports.rendering.render import Letterhead
+from pipeline.reports.rendering.table import Report, label
 from pipeline.warehouse.analytics.visits import windows
-from pipeline.warehouse.query.clauses import between
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
 from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Reader, Row
 
 WINDOW_CALLS: Final = 150_000
@@ -47,6 +49,28 @@ class Question:
 
 
 Sql = Callable[[Bindings], str]
+
+
+def letterhead(directory: Directory) -> Letterhead:
+    """Whose report it is: the tenant's name and logo."""
+    tenant = directory.tenant
+    return Letterhead(tenant.name or tenant.id, tenant.logo)
+
+
+async def with_currency(question: Question, report: Report) -> Report:
+    """The report with its currency among the facts, where money stands in it without one."""
+    columns = [column for table in report.tables for column in table.columns]
+    if not any(column.kind == "money" for column in columns) or any(column.name == "Currency" for column in columns):
+        return report
+    bindings = Bindings()
+    rows = await question.rows(
+        "currencies",
+        f"SELECT DISTINCT currency {matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)}"
+        f" AND {question.within(bindings)} AND currency != '' ORDER BY currency",
+        bindings,
+    )
+    found = ", ".join(str(row["currency"]) for row in rows)
+    return replace(report, facts=(*report.facts, ("Currency", found))) if found else report
 
 
 async def in_order(

@@ -69,10 +69,10 @@ NER: Final = Figure(
 )
 ACD: Final = Figure("acd_ms", "ACD", "duration", "Average call duration: answer to end, of answered calls")
 PDD: Final = Figure(
-    "pdd_avg_ms", "PDD", "decimal", "Mean post-dial delay, seconds: from the INVITE to the first sign of life", -1
+    "pdd_avg_ms", "PDD (s)", "decimal", "Mean post-dial delay, seconds: from the INVITE to the first sign of life", -1
 )
 PDD95: Final = Figure(
-    "pdd_p95_ms", "PDD p95", "decimal", "Post-dial delay, seconds, that 95 of 100 calls do not exceed", -1
+    "pdd_p95_ms", "PDD p95 (s)", "decimal", "Post-dial delay, seconds, that 95 of 100 calls do not exceed", -1
 )
 TALK: Final = Figure("talk_ms", "Talking Time", "duration", "Time with a human, each second once")
 BILLABLE: Final = Figure("billable_ms", "Billable Time", "duration", "Answer to end of answered calls")

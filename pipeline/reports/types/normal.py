@@ -115,7 +115,7 @@ async def normal(question: Question) -> Report:
         span,
         (Table(columns, _lines(question, calls)),),
         (
-            ("All Calls", f"From {span.first} To {span.last}"),
+            ("All Calls", span.words),
             ("Caller ID", _asked(given.get("from", "ANY"), given.get("from_value", ""))),
             ("Destination", _asked(given.get("to", "ANY"), given.get("to_value", ""))),
         ),

@@ -13,14 +13,15 @@ from pipeline.reports.rendering.plots import Bar, Bars, HeatMap, Plot, Series, T
 from pipeline.reports.types.build import Question, Sql
 from pipeline.warehouse.query.conditions import Bindings
 
-# What became of a call → (what people read, its colour); in the order of plots.
+# What became of a call → (what people read, its colour); in the order of plots. "Answered" and "Abandoned" are words of
+# the tables, where the network's answer and the queue's loss are meant.
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
-    "answered": ("Answered", "good"),
+    "answered": ("Talked", "good"),
     "voicemail": ("Voicemail", "calm"),
     "no_answer": ("No answer", "warn"),
     "busy": ("Busy", "late"),
     "cancelled": ("Cancelled", "dull"),
-    "abandoned": ("Abandoned", "bad"),
+    "abandoned": ("Left a queue", "bad"),
     "failed": ("Failed", "dark"),
 }
 STAYS: Final[Mapping[str, tuple[str, str]]] = {
@@ -99,6 +100,7 @@ async def _plots(
             )
             for status in present
         ],
+        whole=total,
     )
     map_ = HeatMap(
         "When they come", f"{noun} that began in each hour of each weekday ({question.span.zone}).", heat, unit

@@ -230,6 +230,7 @@ async def missed(question: Question) -> Report:
                 ("Not called back", "bad", "waiting"),
             )
         ],
+        whole=callers,
     )
 
     def plotted(bindings: Bindings) -> str:

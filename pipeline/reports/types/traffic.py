@@ -67,7 +67,11 @@ async def traffic(question: Question) -> Report:
     lines = [Line((int(row["bucket"]), *(figure.cell(row) for figure in _SUMMED_UP))) for row in shown.rows]
     lines.append(Line((None, *(figure.cell(now) for figure in _SUMMED_UP)), "total"))
     columns = (
-        Column(step.capitalize(), "time", f"Begin of the {step} ({span.zone}); the last line is the whole time"),
+        Column(
+            step.capitalize(),
+            "time" if step == "hour" else "day",
+            f"Begin of the {step} ({span.zone}); the last line is the whole time",
+        ),
         *(figure.column for figure in _SUMMED_UP),
     )
     return Report(
@@ -84,7 +88,7 @@ async def traffic(question: Question) -> Report:
 
 
 def _words(span: Span) -> str:
-    return f"{span.first} to {span.last}"
+    return span.words
 
 
 async def trunks(question: Question) -> Report:

@@ -139,6 +139,21 @@ def _named(*measures: Measure) -> Mapping[str, Measure]:
     return {each.name: each for each in measures}
 
 
+# Measured quality of the audio, as producers send it.
+_QUALITY: Final = ("mos", "jitter_ms", "loss_percent", "rtt_ms")
+
+
+def _qualities() -> list[Measure]:
+    """Mean, least and greatest of each measure of quality, over the calls that have it; and how many have."""
+    found = [Measure("quality_calls", "countIf(JSONHas(detail, 'quality', 'mos'))", "count")]
+    for name in _QUALITY:
+        value, there = f"JSONExtractFloat(detail, 'quality', '{name}')", f"JSONHas(detail, 'quality', '{name}')"
+        found += [
+            Measure(f"{name}_{how}", f"{how}OrNullIf({value}, {there})", "value") for how in ("avg", "min", "max")
+        ]
+    return found
+
+
 # What can be asked of calls.
 # - answered: the network answered; talked: a human did. acd: average call duration, answered to ended of the answered
 #   (ALOC; RFC 6076 4.5 SDT). asa: average speed of answer of queued calls. aht_without_acw: talk and hold of those
@@ -183,6 +198,7 @@ CALL_MEASURES: Final = _named(
     money("carrier_cost", "carrier_cost", "carrier_currency"),
     _count("rated", "cost != ''"),
     _count("unrated", f"{_OVER} AND {_ANSWERED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),
+    *_qualities(),
     Measure("callers", "uniqExactIf(caller_number, caller_number != '')", "count"),
     Measure("first_started_at", "minOrNull(toUnixTimestamp64Milli(started_at))", "instant"),
     Measure("last_started_at", "maxOrNull(toUnixTimestamp64Milli(started_at))", "instant"),

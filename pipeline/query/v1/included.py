@@ -1,0 +1,56 @@
+"""`include=`: parts of the call document beside the rows of a list.
+
+A page is read first; the parts of its calls by their ids then, so that a list without them costs what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+from fastapi import Request
+
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.visible import visible_calls
+from pipeline.query.v1.endpoint import directory_of, is_masked, reader_of
+from pipeline.query.v1.shown import shown
+from pipeline.warehouse.query.clauses import CALLS
+from pipeline.warehouse.query.from_row import as_call
+from pipeline.warehouse.query.listing import Listing, page_of
+from pipeline.warehouse.query.queries import calls_of, logs_of_calls
+from schemas.call import document
+
+PARTS: Final = ("logs", "legs", "reroutes", "queue_visits", "missed_by", "merged_call_ids", "recordings", "quality")
+_AT_ONCE: Final = 500
+
+
+async def with_parts(request: Request, caller: Caller, lines: Sequence[bytes], parts: Sequence[str]) -> list[bytes]:
+    """Rows of a list, JSON objects with an id, with these parts of their calls. A call that was corrected between the
+    two questions has none of them."""
+    reader, directory, masked = reader_of(request), await directory_of(request, caller), is_masked(request, caller)
+    rows = [orjson.loads(line) for line in lines]
+    found = await calls_of(reader, caller.tenant, [int(row["id"]) for row in rows], CALLS, visible_calls(caller))
+    logs = await logs_of_calls(reader, caller.tenant, found)
+    documents = {
+        str(row["id"]): shown(document(as_call(row, logs[int(row["id"])])), directory, is_masked=masked)
+        for row in found
+    }
+    return [orjson.dumps(row | {part: documents.get(row["id"], {}).get(part) for part in parts}) for row in rows]
+
+
+async def lines_with_parts(
+    request: Request, caller: Caller, listing: Listing, parts: Sequence[str], limit: int | None
+) -> AsyncIterator[bytes]:
+    """All rows of a list with their parts, as lines, page by page."""
+    left = limit
+    while left is None or left > 0:
+        size = _AT_ONCE if left is None else min(_AT_ONCE, left)
+        page = await page_of(reader_of(request), listing, size)
+        if page.rows:
+            yield b"".join(line + b"\n" for line in await with_parts(request, caller, page.rows, parts))
+        if page.following is None:
+            return
+        listing = replace(listing, after=page.following)
+        left = None if left is None else left - len(page.rows)
