@@ -64,7 +64,7 @@ CUT = """[...document.querySelectorAll('table, svg, dl, .tile, header')].filter(
 PAPER, ACROSS = Look(703, "dark", "print"), Look(1032, "dark", "print")
 DESK = Look(1280, "light")
 # What has to be scrolled sideways, and values that are broken in the middle: phone numbers and names on two lines.
-HIDDEN = """[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"""
+HIDDEN = """[...document.querySelectorAll('section > .scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"""
 BROKEN = """[...document.querySelectorAll('tbody td')].filter(e => /^[+]?[\\w:.-]{1,24}$/.test(e.textContent)
   && !e.textContent.includes('_') && e.getClientRects().length && (() => { const r = document.createRange();
   r.selectNodeContents(e); return new Set([...r.getClientRects()].map(b => b.top)).size > 1; })()).length"""
