@@ -82,6 +82,8 @@ class Exporter:
         ] not in ("ready", "failed"):
             assert time.monotonic() < deadline, f"not ready: {state}"
             time.sleep(0.3)
+        if state["state"] == "failed" and "did not answer" in state["problem"]:
+            return self.export(f"{key}-again")  # it says so, and a client asks again
         assert state["state"] == "ready", state
         whole = b""
         while len(whole) < state["bytes"]:

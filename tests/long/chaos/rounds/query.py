@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.long.chaos.load import TENANTS
 from tests.long.chaos.observed import Observed, Post, ReportRun
 from tests.push.receiver import Got, Receiver, receiving
 from tests.reports.postbox import Postbox, serving
+from tests.worker.deployment import WorkerProcess
 
 _PAGE = 32  # messages that a sender has under way at most, and may repeat when it is killed
 _REPORT = {"type": "QUEUE_PERFORMANCE", "format": "CSV", "range": "TODAY", "email": "boss@example.com", "filter": {}}
@@ -44,8 +46,9 @@ class Service:
 
 
 def query_dies(arena: Arena) -> int:
-    """kill -9 and restarts of the query service and of both workers while two tenants make exports, follow the stream,
-    get webhooks and have reports made and mailed; receivers and the mail server refuse now and then."""
+    """kill -9 and restarts of the query service, kill -9 and freezes of workers, kill -9 of ClickHouse and of Kafka while
+    two tenants make exports, follow the stream, get webhooks and have reports made and mailed; receivers and the mail
+    server refuse now and then."""
     arena.load.dialects = ()  # their scenarios are a tenant each, and would need a webhook each
     receiver = arena.closing.enter_context(receiving())
     box, mail_port = arena.closing.enter_context(serving())
@@ -78,15 +81,7 @@ def query_dies(arena: Arena) -> int:
         _ask_for_report(clients[done % 2])
         box.answers += ["451 Later"] * (arena.chance.random() < 0.3)
         arena.pause(0.5, 4)
-        if arena.chance.random() < 0.6:
-            service.end(at_once=arena.chance.random() < 0.7)
-            arena.pause(0, 1)
-            service.start()
-        else:
-            number = arena.chance.randrange(2)
-            workers[number].kill()
-            workers[number] = arena.worker()
-            arena.repeats += 2 * len(clients) * _PAGE  # of who was killed, and of who gave partitions away
+        _strike(arena, service, workers)
         done += 1
     for exporter in exporters:
         exporter.stop()
@@ -103,6 +98,34 @@ def query_dies(arena: Arena) -> int:
         flush=True,
     )
     return done
+
+
+def _strike(arena: Arena, service: Service, workers: list[WorkerProcess]) -> None:
+    """Break one part, and let it come back."""
+    number = arena.chance.randrange(2)
+    match arena.chance.choice(("service", "service", "worker", "freeze", "clickhouse", "broker")):
+        case "service":
+            service.end(at_once=arena.chance.random() < 0.7)
+            arena.pause(0, 1)
+            service.start()
+            return
+        case "worker":
+            workers[number].kill()
+            workers[number] = arena.worker()
+        case "freeze":
+            workers[number].signal(signal.SIGSTOP)
+            arena.pause(7, 10)  # longer than the session time-out
+            workers[number].signal(signal.SIGCONT)
+        case "clickhouse":
+            arena.clickhouse.kill()
+            arena.pause(0.5, 3)
+            arena.clickhouse.start()
+        case "broker":
+            arena.broker.kill()
+            arena.pause(0.5, 3)
+            arena.broker.start()
+    # What each sender has under way goes again: of who was held or killed, and of who gave partitions away.
+    arena.repeats += 2 * len(workers) * len(TENANTS) * _PAGE
 
 
 def _client(arena: Arena, service: Service, tenant: str) -> Client:
