@@ -186,14 +186,12 @@ class BrokerServer(Server):
 
 
 class KafkaServer(BrokerServer):
-    """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line` (of `line_host`), where
-    somebody relays."""
+    """Apache Kafka, one KRaft node. Who comes by its port `far` is told to come by `line`, host:port of a relay."""
 
     name = "kafka"
 
-    def __init__(self, folder: Path, line: int = 0) -> None:
+    def __init__(self, folder: Path, line: str = "") -> None:
         self.line, self.far, self.controller_port = line, free_port(), free_port()
-        self.line_host = HOST
         super().__init__(folder)
 
     def _start(self) -> Child:
@@ -206,7 +204,7 @@ class KafkaServer(BrokerServer):
         near = f"PLAINTEXT://{HOST}:{self.port}"
         return {
             "listeners": f"{near},CONTROLLER://{HOST}:{self.controller_port},FAR://{HOST}:{self.far}",
-            "advertised.listeners": f"{near},FAR://{self.line_host}:{self.line}",
+            "advertised.listeners": f"{near},FAR://{self.line}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
         }

@@ -47,14 +47,6 @@ class Loss:
     delay_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where the namespace reaches a server."""
-
-    host: str
-    port: int
-
-
 def missing() -> str:
     """What this machine lacks for it, "" when nothing."""
     if os.geteuid() != 0:
@@ -139,10 +131,22 @@ def _write(target: int, packet: bytes) -> None:
         os.write(target, packet)
 
 
+@dataclass(frozen=True, slots=True)
+class BadPath:
+    """Two namespaces and what lies between them: a program in `near` reaches `far.address` by `packets` only."""
+
+    near: Namespace
+    far: Namespace
+    packets: Packets
+
+    def line(self) -> Line:
+        """A line that begins at a port of `far.address`; its target is a port of this machine."""
+        return Line(0, self.far.threads.submit(socket.create_server, (self.far.address, 0)).result())
+
+
 @contextmanager
-def bad_path(seed: int, *targets: int) -> Iterator[tuple[Packets, Namespace, list[Door]]]:
-    """A namespace from which these ports of this machine are reached by a bad path: the path, the namespace, and where
-    it reaches each of them."""
+def bad_path(seed: int) -> Iterator[BadPath]:
+    """The namespaces and the path between them, until the block ends."""
     mark = os.getpid() % 100_000
     with ExitStack() as closing:
         near = Namespace(f"chaos{mark}n", _NEAR, _FAR)
@@ -151,13 +155,7 @@ def bad_path(seed: int, *targets: int) -> Iterator[tuple[Packets, Namespace, lis
         closing.callback(far.close)
         packets = Packets(near, far, seed)
         closing.callback(packets.close)
-        doors: list[Door] = []
-        for target in targets:
-            listening = far.threads.submit(socket.create_server, (far.address, 0)).result()
-            line = Line(target, listening)
-            closing.callback(line.close)
-            doors.append(Door(far.address, line.port))
-        yield packets, near, doors
+        yield BadPath(near, far, packets)
 
 
 def _ip(*arguments: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.embedded.process import HOST
 from tests.long.chaos.network import Line
 from tests.servers import ClickHouseServer, KafkaServer
 
@@ -29,7 +30,10 @@ def servers() -> Iterator[Parts]:
     """Apache Kafka and the ClickHouse endpoint until the block ends; their folder goes with them."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     kafka_line, clickhouse_line = Line(0), Line(0)
-    broker, clickhouse = KafkaServer(folder / "kafka", kafka_line.port), ClickHouseServer(folder / "clickhouse")
+    broker, clickhouse = (
+        KafkaServer(folder / "kafka", f"{HOST}:{kafka_line.port}"),
+        ClickHouseServer(folder / "clickhouse"),
+    )
     kafka_line.target, clickhouse_line.target = broker.far, clickhouse.port
     try:
         yield Parts(folder, broker, clickhouse, kafka_line, clickhouse_line)

@@ -46,7 +46,7 @@ class Service:
 
 
 def query_dies(arena: Arena) -> int:
-    """kill -9 and restarts of the query service, kill -9 and freezes of workers, kill -9 of ClickHouse and of Kafka while
+    """kill -9 and restarts of the query service, kill -9 and freezes of workers, kill -9 of ClickHouse and Kafka while
     two tenants make exports, follow the stream, get webhooks and have reports made and mailed; receivers and the mail
     server refuse now and then."""
     arena.load.dialects = ()  # their scenarios are a tenant each, and would need a webhook each
