@@ -12,6 +12,7 @@ import argparse
 import logging
 import random
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ def table(given: argparse.Namespace) -> int:
 def rounds(given: argparse.Namespace) -> int:
     """Run what is asked for and not finished yet; 0 when all of it is clean."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its broker dies on purpose
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     program = results.program()
     known = results.finished(results.read(given.results), program) if given.full else {}
     done: list[Result] = []
@@ -177,7 +179,7 @@ def run(name: str, arena: Arena) -> tuple[int, Audit]:
         found.found("lost", "came to no rest", f"{type(error).__name__}: {error}")
         arena.give_up(found)
         return strikes, found
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C and SIGTERM: mounts and namespaces go, too
         arena.close()
         raise
 
