@@ -333,3 +333,21 @@ async def test_unknown_paths_and_methods_answer_in_portsips_form(client: httpx.A
     for answer, status in ((await client.get("/api/nothing"), 404), (await client.post("/api/cdrs"), 405)):
         assert answer.status_code == status
         models.PortsipErrors.model_validate(answer.json())
+
+
+async def test_words_are_ordered_as_they_are_shown(client: httpx.AsyncClient) -> None:
+    """EXTENSION_CALL comes before INBOUND_CALL, though internal comes after inbound."""
+    for way in ("asc", "desc"):
+        items = (await client.get("/api/cdrs", params={"orderby": f"direction {way}, started_at asc"})).json()["items"]
+        words = [item["direction"] for item in items]
+        assert words == sorted(words, reverse=way == "desc")
+        assert len(set(words)) == 3
+
+
+async def test_long_answers_come_in_gzip(client: httpx.AsyncClient) -> None:
+    plain = await client.get("/api/cdrs", headers={"Accept-Encoding": "identity"})
+    small = await client.get("/api/cdrs", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in small.headers["vary"]
+    assert small.json() == plain.json()
