@@ -14,6 +14,8 @@ from schemas.event import EARLIEST_MS, Event
 
 LONGEST_TEXT: Final = 1024
 LONGEST_ID: Final = 200
+# How Go, SQL and Unix write that a moment never came.
+_NEVER: Final = ("0001-01-01", "0000-00-00", "1970-01-01T00:00:00", "1970-01-01 00:00:00")
 LONGEST_CALL_S: Final = 7 * 86_400.0
 _NOTHING: Final = frozenset(("", "<null>", "null", "none", "<unknown>", "NON-UTF8", "INVALID_JSON"))
 
@@ -115,7 +117,7 @@ class Record:
         since 2000 that has come."""
         for name in names:
             told = self.text(name)
-            if not told or not told.strip("0.:- "):
+            if not told or not told.strip("0.:- ") or told.startswith(_NEVER):
                 continue
             at = instant(told, self.zone, "")
             if not EARLIEST_MS <= at <= self.latest:

@@ -31,6 +31,8 @@ _SUFFIX: Final = re.compile(r"(?:[-_](?:b2b|pbx|xfer)[-_]\d+)+\Z", re.IGNORECASE
 _SUFFIXED: Final = re.compile(r"[-_](?:b2b|pbx|xfer)[-_]", re.IGNORECASE).search
 _DIVERSION_REASON: Final = re.compile(r";\s*reason\s*=\s*\"?([A-Za-z0-9\-]{1,64})", re.IGNORECASE)
 _SESSION: Final = re.compile(r"\s*([0-9A-Fa-f]{32})(?:\s*;|\s*\Z)")
+_ICID: Final = re.compile(r"icid-value\s*=\s*\"?([^\";,\s]{8,200})", re.IGNORECASE)
+_WORD: Final = re.compile(r"\s*([^;,\s]{8,200})")
 _INDEX: Final = re.compile(r";\s*index\s*=\s*([0-9.]+)", re.IGNORECASE)
 _MAPPED: Final = re.compile(r";\s*mp\s*=\s*([0-9.]+)", re.IGNORECASE)
 _DIRECTION: Final = re.compile(r"\na=(sendonly|inactive|recvonly|sendrecv)")
@@ -74,6 +76,13 @@ def session_id(field: str) -> str:
     """The local part of a Session-ID field (RFC 7989), which back-to-back user agents pass on; "" without one."""
     match = _SESSION.match(field)
     return "" if match is None or not match[1].strip("0") else match[1].lower()
+
+
+def charging_id(field: str) -> str:
+    """The id of a call that the nodes of a network pass on: the ICID of P-Charging-Vector (RFC 7315, section 4.6), or
+    BroadWorks' correlation id; "" without one."""
+    match = _ICID.search(field) if "=" in field else _WORD.match(field)
+    return f"icid {match[1]}" if match else ""
 
 
 def tag(value: str) -> str:

@@ -18,6 +18,7 @@ from pipeline.sources.sip.fields import (
     MAX_TEXT,
     bounded,
     branch,
+    charging_id,
     diversions,
     history,
     media,
@@ -39,7 +40,7 @@ _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _METHOD: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,32}\Z")
 
 VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, REASON, REPLACES, REFER_TO, AGENT, ASSERTED, X_CID, TYPE = range(1, 14)
-DIVERSION, REFERRED, HISTORY, SESSION, REMOTE_PARTY = range(14, 19)
+DIVERSION, REFERRED, HISTORY, SESSION, REMOTE_PARTY, CHARGING = range(14, 20)
 
 _KINDS: Final = {
     "via": VIA,
@@ -70,6 +71,8 @@ _KINDS: Final = {
     "diversion": DIVERSION,
     "history-info": HISTORY,
     "session-id": SESSION,
+    "p-charging-vector": CHARGING,
+    "x-broadworks-correlation-info": CHARGING,
     "remote-party-id": REMOTE_PARTY,
     "referred-by": REFERRED,
     "b": REFERRED,
@@ -251,7 +254,9 @@ def _rarer(found: Message, kind: int, value: str) -> None:
     elif kind == DIVERSION:
         found.diversions = [*(found.diversions or ()), *diversions(value)]
     elif kind == SESSION:
-        sip.session = session_id(value)
+        sip.session = session_id(value) or sip.session
+    elif kind == CHARGING:
+        sip.session = sip.session or charging_id(value)
     elif kind == REMOTE_PARTY and "party=called" not in value.lower():
         found.remote_party = found.remote_party or value
 
