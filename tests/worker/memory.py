@@ -102,10 +102,10 @@ class Memory:
         for row in self.live("call_log_rows"):
             if (stored := found.get((row["tenant"], row["call_id"]))) is not None:
                 call = by_id.get((row["tenant"], row["call_id"], row["session_id"]))
-                logs = stored.stray_logs if call is None else call.logs
+                logs = stored.orphan_logs if call is None else call.logs
                 logs.append((round(row["started_at"] * 1000), row["id"]))
                 if call is None:
-                    stored.stray_version = max(stored.stray_version, row["version"])
+                    stored.orphan_version = max(stored.orphan_version, row["version"])
                 else:
                     call.logs_version = max(call.logs_version, row["version"])
 

@@ -30,7 +30,7 @@ class Row(msgspec.Struct, gc=False):
     logs: list[Key] = []
     version: int = 0
     rating: str = ""  # how it was priced
-    told: int = 0  # the version that this process published; 0 when it published none
+    published_version: int = 0  # the version that this process published; 0 when it published none
     events: int = 0  # folded into it; 0 when unknown
     last_at: int = 0  # ms; newest of these
     merged: list[str] = []  # all ids of the call, where these are several
@@ -49,8 +49,8 @@ class Stored:
     archived_at: int = 0  # s since the epoch; when the newest of them was
     rows: list[Row] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)  # where a row lies that was retired
-    stray_logs: list[Key] = field(default_factory=list)  # log rows whose call has no row
-    stray_version: int = 0  # the highest of theirs
+    orphan_logs: list[Key] = field(default_factory=list)  # log rows whose call has no row
+    orphan_version: int = 0  # the highest of theirs
 
 
 def load(client: Client, calls: Collection[CallKey]) -> dict[CallKey, Stored]:
@@ -161,8 +161,8 @@ def _read_rows(client: Client, found: dict[CallKey, Stored], condition: str, par
             own.logs_version = max(own.logs_version, version)
         elif (tenant, call_id) in found or isinstance(found, defaultdict):
             stray = found[tenant, call_id]
-            stray.stray_logs.append((started_at, id_))
-            stray.stray_version = max(stray.stray_version, version)
+            stray.orphan_logs.append((started_at, id_))
+            stray.orphan_version = max(stray.orphan_version, version)
 
 
 def slices(ids: list[CallKey]) -> Iterator[list[CallKey]]:

@@ -137,8 +137,8 @@ def _read(
         if call is None:
             call = state.open(event.tenant, call_id)
             fresh.append(call)
-        elif event.at <= call.since:
-            call.since = -1
+        elif event.at <= call.reload_floor:
+            call.reload_floor = -1
             fresh.append(call)
         elif call.count >= max_events and call.is_new(event):
             batch.dead.append(dead_letter(chunk, record, _too_many(call_id, max_events)))
@@ -155,7 +155,7 @@ def _read(
             touched[id(call)] = call
         else:
             batch.duplicates += 1
-            if not call.told:  # archived by a worker that may have died before it wrote the call
+            if not call.published_version:  # archived by a worker that may have died before it wrote the call
                 touched[id(call)] = call
         if event.at > newest:
             newest = event.at

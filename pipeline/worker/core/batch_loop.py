@@ -27,9 +27,9 @@ from pipeline.worker.core import joining
 from pipeline.worker.core.batch import Batch
 from pipeline.worker.core.chunk import Chunk, Start
 from pipeline.worker.core.durable_store import Fenced, Store
-from pipeline.worker.core.evicted_ids import Seen
+from pipeline.worker.core.evicted_ids import EvictedIds
 from pipeline.worker.core.folding import fold_calls, postpone, rows_as_of
-from pipeline.worker.core.intake_buffer import Incoming
+from pipeline.worker.core.intake_buffer import IntakeBuffer
 from pipeline.worker.core.links import is_link
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.core.pricing import Pricing
@@ -70,6 +70,21 @@ class Worker:
     chunk begins there. A batch that writes calls claims the offset up to which it read; who takes the partition over
     folds all calls as of that offset, too, before it goes on. So a write of a former owner that arrives late writes
     what the new owner wrote, or less.
+
+    Its life, all of it in one event loop; who calls what, what may wait, and what may raise:
+
+    - `run`, once, by the service. Ends after `stop`. An exception is a defect; the service ends the process.
+    - `assigned`, by the transport, when an epoch begins: after `revoked`, before any chunk of the epoch. Returns at
+      once; `run` loads the calls.
+    - `add`, by the transport, for each chunk. Waits while enough is waiting already; during a rebalance it returns
+      without taking the chunk.
+    - `revoked`, by the transport, when a rebalance begins. Returns at once. No chunk of the epoch is begun any more.
+    - `drained`, after `revoked`: waits until what was begun is written and acknowledged, as long as it takes.
+    - `give_up_in_flight`, when that took too long: what is not written by now is read again by who owns it next.
+      Returns at once; a write that has left may still arrive.
+    - `stop`, once, by the service. Returns at once; the batch at hand is still written.
+    - `acknowledge` is called for each chunk of a batch once all of the batch is durable; `claim` before rows are
+      written. `claim` may wait, and may raise KafkaError: it is repeated.
     """
 
     def __init__(
@@ -83,12 +98,12 @@ class Worker:
         self._states: dict[int, PartitionCalls] = {}
         self._starts: dict[int, Start] = {}  # the partitions that are ours, and where their epoch began
         self._epoch = self._generation = 0  # of the process, and of the group
-        self._seen = Seen()
-        self._seen_until = 0  # ms; closed calls that were last heard of before then are in `_seen`
-        self._incoming = Incoming(settings.batch_events, settings.batch_wait_s)
+        self._evicted = EvictedIds()
+        self._evicted_since = 0  # ms; closed calls that were last heard of before then are in `_evicted`
+        self._intake = IntakeBuffer(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
         self._preparing = False
-        self._abandoned = False
+        self._gave_up = False
         self._stopping = False
         self._swept_at = self._silenced_at = self._refreshed_at = time.monotonic()
         self.batches = 0
@@ -97,7 +112,7 @@ class Worker:
 
     async def add(self, chunk: Chunk) -> None:
         """Take a chunk; waits while enough is waiting already."""
-        await self._incoming.add(chunk)
+        await self._intake.add(chunk)
 
     def assigned(self, starts: Mapping[int, Start], *, epoch: int = 0, generation: int = 0) -> None:
         """These partitions are ours from now on, and no others; `generation` is that of the group.
@@ -112,7 +127,7 @@ class Worker:
                 del self._states[partition]
             elif start.grown:
                 state.grow(wall_ms() + GROWN_MS)
-        self._incoming.wake()
+        self._intake.wake()
 
     def partitions_added(self) -> None:
         """The topic has more partitions than before."""
@@ -122,23 +137,23 @@ class Worker:
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then. Nothing is loaded meanwhile."""
         self._starts = {}
-        self._incoming.clear()
+        self._intake.clear()
 
-    async def settled(self) -> None:
+    async def drained(self) -> None:
         """Wait until everything that was begun is durable."""
         # Two things to wait for, in a rebalance only.
         while self._preparing or (self._writing is not None and not self._writing.done()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    def abandon(self) -> None:
+    def give_up_in_flight(self) -> None:
         """Give up what is not durable by now: who owns the partitions next reads it again. Written
         after the next owner has looked, it could leave rows that nobody knows of."""
-        self._abandoned = self._preparing
+        self._gave_up = self._preparing
         if self._writing is not None and not self._writing.done():
             self._writing.cancel()
         self._states.clear()
 
-    async def settle(self) -> None:
+    async def wait_for_write(self) -> None:
         """Wait until the batch in flight is durable."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
@@ -146,7 +161,7 @@ class Worker:
     def stop(self) -> None:
         """End the loop after the batch at hand."""
         self._stopping = True
-        self._incoming.wake()
+        self._intake.wake()
 
     @property
     def waiting_for(self) -> str:
@@ -167,17 +182,17 @@ class Worker:
             self._preparing = True
             batch = await self._prepare(chunks)
             if batch is not None:
-                await self.settle()
+                await self.wait_for_write()
                 self._raise_from_writing()
-            if self._abandoned or (batch is not None and batch.epoch != self._epoch):
-                self._abandoned = False
+            if self._gave_up or (batch is not None and batch.epoch != self._epoch):
+                self._gave_up = False
                 self._states.clear()  # memory is ahead of what will be written: it is read anew
                 if batch is not None and batch.archived is not None:
                     batch.archived.cancel()
             elif batch is not None:
                 self._writing = asyncio.create_task(self._write(batch))
             self._preparing = False
-        await self.settle()
+        await self.wait_for_write()
         self._raise_from_writing()
 
     def _raise_from_writing(self) -> None:
@@ -190,7 +205,7 @@ class Worker:
             log.info("the group has moved on: what was not written is read again by who owns it now")
             self._starts, self._epoch = {}, -1
             self._states.clear()
-            self._incoming.clear()
+            self._intake.clear()
         finally:
             self._writing = None
 
@@ -199,10 +214,10 @@ class Worker:
         due = self._swept_at + SWEEP_EVERY_S
         if any(state.postponed for state in self._states.values()):
             due = min(due, self._refreshed_at + REFRESH_EVERY_S)
-        if not await self._incoming.wait(max(0.0, due - time.monotonic())):
+        if not await self._intake.wait(max(0.0, due - time.monotonic())):
             return []
         claims = {number: start.claims for number, start in self._starts.items() if start.claims}
-        return [chunk for chunk in self._incoming.take(claims) if self._is_ours(chunk)]
+        return [chunk for chunk in self._intake.take(claims) if self._is_ours(chunk)]
 
     def _is_ours(self, chunk: Chunk) -> bool:
         if chunk.epoch == self._epoch and chunk.partition in self._starts:
@@ -211,22 +226,11 @@ class Worker:
         return False
 
     async def _prepare(self, chunks: list[Chunk]) -> Batch | None:
+        """Read and fold the next batch, and begin to archive it; None when there is nothing to write."""
         batch = Batch(epoch=self._epoch, generation=self._generation)
         await self._own(batch)
         now = wall_ms()
-        unknown: list[tuple[PartitionCalls, OpenCall]] = []
-        for chunk in chunks:
-            state = self._states.get(chunk.partition)
-            if state is None or chunk.epoch != self._epoch:  # taken from us while another partition was loaded
-                continue
-            state.joins(chunk)
-            fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
-            for call in fresh:
-                if call.since == 0 and self._certainly_new(call, state.forgotten):
-                    call.since = state.forgotten
-                else:
-                    call.since = 0
-                    unknown.append((state, call))
+        unknown = self._read(batch, chunks, now)
         if unknown:
             await self._reload(batch, unknown)
         late = any(call.rating for calls in batch.touched.values() for call in calls)
@@ -235,8 +239,39 @@ class Worker:
             batch.archived = asyncio.create_task(self._store.archive(batch))
             await asyncio.sleep(0)  # lets it begin
         started = time.monotonic()
-        closed = 0
+        self._fold(batch, now)
+        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
+        metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
+        if not (batch.chunks or batch.calls or batch.joined):
+            return None
+        batch.ends = {
+            partition: state.next_offset for partition, state in self._states.items() if state.next_offset is not None
+        }
+        return batch
+
+    def _read(self, batch: Batch, chunks: list[Chunk], now: int) -> list[tuple[PartitionCalls, OpenCall]]:
+        """Decode the chunks into the batch and the calls. Returns the calls of which the archive may have more than
+        memory."""
+        unknown: list[tuple[PartitionCalls, OpenCall]] = []
+        for chunk in chunks:
+            state = self._states.get(chunk.partition)
+            if state is None or chunk.epoch != self._epoch:  # taken from us while another partition was loaded
+                continue
+            state.joins(chunk)
+            fresh = batches.read(batch, chunk, state, now_ms=now, max_events=self._settings.max_events_per_call)
+            for call in fresh:
+                if call.reload_floor == 0 and self._certainly_new(call, state.evicted_up_to):
+                    call.reload_floor = state.evicted_up_to
+                else:
+                    call.reload_floor = 0
+                    unknown.append((state, call))
+        return unknown
+
+    def _fold(self, batch: Batch, now: int) -> None:
+        """Fold the calls that have news and cannot wait, those whose rows grow old, and those that are silent. Calls
+        that are one with others are folded when their news is archived."""
         backlog = batch.events >= min(self._settings.batch_events // 2, BACKLOG_EVENTS)
+        closed = 0
         for partition, calls in batch.touched.items():
             state = self._states.get(partition)
             if state is None:
@@ -249,22 +284,14 @@ class Worker:
             alone = list(distinct.values())
             due = alone if state.replaying else postpone(batch, state, alone, backlog=backlog)
             closed += fold_calls(batch, state, due, now, expired=False)
+        metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         for state in self._states.values():
             state.end_replay()
             state.end_growth(now)
         if not backlog and (time.monotonic() - self._refreshed_at >= REFRESH_EVERY_S or self._stopping):
             self._refresh(batch, now)
-        metrics.CALLS_CLOSED.labels("hangup").inc(closed)
         if time.monotonic() - self._swept_at >= SWEEP_EVERY_S:
             self._sweep(batch, now)
-        metrics.CALLS_IN_MEMORY.set(self.calls_in_memory)
-        metrics.STEP_SECONDS.labels("fold").observe(time.monotonic() - started)
-        if not (batch.chunks or batch.calls or batch.joined):
-            return None
-        batch.ends = {
-            partition: state.next_offset for partition, state in self._states.items() if state.next_offset is not None
-        }
-        return batch
 
     def _refresh(self, batch: Batch, now: int) -> None:
         """Show the open calls that had news, as many as a batch may well hold."""
@@ -291,13 +318,13 @@ class Worker:
                 limit_ms = int(self._settings.open_limit_s * 1000)
                 silent = state.silent(now, limit_ms)
                 joined = silent if state.grown else joining.linked(silent)
-                batch.joined += [(state, call, state.time(now) - limit_ms) for call in joined]
+                batch.joined += [(state, call, state.event_time(now) - limit_ms) for call in joined]
                 alone = [] if state.grown else [call for call in silent if not call.links]
                 expired = fold_calls(batch, state, alone, now, expired=True)
                 batch.silent |= bool(silent)
                 metrics.CALLS_CLOSED.labels("silent").inc(expired)
             state.cool()
-            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY, self._seen)
+            state.evict(now, int(self._settings.grace_s * 1000), CLOSED_IN_MEMORY, self._evicted)
 
     # -- what is in the archive ------------------------------------------------------------------
 
@@ -308,7 +335,7 @@ class Worker:
             return
         starts = self._starts
         claims = {number: starts[number].claims for number in missing}
-        await self.settle()
+        await self.wait_for_write()
         topic = self._settings.events_topic
         now = wall_ms()
         loaded = await self._store.step(
@@ -318,16 +345,16 @@ class Worker:
         forgotten = await self._store.step(
             "reload", lambda: self._store.query(lambda client: archive.newest(client, now))
         )
-        since = max(self._seen_until, forgotten - NEAR_MS)
-        self._seen.add_hashes(
+        since = max(self._evicted_since, forgotten - NEAR_MS)
+        self._evicted.add_hashes(
             await self._store.step("reload", lambda: self._store.query(lambda client: archive.ids_since(client, since)))
         )
-        self._seen_until = forgotten - NEAR_MS // 6  # what is being written by others is read at the next time
+        self._evicted_since = forgotten - NEAR_MS // 6  # what is being written by others is read at the next time
         if batch.epoch != self._epoch:  # a rebalance came in between
             return
         for partition in missing:
             self._states[partition] = PartitionCalls(partition, starts[partition])
-            self._states[partition].forgotten = forgotten
+            self._states[partition].evicted_up_to = forgotten
             if starts[partition].grown:
                 self._states[partition].grow(now + GROWN_MS)
         for partition, call in loaded:
@@ -361,14 +388,14 @@ class Worker:
         wanted: dict[CallKey, tuple[PartitionCalls, OpenCall]] = {
             (call.tenant, call.call_id): (state, call) for state, call in unknown
         }
-        await self.settle()
+        await self.wait_for_write()
         keys = list(wanted)
         stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
         for key, found in stored.items():
             state, call = wanted[key]
             _restore(call, found, {state.partition: state.claims if state.replaying else ()})
             # Not put off: where its row says closed, a worker that takes over would not look at it again.
-            call.ended = True
+            call.has_new_end = True
         metrics.LATE.inc(len(stored))
         metrics.RELOADED.labels("late").inc(len(stored))
 
@@ -388,7 +415,7 @@ class Worker:
         """Whether nothing of a call that is not in memory can be in the archive: its start is here, later than all
         that memory may have forgotten, and no call was forgotten of late that it may be the continuation of.
         Everything else is looked up. An older use of its id is another call; it is looked up when it has news."""
-        if call.first_at <= forgotten or call.call_id in self._seen:
+        if call.first_at <= forgotten or call.call_id in self._evicted:
             return False
         return any(event.type == "started" and event.at > forgotten + FRESH_MS for event in call.events)
 
@@ -461,11 +488,11 @@ def _restore(call: OpenCall, found: Stored, claims: Mapping[int, Sequence[int]])
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
         if not is_link(event):
             call.add(event)
-    call.stray_version = found.stray_version
+    call.orphan_version = found.orphan_version
     if not found.rows:
-        call.logs = found.stray_logs if call.key is None else call.logs
+        call.logs = found.orphan_logs if call.key is None else call.logs
         return
-    max(found.rows, key=lambda row: row.key).logs += found.stray_logs
+    max(found.rows, key=lambda row: row.key).logs += found.orphan_logs
     earliest, latest = call.first_at - NEAR_MS, call.last_at + NEAR_MS
-    several = len(found.rows) > 1 or not earliest < found.rows[0].key[0] < latest
-    call.lie(found.rows, several=several)
+    reused = len(found.rows) > 1 or not earliest < found.rows[0].key[0] < latest
+    call.set_rows(found.rows, reused=reused)

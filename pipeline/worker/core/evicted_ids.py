@@ -16,7 +16,7 @@ from pipeline.calls.id_reuse import NEAR_MS
 _BITS = 27  # of the hash that count: 16 MB a filter; ten million ids in it, one in thirteen is looked up in vain
 
 
-class Seen:
+class EvictedIds:
     """Ids of the last hours. They may be given as their CRC-32, too."""
 
     def __init__(self) -> None:

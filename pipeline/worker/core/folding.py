@@ -59,7 +59,7 @@ def fold_calls(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], n
     closed = 0
     for open_call in calls:
         was_closed = open_call.closed
-        if open_call.several:
+        if open_call.id_was_reused:
             found = calls_of(uses(open_call.events), expired=expired)
             put_all(batch, state, open_call, found, now_ms)
         else:
@@ -85,7 +85,7 @@ def rows_as_of(stored: Stored, partition: int, claim: int) -> list[Row]:
 def _retire_possible(batch: Batch, open_call: OpenCall) -> None:
     """Retire the rows that a former owner may still write under keys which the call does not have, under a version
     that is higher than theirs: the call has more events."""
-    current = open_call.all_rows()
+    current = open_call.stored_rows()
     version = max((row.version for row in current), default=0)
     keys = {(row.key, row.call_id) for row in current}
     logs = {(log, row.call_id) for row in current for log in row.logs}
@@ -105,8 +105,8 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
     A version that is stored but was not published by this process is done again: the worker before
     may have died between the two.
     """
-    open_call.ended = False
-    if call.version < open_call.version or call.version == open_call.told:
+    open_call.has_new_end = False
+    if call.version < open_call.version or call.version == open_call.published_version:
         if not open_call.closed and call.version < open_call.version:
             # Reloaded, and nothing was new: it was closed before, for want of a hang-up.
             open_call.closed = True
@@ -146,14 +146,14 @@ def put_all(
     events the archive no longer has stay. What events were once thought to be one call and are several now: those
     have fewer events than the row before, and take the number of all for their version.
     """
-    open_call.ended = False
+    open_call.has_new_end = False
     calls = [each.call for each in found]
     total = max(sum(call.events for call in calls), *(_events(call.version) for call in calls), 0)
-    known = {(row.key, row.call_id): row for row in open_call.all_rows()}
+    known = {(row.key, row.call_id): row for row in open_call.stored_rows()}
     pairs = [(call, known.pop((rows.call_key(call), call.call_id), None)) for call in calls]
     gone: list[list[Row]] = [[row for row in known.values() if is_of(row.key, each)] for each in found]
     before = max(
-        [open_call.stray_version, *(_reached(row) for some in gone for row in some)]
+        [open_call.orphan_version, *(_reached(row) for some in gone for row in some)]
         + [_reached(row) for call, row in pairs if row is not None and _counts_all(row, call)]
     )
     live = {(log, call.call_id) for call in calls for log in rows.log_keys(call)}
@@ -167,9 +167,9 @@ def put_all(
             raise_version(call, total)
         for each in replaced:
             lies.pop(id(each), None)
-        if (row is not None and (call.version < row.version or call.version == row.told) and not replaced) or any(
-            _events(each.version) > total for each in replaced
-        ):
+        if (
+            row is not None and (call.version < row.version or call.version == row.published_version) and not replaced
+        ) or any(_events(each.version) > total for each in replaced):
             lies |= {id(each): each for each in ([row] if row is not None else replaced)}
             continue
         old = row or Row(rows.call_key(call), call.call_id)
@@ -185,7 +185,7 @@ def put_all(
         written.append((each_found, replaced))
     newest, row = pairs[-1]
     closed = newest.state == "closed" or (row is not None and newest.version < row.version)
-    open_call.lie(list(lies.values()), several=True)
+    open_call.set_rows(list(lies.values()), reused=True)
     _note(state, open_call, closed, now_ms)
     return written
 
@@ -243,7 +243,7 @@ def published(call: Call) -> bytes:
 def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
     """Retire the rows that lie under keys which the call no longer has, in the same write."""
     key = rows.call_key(call)
-    under = open_call.under or open_call.call_id
+    under = open_call.stored_call_id or open_call.call_id
     if open_call.key is not None and (open_call.key != key or under != call.call_id):
         batch.calls.append(rows.retired_call(call.tenant, open_call.key, under, call.version))
     logs = rows.log_keys(call)
@@ -253,8 +253,8 @@ def _supersede(batch: Batch, open_call: OpenCall, call: Call) -> None:
             if log not in live:
                 batch.logs.append(rows.retired_log(call.tenant, log, call.id, under, call.version))
     open_call.key, open_call.logs = key, logs
-    open_call.under = "" if call.call_id == open_call.call_id else call.call_id
-    open_call.version = open_call.told = call.version
+    open_call.stored_call_id = "" if call.call_id == open_call.call_id else call.call_id
+    open_call.version = open_call.published_version = call.version
 
 
 def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, backlog: bool) -> list[OpenCall]:
@@ -266,9 +266,9 @@ def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, 
     """
     now: list[OpenCall] = []
     for open_call in calls:
-        shown = open_call.key is not None or (backlog and not open_call.several)
-        untold = not open_call.told and open_call.version >= version_of(open_call.count, False)
-        if open_call.ended or open_call.closed or not shown or untold:
+        shown = open_call.key is not None or (backlog and not open_call.id_was_reused)
+        untold = not open_call.published_version and open_call.version >= version_of(open_call.count, False)
+        if open_call.has_new_end or open_call.closed or not shown or untold:
             state.postponed.pop(id(open_call), None)
             now.append(open_call)
             continue

@@ -11,7 +11,7 @@ from pipeline.worker.core.chunk import Chunk
 NO_CLAIMS: Mapping[int, Sequence[int]] = {}
 
 
-class Incoming:
+class IntakeBuffer:
     """What the transport has handed over and no batch has taken. While enough waits, `add` waits."""
 
     def __init__(self, enough: int = 1, trickle_s: float = 0.0) -> None:

@@ -100,7 +100,7 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
             _number_alike(found)
         found = [each for each in found if call.call_id in each.call_ids]
         stored_keys = _keys(known.values())
-        again = call.told == 0  # a worker may have retired rows before, and died before it told the feed
+        again = call.published_version == 0  # a worker may have retired rows before, and died before it told the feed
         _look_up(call, known.get((call.tenant, call.call_id)))
         for each in found:
             row = _row(known.get((call.tenant, each.call.call_id)), each.call)
@@ -162,13 +162,13 @@ def _look_up(call: OpenCall, stored: Stored | None) -> None:
     """Know of the rows under a call's own id that the owner of another may have written."""
     if stored is None or not stored.rows:
         return
-    own = {row.key: row for row in call.all_rows() if row.call_id == call.call_id}
+    own = {row.key: row for row in call.stored_rows() if row.call_id == call.call_id}
     for row in stored.rows:
         if (before := own.get(row.key)) is not None and before.version == row.version:
-            row.told = before.told
-    call.stray_version = max(call.stray_version, stored.stray_version)
-    max(stored.rows, key=lambda row: row.key).logs += stored.stray_logs
-    call.lie([*stored.rows, *(row for row in call.all_rows() if row.call_id != call.call_id)], several=True)
+            row.published_version = before.published_version
+    call.orphan_version = max(call.orphan_version, stored.orphan_version)
+    max(stored.rows, key=lambda row: row.key).logs += stored.orphan_logs
+    call.set_rows([*stored.rows, *(row for row in call.stored_rows() if row.call_id != call.call_id)], reused=True)
 
 
 def _number_alike(found: Iterable[Folded]) -> None:
@@ -200,7 +200,7 @@ def _retire(batch: Batch, stored: Stored, call_id: str, folded: Folded) -> bool:
         for log_key in row.logs:
             if log_key not in live:
                 batch.logs.append(rows.retired_log(joint.tenant, log_key, joint.id, call_id, joint.version))
-    for log_key in stored.stray_logs:
+    for log_key in stored.orphan_logs:
         if log_key not in live:
             batch.logs.append(rows.retired_log(joint.tenant, log_key, joint.id, call_id, joint.version))
     return found

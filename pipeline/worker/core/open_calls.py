@@ -11,7 +11,7 @@ from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.warehouse.storage.archive import Row
 from pipeline.warehouse.storage.rows import Key
 from pipeline.worker.core.chunk import Chunk, Start
-from pipeline.worker.core.evicted_ids import Seen
+from pipeline.worker.core.evicted_ids import EvictedIds
 from schemas.event import Event
 
 # Up to here a list is searched; beyond, a set pays.
@@ -37,17 +37,17 @@ class OpenCall(msgspec.Struct, gc=False):
     first_at: int = 0  # ms; oldest event
     last_at: int = 0  # ms; newest event
     # ms; of what is not newer the archive may have events that memory has not; -1: they must be loaded
-    since: int = 0
+    reload_floor: int = 0
     version: int = 0  # of the last fold
-    told: int = 0  # the version that this process published; 0 when it published none
+    published_version: int = 0  # the version that this process published; 0 when it published none
     key: Key | None = None  # where its row lies
-    under: str = ""  # call_id that its rows bear when it is not its own
+    stored_call_id: str = ""  # call_id that its rows bear when it is not its own
     logs: list[Key] | None = None  # where its log rows lie
     rating: str = ""  # how it was priced
-    stray_version: int = 0  # highest of log rows whose call has no row
+    orphan_version: int = 0  # highest of log rows whose call has no row
     rows: list[Row] | None = None  # where all its rows lie, when the id was used for several calls
     closed: bool = False
-    ended: bool = False  # an `ended` came since the last fold
+    has_new_end: bool = False  # an `ended` came since the last fold
     ids: dict[str, int] | None = None  # event id → at, once there are many
     links: set[str] | None = None  # other ids that turned out to be this call
     absorbed_told: bool = False  # whether the feed was told that another call has its id now
@@ -60,7 +60,7 @@ class OpenCall(msgspec.Struct, gc=False):
         return _unpack(self.packed) if self.hot is None else self.hot
 
     @property
-    def several(self) -> bool:
+    def id_was_reused(self) -> bool:
         """Whether its events may be of several calls, on different days."""
         return self.rows is not None or self.last_at - self.first_at >= NEAR_MS
 
@@ -96,7 +96,7 @@ class OpenCall(msgspec.Struct, gc=False):
         hot.append(event)
         self.count += 1
         if event.type == "ended":
-            self.ended = True
+            self.has_new_end = True
         if at > self.last_at:
             self.last_at = at
             if not self.first_at:
@@ -119,9 +119,9 @@ class OpenCall(msgspec.Struct, gc=False):
             self.ids[event.event_id] = event.at
         self.first_at = min(each.at for each in hot)
         self.last_at = max(each.at for each in hot)
-        self.told = 0
+        self.published_version = 0
         for row in self.rows or ():
-            row.told = 0
+            row.published_version = 0
         return True
 
     def is_new(self, event: Event) -> bool:
@@ -130,23 +130,23 @@ class OpenCall(msgspec.Struct, gc=False):
             return True
         return self._same(self.events, event) is None
 
-    def all_rows(self) -> list[Row]:
+    def stored_rows(self) -> list[Row]:
         """Where its rows lie."""
         if self.rows is not None:
             return self.rows
         if self.key is None:
             return []
-        under = self.under or self.call_id
-        return [Row(self.key, under, self.logs or [], self.version, self.rating, self.told)]
+        under = self.stored_call_id or self.call_id
+        return [Row(self.key, under, self.logs or [], self.version, self.rating, self.published_version)]
 
-    def lie(self, rows: list[Row], *, several: bool) -> None:
+    def set_rows(self, rows: list[Row], *, reused: bool) -> None:
         """Note where its rows lie; what is said of the call is said of the newest."""
-        self.rows = rows if several else None
+        self.rows = rows if reused else None
         if rows:
             newest = max(rows, key=lambda row: row.key)
             self.key, self.logs, self.version = newest.key, newest.logs, newest.version
-            self.rating, self.told = newest.rating, newest.told
-            self.under = "" if newest.call_id == self.call_id else newest.call_id
+            self.rating, self.published_version = newest.rating, newest.published_version
+            self.stored_call_id = "" if newest.call_id == self.call_id else newest.call_id
 
 
 class PartitionCalls:
@@ -155,8 +155,8 @@ class PartitionCalls:
     def __init__(self, partition: int, start: Start | None = None) -> None:
         self.partition = partition
         self.calls: dict[str, dict[str, OpenCall]] = {}
-        self.clock = 0  # ms; newest event time seen, never ahead of the wall clock
-        self.clock_set_at = 0  # ms; wall clock when that was
+        self.watermark = 0  # ms; newest event time seen, never ahead of the wall clock
+        self.watermark_set_at = 0  # ms; wall clock when that was
         self.next_offset = None if start is None else start.offset  # all records before it are in, none after it
         # Owners before may have written calls as of these offsets. Until they were folded as of them here, too, none
         # is put off: a write of theirs that comes late then finds its rows known.
@@ -167,7 +167,7 @@ class PartitionCalls:
         self._grown_until = 0
         self._produced_at = 0  # ms; when Kafka took the last record
         # ms; events up to here may have been archived and be in memory no more
-        self.forgotten = 0
+        self.evicted_up_to = 0
         self._closed: deque[tuple[int, OpenCall]] = deque()
         self._warm: dict[int, OpenCall] = {}  # touched since the last sweep but one
         self._warmer: dict[int, OpenCall] = {}  # touched since the last sweep
@@ -222,13 +222,13 @@ class PartitionCalls:
     def advance(self, at: int, now: int) -> None:
         """Move the event-time clock. A producer with a clock ahead cannot move it past `now` (ms)."""
         at = min(at, now)
-        if at > self.clock:
-            self.clock = at
-            self.clock_set_at = now
+        if at > self.watermark:
+            self.watermark = at
+            self.watermark_set_at = now
 
-    def time(self, now: int) -> int:
+    def event_time(self, now: int) -> int:
         """Event time at wall time `now`, ms: it goes on while no event comes."""
-        return self.clock + max(0, now - self.clock_set_at) if self.clock else 0
+        return self.watermark + max(0, now - self.watermark_set_at) if self.watermark else 0
 
     def touch(self, calls: dict[int, OpenCall]) -> None:
         """Note that these calls, by identity, had news."""
@@ -244,12 +244,12 @@ class PartitionCalls:
 
     def note_closed(self, call: OpenCall, now: int) -> None:
         """Remember that a call was closed; it stays in memory for a while, for what comes late."""
-        self._closed.append((self.time(now), call))
+        self._closed.append((self.event_time(now), call))
 
-    def evict(self, now: int, grace_ms: int, at_most: int, seen: Seen) -> int:
+    def evict(self, now: int, grace_ms: int, at_most: int, seen: EvictedIds) -> int:
         """Forget calls closed longer than the grace time ago, and the oldest beyond `at_most`; only their ids
         are `seen`."""
-        until = self.time(now) - grace_ms
+        until = self.event_time(now) - grace_ms
         forgotten = 0
         closed = self._closed
         while closed and (closed[0][0] <= until or len(closed) > at_most):
@@ -259,12 +259,12 @@ class PartitionCalls:
                 del of_tenant[call.call_id]
                 if not of_tenant:
                     del self.calls[call.tenant]
-                self.forgotten = max(self.forgotten, min(call.last_at, now))
+                self.evicted_up_to = max(self.evicted_up_to, min(call.last_at, now))
                 seen.add(call.call_id)
                 forgotten += 1
         return forgotten
 
     def silent(self, now: int, limit_ms: int) -> list[OpenCall]:
         """Open calls that have said nothing for longer than the limit, in event time."""
-        before = self.time(now) - limit_ms
+        before = self.event_time(now) - limit_ms
         return [call for call in self if not call.closed and call.last_at < before]

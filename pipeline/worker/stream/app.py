@@ -204,11 +204,11 @@ class Service:
         self.worker.revoked()
         for source in self.raw.values():
             source.revoked()
-        settled = asyncio.gather(self.worker.settled(), *(source.settle() for source in self.raw.values()))
+        settled = asyncio.gather(self.worker.drained(), *(source.drained() for source in self.raw.values()))
         try:
             await asyncio.wait_for(settled, self.settings.session_timeout_s / 2)
         except TimeoutError:
-            self.worker.abandon()
+            self.worker.give_up_in_flight()
             log.info("rebalance does not wait for the batch in flight; it will be read again")
 
     def _lost(self, tp: TP, wanted: int, first: int) -> None:

@@ -20,7 +20,7 @@ from pipeline.worker import failpoints, metrics
 from pipeline.worker.core.batch import DeadLetter, dead_letter, not_taken
 from pipeline.worker.core.chunk import Chunk, Record
 from pipeline.worker.core.durable_store import Store
-from pipeline.worker.core.intake_buffer import Incoming
+from pipeline.worker.core.intake_buffer import IntakeBuffer
 from pipeline.worker.core.publisher import Publisher
 
 # Values decoded at a time; between two slices the worker does what else is due.
@@ -47,7 +47,7 @@ class RawSource:
         self._store = store
         self._publisher = publisher
         self._acknowledge = acknowledge
-        self._incoming = Incoming()
+        self._incoming = IntakeBuffer()
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
@@ -60,7 +60,7 @@ class RawSource:
         """What was not begun comes again, to whoever owns it then."""
         self._incoming.clear()
 
-    async def settle(self) -> None:
+    async def drained(self) -> None:
         """Wait until the chunk in flight is sent on."""
         await self._idle.wait()
 

@@ -7,7 +7,7 @@ import orjson
 from pipeline.calls.fold import fold, version_of
 from pipeline.warehouse.storage import rows
 from pipeline.worker.core.batch import Batch, read
-from pipeline.worker.core.evicted_ids import Seen
+from pipeline.worker.core.evicted_ids import EvictedIds
 from pipeline.worker.core.folding import fold_calls, postpone, put
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from tests.worker.phone_calls import JsonEvent, event, now_ms
@@ -57,7 +57,7 @@ def test_duplicate_of_a_call_that_had_left_memory_leaves_it_closed_and_forgettab
     folded(state, batch)
     assert only(state).closed
     assert state.silent(NOW + 10**9, 1000) == []
-    assert state.evict(NOW + 10**6, 1000, 100, Seen()) == 1
+    assert state.evict(NOW + 10**6, 1000, 100, EvictedIds()) == 1
 
 
 def test_duplicate_of_a_call_closed_for_want_of_a_hang_up_does_not_open_it() -> None:
@@ -86,8 +86,8 @@ def test_version_that_was_stored_but_perhaps_not_published_is_published() -> Non
 def test_evicted_calls_are_looked_up_when_they_come_again() -> None:
     state = PartitionCalls(0)
     folded(state, take(state, answered_call())[0])
-    assert state.evict(NOW + 10**6, 0, 100, Seen()) == 1
-    assert state.forgotten == NOW - 51_000
+    assert state.evict(NOW + 10**6, 0, 100, EvictedIds()) == 1
+    assert state.evicted_up_to == NOW - 51_000
 
 
 def test_call_too_large_for_a_message_is_published_without_its_lists() -> None:

@@ -153,9 +153,7 @@ class Machine(RuleBasedStateMachine):
                 await asyncio.sleep(0)
                 worker = self.worker
                 busy = (
-                    worker._incoming
-                    or worker._preparing
-                    or (worker._writing is not None and not worker._writing.done())
+                    worker._intake or worker._preparing or (worker._writing is not None and not worker._writing.done())
                 )
                 still = 0 if busy else still + 1
                 if self.task.done() or self.store.door.frozen:
@@ -227,7 +225,7 @@ class Machine(RuleBasedStateMachine):
         """Time passes: open calls are shown, silent ones are closed, old ones forgotten."""
         self.now += seconds * 1000
         self.worker._swept_at = self.worker._silenced_at = self.worker._refreshed_at = -math.inf
-        self.worker._incoming.wake()
+        self.worker._intake.wake()
         self.settle()
 
     @rule(given_up=st.booleans())
@@ -237,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         self.loop.run_until_complete(asyncio.sleep(0))
         self.worker.revoked()
         if given_up:
-            self.worker.abandon()
+            self.worker.give_up_in_flight()
         self.settle()
         self.generation += 1
         self.assign()

@@ -91,7 +91,7 @@ async def interleave(memory: Memory, chance: random.Random) -> None:
     for _ in range(20):
         for partition in both:
             partition.owner.worker._refreshed_at = partition.owner.worker._swept_at = 0.0
-            partition.owner.worker._incoming.wake()
+            partition.owner.worker._intake.wake()
             partition.owner.feed(1000)
             await rest()
             await partition.wake()

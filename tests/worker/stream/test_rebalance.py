@@ -96,7 +96,7 @@ async def test_what_was_begun_is_settled_before_partitions_go(store: Store) -> N
     await worker.add(of(100))
     await asyncio.sleep(0.1)
     worker.revoked()
-    settled = asyncio.create_task(worker.settled())
+    settled = asyncio.create_task(worker.drained())
     await asyncio.sleep(0.05)
     assert not settled.done()
     store.open.set()
@@ -117,8 +117,8 @@ async def test_an_abandoned_batch_is_neither_written_nor_acknowledged(store: Sto
     await worker.add(of(110))  # prepared behind it
     await asyncio.sleep(0.1)
     worker.revoked()
-    worker.abandon()
-    await asyncio.wait_for(worker.settled(), 10)
+    worker.give_up_in_flight()
+    await asyncio.wait_for(worker.drained(), 10)
     store.open.set()
     assert store.written == [] and acknowledged == []
     worker.assigned({0: Start(None)})
