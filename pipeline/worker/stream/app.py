@@ -39,6 +39,7 @@ COMMIT_EVERY_S = 0.5
 LAG_EVERY_S = 3.0
 KAFKA_ANSWERS_S = 5.0
 GONE_LOOKS = 3  # times that a topic is not there before it is believed
+STUCK_LOOKS = 20  # times, a minute, that Kafka answers while the same commit does not return
 
 
 class Service:
@@ -68,6 +69,7 @@ class Service:
         self.read_topics = {settings.events_topic, *self.raw}
         self.kafka_trouble = ""
         self._gone_looks = 0
+        self._stuck_looks = self._stuck_commit = 0
         self._partitions = 0  # of the events topic, as it was last seen
         self._looking: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,6 +139,7 @@ class Service:
         except Exception as error:
             self.kafka_trouble = f"Kafka does not answer: {error or type(error).__name__}"
             return
+        self._end_when_stuck()
         count = topics.get(self.settings.events_topic, 0)
         if count > self._partitions > 0:
             log.info("partitions were added to the events topic", before=self._partitions, now=count)
@@ -150,6 +153,19 @@ class Service:
                 "the worker ends: a topic was deleted, and with it what was not read of it; started again, it makes"
                 " the topic anew and goes on with what comes",
                 topics=gone,
+            )
+            os._exit(1)
+
+    def _end_when_stuck(self) -> None:
+        """Kafka answers. A commit that does not return all the same never will: a client that lost the group's
+        coordinator in a bad moment waits for it for ever (aiokafka 0.13)."""
+        commit = self.app.consumer.committing
+        self._stuck_looks = self._stuck_looks + 1 if commit and commit == self._stuck_commit else 0
+        self._stuck_commit = commit
+        if self._stuck_looks >= STUCK_LOOKS:
+            log.critical(
+                "the worker ends: Kafka answers, but a commit of this process has not returned for a minute; what is"
+                " not committed is read again by the next worker"
             )
             os._exit(1)
 

@@ -56,6 +56,11 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     polled = 0
     counts: Mapping[str, int] = {}  # topic → its partitions, at the last seek
     fewest: Mapping[str, int] = {}  # topic → its partitions at the oldest of what the group has committed last
+    _commits = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._committing: set[int] = set()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -132,6 +137,20 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _commit_as(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
         """aiokafka's own `commit` goes on trying for as long as it takes, in whatever generation it then finds
         itself: an offset of before a rebalance could be committed after it, behind another worker's."""
+        self._commits += 1
+        number = self._commits
+        self._committing.add(number)
+        try:
+            return await self._committed(generation, offsets)
+        finally:
+            self._committing.discard(number)
+
+    @property
+    def committing(self) -> int:
+        """Number of the oldest commit that has not returned; 0 for none."""
+        return min(self._committing.copy(), default=0)
+
+    async def _committed(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
         coordinator = self._ensure_consumer()._coordinator
         wanted = {aiokafka.ensure_aiokafka_TP(tp): at for tp, at in offsets.items()}
         await coordinator.ensure_coordinator_known()
@@ -318,6 +337,11 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         if done:
             self._confirmed.update({tp: at.offset for tp, at in offsets.items()})
         return done
+
+    @property
+    def committing(self) -> int:
+        """Number of the oldest commit or claim that has not returned; 0 for none."""
+        return int(self._thread.committing)
 
     def claim_on(self, tp: TP, offset: int) -> str:
         """The metadata that goes with an offset: how many partitions the topic has, and the claims beyond the offset,

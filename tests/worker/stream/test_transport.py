@@ -15,7 +15,8 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from pipeline.worker.core.chunk import Start
-from pipeline.worker.stream.transport import Consumer, Records, claims_of, noted_count
+from pipeline.worker.stream.app import STUCK_LOOKS, Service
+from pipeline.worker.stream.transport import Consumer, ConsumerThread, Records, claims_of, noted_count
 
 PART = TP("call-events", 0)
 
@@ -206,3 +207,38 @@ async def test_portions_of_a_fetch_reach_the_consumer() -> None:
     consumer = AIOKafkaConsumer(fetch_min_bytes=3, fetch_max_wait_ms=4)
     assert (consumer._fetch_min_bytes, consumer._fetch_max_wait_ms) == (3, 4)
     await consumer.stop()
+
+
+def test_a_commit_that_never_returns_ends_the_worker_while_kafka_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process goes on from what is committed. While Kafka is away a commit may take as long as it likes."""
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    service: Any = SimpleNamespace(app=SimpleNamespace(consumer=SimpleNamespace(committing=0)))
+    service._stuck_looks = service._stuck_commit = 0
+    for number in (0, 7, 8, 0, *[9] * STUCK_LOOKS):  # commits that return, however slowly, are none of it
+        service.app.consumer.committing = number
+        Service._end_when_stuck(service)
+    assert ended == []
+    Service._end_when_stuck(service)
+    assert ended == [1]
+
+
+async def test_the_oldest_commit_that_has_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread: Any = ConsumerThread.__new__(ConsumerThread)
+    thread._committing = set()
+    returns = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    async def committed(generation: int, _offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
+        await returns[generation].wait()
+        return True
+
+    monkeypatch.setattr(thread, "_committed", committed)
+    first, second = (asyncio.create_task(thread._commit_as(number, {})) for number in (1, 2))
+    await asyncio.sleep(0)
+    assert thread.committing == 1
+    returns[2].set()
+    assert await second
+    assert thread.committing == 1
+    returns[1].set()
+    assert await first
+    assert thread.committing == 0
