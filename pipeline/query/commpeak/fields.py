@@ -41,12 +41,21 @@ _COST: Final = (
     f"if(({_SEVERAL}) OR (countIf(cost != '') = 0 AND countIf(cost = '' AND {_BILLED}) > 0), NULL,"
     " sum(toDecimal128OrZero(cost, 12)))"
 )
-# A call that came from outside and was handed back outside costs what its transfer costs.
-_HANDED: Final = f"direction = 'inbound_outbound' AND {columns.TRANSFERS.sql} > 0"
+# What the legs cost that a transfer led to: of a call from outside all that went out again, of a call to the outside
+# those behind the first. Where one leg only was billed, the rating names none, and it is the call's.
+_HANDED: Final = f"direction IN ('outbound', 'inbound_outbound') AND {columns.TRANSFERS.sql} > 0"
+_LEG_COSTS: Final = (
+    "arrayMap(leg -> toDecimal128OrZero(JSONExtractString(leg, 'cost'), 12), arrayFilter(leg ->"
+    " JSONExtractString(leg, 'direction') != 'inbound', JSONExtractArrayRaw(rating, 'legs')))"
+)
+_BEHIND_TRANSFERS: Final = (
+    f"multiIf(direction = 'outbound', arraySum(arraySlice({_LEG_COSTS}, 2)),"
+    f" empty({_LEG_COSTS}), toDecimal128OrZero(cost, 12), arraySum({_LEG_COSTS}))"
+)
 _PRICED: Final = "countIf(cost != '')"
 _TRANSFER_COST: Final = (
     f"if({_PRICED} = 0 OR ({_SEVERAL}) OR (countIf({_HANDED} AND cost != '') = 0 AND countIf({_HANDED}) > 0), NULL,"
-    f" sumIf(toDecimal128OrZero(cost, 12), {_HANDED}))"
+    f" sumIf({_BEHIND_TRANSFERS}, {_HANDED}))"
 )
 
 # Metric -> response key, and the sum by which it is ordered.

@@ -20,6 +20,7 @@ from pipeline.warehouse.query.expressions import BadExpression
 
 _OVER: Final = "state = 'closed'"
 _ANSWERED: Final = "isNotNull(answered_at)"
+_TALKED: Final = "isNotNull(talk_started_at)"
 # The final status of something that was not answered.
 _SIP: Final = f"if({_ANSWERED}, 0, sip_status)"
 _CAUSE: Final = f"if({_ANSWERED}, 16, q850_cause)"
@@ -197,7 +198,8 @@ CALL_MEASURES: Final = _named(
     money("cost"),
     money("carrier_cost", "carrier_cost", "carrier_currency"),
     _count("rated", "cost != ''"),
-    _count("unrated", f"{_OVER} AND {_ANSWERED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),
+    # Where the PBX alone answered, no carrier was there to bill.
+    _count("unrated", f"{_OVER} AND {_TALKED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),
     *_qualities(),
     Measure("callers", "uniqExactIf(caller_number, caller_number != '')", "count"),
     Measure("first_started_at", "minOrNull(toUnixTimestamp64Milli(started_at))", "instant"),

@@ -228,10 +228,15 @@ def _involving(node: Involving, bindings: Bindings) -> str:
 
 
 def _of_finished(node: OfFinished, bindings: Bindings) -> str:
-    """Calls in progress are few, and no older than the longest call."""
-    whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0 AND state = 'open'"
+    """Calls in progress are few, and no older than the longest call. Where any version of a call says open is found
+    first, without FINAL; the last versions are compared there only."""
+    whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND state = 'open'"
     recent = f"started_at >= now64(3, 'UTC') - INTERVAL {_LONGEST_CALL_MS} MILLISECOND"
-    return f"({node.key.sql} NOT IN (SELECT id FROM call_rows FINAL WHERE {whose} AND {recent}))"
+    begun = f"SELECT started_at FROM call_rows WHERE {whose} AND {recent}"
+    return (
+        f"({node.key.sql} NOT IN (SELECT id FROM call_rows FINAL WHERE {whose} AND retired = 0"
+        f" AND started_at IN ({begun})))"
+    )
 
 
 # A call's last target is tried no later than this after its start.

@@ -433,3 +433,29 @@ async def test_call_logs_of_portsip_are_of_finished_calls(company: Company, http
     assert {item["session_id"] for item in listed["items"]} == {str(calls[0].id)}
     for call, status in zip(calls, (200, 404), strict=True):
         assert (await http.get(f"/api/calllogs/{call.logs[0].id}", headers=header)).status_code == status
+
+
+def billed(*legs: tuple[str, str]) -> str:
+    """A rating of several billed legs: their directions and costs."""
+    return json.dumps({"legs": [{"direction": way, "billed_s": 60, "cost": cost} for way, cost in legs]})
+
+
+async def test_costs_of_transfers_by_hand(company: Company, http: httpx.AsyncClient) -> None:
+    moved = {"at": NOON, "kind": "blind_transfer", "reason": "transfer", "from": "a", "to": "b", "result": "answered"}
+    priced: dict[str, Any] = {"currency": "GBP", "reroutes": [moved]}
+    again: dict[str, Any] = {"direction": "inbound_outbound", "caller_extension": ""}
+    legs = ("inbound_outbound", "0.5"), ("inbound", "0.2")
+    out = ("outbound", "1"), ("outbound", "0.25")
+    calls = [
+        # out again: 0.5 of the transfer, 0.2 of what came in
+        stored_call("moved", "a", NOON, cost="0.7", rating=billed(*legs), **priced, **again),
+        stored_call("moved", "b", NOON + 1, cost="0.3", **priced, **again),  # one leg only
+        stored_call("moved", "c", NOON + 2, logs=[], cost="1.25", rating=billed(*out), **priced, **OUT),  # A, then B
+        stored_call("moved", "d", NOON + 3, logs=[], cost="1", **priced, **OUT),  # to a colleague: nothing
+        stored_call("moved", "e", NOON + 4, logs=[], cost="2", currency="GBP", **OUT),  # not transferred
+    ]
+    write(company.client, calls)
+    header = {"Authorization": f"Bearer {create_token(company.client, 'moved', 't')}"}
+    body = {"group": "call status", "fields": "cost;transfer cost;total transfer", "filter": DAY}
+    (row,) = (await http.post("/api/cdrs/cdrs-aggregate", json=body, headers=header)).json()
+    assert (row["cost"], row["transfer_cost"], row["total_transfer"]) == (5.25, 1.05, "4")
