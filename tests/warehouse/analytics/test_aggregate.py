@@ -134,7 +134,7 @@ def expected(made: list[tuple[str, Call]]) -> dict[str, Any]:
         "talk_ms": sum(call.talk_ms for call in answered),
         "billable_ms": sum(call.billable_ms for call in answered),
         "pdd_p95_ms": delays[min(len(delays) - 1, int(len(delays) * 0.95))] if delays else None,
-        "cost": str(sum((Decimal(call.cost) for call in answered), Decimal()).normalize() + 0) if answered else "0",
+        "cost": str(sum((Decimal(call.cost) for call in answered), Decimal()).normalize() + 0) if answered else None,
         "first_started_at": min(rung, default=None),
     }
 
@@ -159,7 +159,7 @@ async def test_groups_and_their_total(reader: Reader, truth: list[tuple[str, Cal
     assert [row["calls"] for row in found.rows] == sorted((row["calls"] for row in found.rows), reverse=True)
     for row in found.rows:
         want = expected([pair for pair in truth if (pair[1].trunk, pair[1].status) == (row["trunk"], row["status"])])
-        assert Decimal(row["cost"]) == Decimal(want["cost"])
+        assert (row["cost"] and Decimal(row["cost"])) == (want["cost"] and Decimal(want["cost"]))
         assert {name: row[name] for name in ("calls", "asr", "ner", "acd_ms")} == pytest.approx(
             {name: want[name] for name in ("calls", "asr", "ner", "acd_ms")}
         )
@@ -167,7 +167,7 @@ async def test_groups_and_their_total(reader: Reader, truth: list[tuple[str, Cal
     assert found.total is not None
     assert found.total["asr"] == pytest.approx(whole["asr"])
     assert found.total["calls"] == 600
-    assert sum((Decimal(row["cost"]) for row in found.rows), Decimal()) == Decimal(found.total["cost"])
+    assert sum((Decimal(row["cost"]) for row in found.rows if row["cost"]), Decimal()) == Decimal(found.total["cost"])
     for offset in (0, 2, 5, 100):
         page = await aggregate(
             reader, "truth", CLOSED_CALLS, measures, [CALL["trunk"], CALL["status"]], order=["-calls"],
@@ -196,7 +196,7 @@ async def test_buckets_hold_every_call_once(
     if step == "hour":
         assert empty
     for row in empty:
-        assert row == {"bucket": row["bucket"], "calls": 0, "asr": None, "acd_ms": None, "cost": "0"}
+        assert row == {"bucket": row["bucket"], "calls": 0, "asr": None, "acd_ms": None, "cost": None}
 
 
 async def test_days_of_a_changing_clock(client: Any, reader: Reader) -> None:
