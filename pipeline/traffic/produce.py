@@ -132,7 +132,7 @@ async def produce(settings: Settings, topic: str, records: Iterable[Record] | As
     known = await kafka.ensure_topics(settings)
     if topic not in known and not await kafka.partition_count(settings, topic):
         raise Problem(
-            f"Kafka has no topic {topic!r}.", hint=f"Create it, or give one of {', '.join(known)}.", code=USAGE
+            f"Kafka has no topic {topic!r}.", hint=f"Create it, or give one of {', '.join(sorted(known))}.", code=USAGE
         )
     producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=5)
     number = 0

@@ -71,7 +71,9 @@ def test_file_is_produced(kafka: KafkaServer) -> None:
 
 
 def test_a_topic_that_is_not_there_is_named(kafka: KafkaServer) -> None:
-    with pytest.raises(Problem, match=r"Kafka has no topic 'nowhere'\. Create it, or give one of call-events, "):
+    with pytest.raises(
+        Problem, match=r"Kafka has no topic 'nowhere'\. Create it, or give one of asterisk-events, call-events, "
+    ):
         run(settings_of(kafka), Simulation("answered", calls=1), None, "nowhere")
 
 
