@@ -25,6 +25,8 @@ hypothesis_settings.load_profile("patient")
 # A test that uses one of these fixtures is of that suite.
 SUITES = {
     "kafka": "kafka",
+    "kafka_server": "kafka",
+    "clickhouse_server": "embedded",
     "clickhouse_endpoint": "embedded",
     "database": "embedded",
     "empty_database": "embedded",
