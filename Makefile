@@ -35,6 +35,7 @@ fmt: setup ## format the code, and mend what the linter can mend
 generate: setup ## what is made from the code: contracts under schemas/, tables in docs/
 	$(BIN)/python -m schemas
 	$(BIN)/python docs/tables.py
+	$(BIN)/python -m tests.pbx.fidelity
 
 unit: setup ## the tests that need no server, in less than a minute (PYTEST=options)
 	$(BIN)/python -m pytest tests -m "not slow and not kafka and not embedded and not sip" -n $(JOBS) --dist loadfile $(PYTEST)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.calls.channels.dialled import dials, numbered
-from pipeline.calls.channels.names import as_legs, speaks_of_channels
-from pipeline.calls.channels.wires import cut, has_wires
+from pipeline.calls.channels.told_of_legs import told_of_legs
 from pipeline.calls.column_limits import LONG_MS, fit
 from pipeline.calls.event_set import distinct
 from pipeline.calls.fast_path import plain
@@ -69,12 +67,7 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
             break
     if has_definite(facts):
         facts = definite(facts)
-    if dials(facts):
-        facts = numbered(facts)
-    if has_wires(facts):
-        facts = distinct(cut(facts))
-    if speaks_of_channels(facts):
-        facts = as_legs(facts)
+    facts = told_of_legs(facts, distinct)
     course = _course(_story(facts), expired)
     _understand(course)
     rerouted = reroutes(course)
@@ -124,7 +117,7 @@ def _understand(course: Course) -> None:
         course.visits = visits(story, caller, course.started, since, sent(course.moves))
         targets[:] = [target for target in targets if not is_queue(target, course.visits)]
         targets += offered(story, course.visits, targets)
-    else:
+    elif len(targets) > 1 or (targets and targets[0].kind == "queue_agent"):
         course.visits = inferred(caller, targets)
     if course.moves:
         complete(course)

@@ -14,9 +14,9 @@ MODES: Final[tuple[str, ...]] = (*asterisk_modes.MODES, *freeswitch_modes.MODES)
 
 def can_tell(story: Story, mode: str) -> bool:
     """Whether a PBX can do what the story needs, and tell it in this mode."""
-    if mode in freeswitch_modes.MODES:
-        return freeswitch_modes.can_play(story)
-    return story.is_told(mode)
+    if not story.is_told(mode):
+        return False
+    return mode not in freeswitch_modes.MODES or freeswitch_modes.can_play(story)
 
 
 def tell(story: Story, mode: str) -> tuple[str, list[bytes]]:

@@ -17,6 +17,8 @@ from tests.pbx.tellers import MODES, tell
 Document = dict[str, Any]
 NEAR_MS = 6_000
 SLACK_MS = 60
+# The simulators that play every step of which the random stories are made.
+TOLD_BY = [mode for mode in MODES if mode.startswith("asterisk")]
 
 
 def ms(told: str | None) -> int | None:
@@ -29,7 +31,7 @@ def told_in(mode: str, seed: int) -> tuple[Story, list[Document]]:
     return story, documents(dialect, values)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", TOLD_BY)
 @given(seed=st.integers(0, 1 << 40))
 @settings(max_examples=60, deadline=None)
 def test_laws(mode: str, seed: int) -> None:

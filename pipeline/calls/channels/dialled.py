@@ -16,11 +16,6 @@ DIALS = "dials"
 _SLACK_MS = 1_000  # a leg may begin just before who calls it says so
 
 
-def dials(events: list[Event]) -> bool:
-    """Whether any event says what was dialled over a trunk."""
-    return any(event.reason == DIALS for event in events)
-
-
 def numbered(events: list[Event]) -> list[Event]:
     """The events with the dialled number on each leg over a trunk."""
     said: dict[str, list[tuple[int, str]]] = {}

@@ -8,7 +8,6 @@ rang was picked up), and `bridged` or `unbridged` that name a bridge (`data.brid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -21,16 +20,9 @@ TAKEN_OVER = "taken_over"
 ORIGINATED = "originated"
 # Of a bridge with more legs than this, a conference, not every pair is told.
 _MOST = 8
+_GOES_ON = frozenset(("answered", "bridged", "unbridged"))
 # What a leg did while it was still its own, even at the instant at which another took it over.
 _ITS_OWN = frozenset(("started", "progress", "rang", "rerouted", "data"))
-
-
-def speaks_of_channels(events: Iterable[Event]) -> bool:
-    """Whether any of the events needs `as_legs`."""
-    return any(
-        (event.data is not None and event.data.bridge is not None) or event.reason in (RENAMED, TAKEN_OVER, ORIGINATED)
-        for event in events
-    )
 
 
 def as_legs(events: list[Event]) -> list[Event]:
@@ -40,7 +32,12 @@ def as_legs(events: list[Event]) -> list[Event]:
     for event in events:
         if event.type == "data" and event.reason == TAKEN_OVER and event.peer_leg_id:
             taken.setdefault(event.leg_id, (event.at, event.peer_leg_id))
-    if renamed or taken:
+    told_of = bool(taken)
+    if taken:
+        # Asterisk 12 and later tells of the phone under its own id: the id that rang is only let go of.
+        on = {e.leg_id for e in events if e.leg_id in taken and e.at >= taken[e.leg_id][0] and e.type in _GOES_ON}
+        taken = {leg: taken[leg] for leg in on}
+    if renamed or told_of:
         last = _last_names(renamed)
         events = [_moved(event, last, taken) for event in events]
     phones = {e.leg_id: e.to for e in events if e.type == "data" and e.reason == ORIGINATED and e.to}

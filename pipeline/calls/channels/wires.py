@@ -25,11 +25,6 @@ _ROOMS = frozenset(("conference_joined", "conference_left"))
 _MENU = "application"
 
 
-def has_wires(events: Iterable[Event]) -> bool:
-    """Whether any channel is a wire."""
-    return any(event.role == WIRE for event in events)
-
-
 def cut(events: list[Event]) -> list[Event]:
     """The events of parties only, in order; who heard whom is told of them."""
     wires = _Wires(events)

@@ -39,7 +39,7 @@ def find_end(course: Course) -> None:
         remaining = [leg for leg in (*roles.targets, *consulted) if leg.answered is not None]
         ends = [leg.ended for leg in remaining]
         ended = None if None in ends else max([ended, *(at for at in ends if at is not None)])
-    elif ended is not None and course.story.bridged and _others_talk_on(course, ended):
+    elif ended is not None and len(course.story.legs) > 2 and course.story.bridged and _others_talk_on(course, ended):
         course.handed_over = True
         ends = [leg.ended for leg in _others(course) if leg.answered is not None]
         ended = None if None in ends else max([ended, *(at for at in ends if at is not None)])

@@ -176,7 +176,9 @@ def _bridge(type_: str) -> Callable[[Row], list[Event]]:
             event.data = Facts(bridge)
         if row.application == "AppQueue" and not row.first:
             event.kind = "queue_agent"
-        return [event, *_in_queue(row)] if row.application == "Queue" else [event]
+        if type_ == "bridged":
+            return [event, *_in_queue(row), *_dials(row)]
+        return [event, *_in_queue(row)]
 
     return handler
 

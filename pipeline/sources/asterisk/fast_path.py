@@ -23,7 +23,7 @@ _LONGEST_BRIDGE: Final = 36
 _LONGEST_NODE: Final = 56
 _MOST: Final = 90  # characters of an id: longer ones are shortened by the general way
 _IGNORED: Final = frozenset(("LINKEDID_END", "LOCAL_OPTIMIZE", "LOCAL_OPTIMIZE_BEGIN", "STREAM_END", "DTMF"))
-_OF_QUEUE: Final = frozenset(("Queue", "AppQueue"))
+_WEIGHED: Final = frozenset(("Dial", "Queue", "AppQueue", "RetryDial", "FollowMe"))
 _GENERAL: Final = frozenset(("VoiceMail", "Voicemail", "voicemail", "Queue", "RetryDial", "FollowMe"))
 # AMI events that tell nothing of a call and come in masses.
 _NOISE: Final = frozenset(
@@ -245,10 +245,13 @@ def _bridged(type_: str) -> Callable[[_Row, Event, str], bool]:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return False
         application, claims = row.Application, True
-        if application in _OF_QUEUE:
-            if application == "Queue":
+        if application in _WEIGHED:
+            if application == "Dial":
+                if type_ == "bridged" and ("@" in row.AppData or row.AppData.count("/") > 1):
+                    return False  # a number over a trunk
+            elif application != "AppQueue":
                 return False
-            if event.leg_id != event.call_id:
+            elif event.leg_id != event.call_id:
                 event.kind = "queue_agent"
         if application in CALLED:
             asked = row.CallerIDdnid

@@ -16,5 +16,5 @@ from tests.pbx.stories import (
 )
 from tests.pbx.story import Story
 
-_SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
-ALL: tuple[Story, ...] = tuple(story for subject in _SUBJECTS for story in subject.STORIES)
+SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
+ALL: tuple[Story, ...] = tuple(story for subject in SUBJECTS for story in subject.STORIES)

@@ -34,6 +34,7 @@ STORIES: Final = (
             "hung_up_by": "callee",
             "reroutes": [],
         },
+        modes=("asterisk",),
     ),
     Story(
         "parked-by-the-caller",
@@ -141,6 +142,7 @@ STORIES: Final = (
             "reroutes": [{"kind": "forward_no_answer", "from": "1002", "to": "1003", "result": "answered"}],
         },
         (_NO_ROWS,),
+        modes=("asterisk",),
     ),
     Story(
         "queue-then-attended-transfer",
@@ -298,6 +300,7 @@ STORIES: Final = (
             "hung_up_by": "system",
             "missed_by": ["1002"],
         },
+        modes=("asterisk", "freeswitch esl", "freeswitch both"),
     ),
     Story(
         "click-to-call-busy",
