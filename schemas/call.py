@@ -16,8 +16,6 @@ import msgspec
 SNOWFLAKE_EPOCH_MS = 1_514_764_800_000  # 2018-01-01
 _ALL_BITS = (1 << 64) - 1
 _UPPER_HALF = 1 << 63
-# Low bits of a call's version: how often it was priced again. The fold leaves them 0.
-RERATED_BITS = 12
 
 
 class CallLog(msgspec.Struct, gc=False):

@@ -30,8 +30,9 @@ from pipeline.calls.transfers.consultation import consult, handovers
 from pipeline.calls.transfers.forwards import complete
 from pipeline.calls.transfers.reroutes import reroutes
 from pipeline.calls.transfers.same_leg import consult_on_same_leg
-from schemas.call import RERATED_BITS, Call
+from schemas.call import Call
 from schemas.event import Event
+from schemas.version import Version
 
 __all__ = ["GENERATION", "distinct", "fold", "version_of"]
 
@@ -40,10 +41,9 @@ GENERATION = 1
 
 
 def version_of(events: int, expired: bool) -> int:
-    """Version of a call: fold generation, then distinct events folded, then whether it was closed
-    for want of a hang-up, then room for how often it was priced again: a new price replaces the one before, a
-    later event replaces both. Never depends on when or how often it was written."""
-    return (GENERATION << 32 | events << 1 | expired) << RERATED_BITS
+    """The version of a call folded by these rules from so many distinct events; `expired` when it was closed for want
+    of a hang-up. Later events, and newer rules, give a higher one."""
+    return Version(GENERATION, events, expired).number
 
 
 def fold(events: Iterable[Event], *, expired: bool = False) -> Call:

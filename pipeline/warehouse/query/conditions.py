@@ -35,7 +35,8 @@ from pipeline.warehouse.query.expressions import (
     Operand,
     Within,
 )
-from schemas.call import RERATED_BITS, SNOWFLAKE_EPOCH_MS, snowflake
+from schemas.call import SNOWFLAKE_EPOCH_MS, snowflake
+from schemas.version import FOLD_SQL
 
 _INT64: Final = 2**63
 _MOST_BYTES: Final = 100_000  # of one bound array
@@ -212,19 +213,18 @@ def _involving(node: Involving, bindings: Bindings) -> str:
     versions tell which logs are of the call as it is, without FINAL, which would look at every row."""
     whose = f"tenant = {bindings.bind(node.tenant, 'String')} AND retired = 0"
     extension = bindings.bind(node.extension, "String")
-    fold = f"bitShiftRight(version, {RERATED_BITS})"
     made = had_part(extension)
-    key = f"({node.key.sql}, {fold})"
+    key = f"({node.key.sql}, {FOLD_SQL})"
     bindings.tables |= {"call_rows", "call_log_rows"}
     is_call = node.key.stored == "id"  # a row of the calls themselves; else a log, whose call began some time before
     first_ms = node.first_ms if node.first_ms is None or is_call else node.first_ms - _LONGEST_CALL_MS
     end_ms = None if node.end_ms is None else node.end_ms + _LONGEST_CALL_MS
     logs = f"{whose}{_times(first_ms, end_ms, bindings)}{_ids('session_id', first_ms, node.end_ms, bindings)}"
-    target = f"{key} IN (SELECT session_id, {fold} FROM call_log_rows WHERE {logs} AND number = {extension})"
+    target = f"{key} IN (SELECT session_id, {FOLD_SQL} FROM call_log_rows WHERE {logs} AND number = {extension})"
     if is_call:
         return f"({made} OR {target})"
     calls = f"{whose}{_times(first_ms, node.end_ms, bindings)}"
-    return f"({key} IN (SELECT id, {fold} FROM call_rows WHERE {calls} AND {made}) OR {target})"
+    return f"({key} IN (SELECT id, {FOLD_SQL} FROM call_rows WHERE {calls} AND {made}) OR {target})"
 
 
 def _of_finished(node: OfFinished, bindings: Bindings) -> str:

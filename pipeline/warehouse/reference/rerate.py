@@ -24,11 +24,11 @@ from pipeline.rating.tariffs import Order, Tariffs
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.reference.decks import Loader, next_version, versions
 from pipeline.warehouse.storage import rows, writer
-from schemas.call import RERATED_BITS, Call, CallLog
+from schemas.call import Call, CallLog
+from schemas.version import MOST_RERATED, Version
 
 # Longer than a worker may not know of an order, and a batch in flight takes.
 SETTLE_S: Final = 1.5
-_ROUNDS: Final = (1 << RERATED_BITS) - 1  # that fit into a version
 _AT_ONCE: Final = 10_000
 
 Publish = Callable[[Sequence[Call]], None]
@@ -183,7 +183,7 @@ def _price(
         clear(call)
         price(call, tariffs)
         _count(done, before, call)
-        if (call.rating or rated) and call.version & _ROUNDS < _ROUNDS:
+        if (call.rating or rated) and Version.of(call.version).rerated < MOST_RERATED:
             call.version += 1
             changed.append(call)
     done.changed += len(changed)

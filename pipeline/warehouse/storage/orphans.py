@@ -19,7 +19,7 @@ from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.instants import DAY_MS
 from pipeline.warehouse.storage import rows, writer
 from pipeline.warehouse.storage.archive import CallKey, Row, slices
-from schemas.call import RERATED_BITS
+from schemas.version import first_of, fold_of
 
 # Rows of a call start at most so far from what is known of it.
 _MARGIN_MS = DAY_MS
@@ -74,34 +74,34 @@ def retire_orphans(
         words: dict[CallKey, list[_Word]] = defaultdict(list)
         found = _read(client, "call_rows", "merged_call_ids, toUnixTimestamp64Milli(last_event_at)", parameters)
         for tenant, call_id, started_at, _, merged, last_at, version, retired in found:
-            word = (started_at, max(started_at, last_at), _folded(version))
+            word = (started_at, max(started_at, last_at), fold_of(version))
             for other in {call_id, *(() if retired else merged)}:
                 words[tenant, other].append(word)
         stale_calls += [
             rows.retired_call(tenant, (started_at, id_), call_id, version)
             for tenant, call_id, started_at, id_, _, last_at, version, retired in found
-            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, last_at)
+            if not retired and fold_of(version) < _newest(words[tenant, call_id], started_at, last_at)
         ]
         stale_logs += [
             rows.retired_log(tenant, (started_at, id_), session_id, call_id, version)
             for tenant, call_id, started_at, id_, session_id, _, version, retired in logs
-            if not retired and _folded(version) < _newest(words[tenant, call_id], started_at, started_at)
+            if not retired and fold_of(version) < _newest(words[tenant, call_id], started_at, started_at)
         ]
-        have_calls = {(row[0], row[1], (row[2], row[3])): _folded(row[6]) for row in found}
-        have_logs = {(row[0], row[1], (row[2], row[3])): _folded(row[6]) for row in logs}
+        have_calls = {(row[0], row[1], (row[2], row[3])): fold_of(row[6]) for row in found}
+        have_logs = {(row[0], row[1], (row[2], row[3])): fold_of(row[6]) for row in logs}
         here = set(ids)
         for tenant, row in expected:
             if (tenant, row.call_id) not in here:
                 continue
             newest = _newest(words[tenant, row.call_id], row.key[0], row.key[0])
-            if newest <= _folded(row.version):
+            if newest <= fold_of(row.version):
                 continue
-            above = newest << RERATED_BITS
+            above = first_of(newest)
             retired_rows.absorbed += _absorbed(tenant, row, found)
-            if have_calls.get((tenant, row.call_id, row.key), -1) < _folded(row.version):
+            if have_calls.get((tenant, row.call_id, row.key), -1) < fold_of(row.version):
                 stale_calls.append(rows.retired_call(tenant, row.key, row.call_id, above))
             for log in row.logs:
-                if have_logs.get((tenant, row.call_id, log), -1) < _folded(row.version):
+                if have_logs.get((tenant, row.call_id, log), -1) < fold_of(row.version):
                     stale_logs.append(rows.retired_log(tenant, log, row.key[1], row.call_id, above))
     writer.write_call_logs(client, stale_logs, f"{token}-logs")
     writer.write_calls(client, stale_calls, f"{token}-calls")
@@ -131,11 +131,6 @@ def _newest(words: list[_Word], first: int, last: int) -> int:
     return max(
         (version for from_, to, version in words if from_ - last < _APART_MS and first - to < _APART_MS), default=0
     )
-
-
-def _folded(version: int) -> int:
-    """A version without how often the call was priced again, which its logs do not tell."""
-    return version >> RERATED_BITS
 
 
 def _read(client: Client, table: str, column: str, parameters: dict[str, Any]) -> list[Any]:

@@ -18,8 +18,9 @@ from pipeline.warehouse.storage.archive import Row, Stored
 from pipeline.worker.core.batch import Batch
 from pipeline.worker.core.links import is_link
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
-from schemas.call import RERATED_BITS, Call, call_snowflake, document
+from schemas.call import Call, call_snowflake, document
 from schemas.event import Event
+from schemas.version import Version
 
 # Leaves room for key and framing.
 LARGEST_DOCUMENT = kafka.LARGEST_MESSAGE - (64 << 10)
@@ -209,12 +210,12 @@ def _reached(row: Row) -> int:
 
 def _events(version: int) -> int:
     """How many events a version was folded from; a bare row, see `postpone`, is just below what it stands for."""
-    return (version + 1 >> RERATED_BITS & 0xFFFFFFFF) >> 1
+    return Version.of(version + 1).events
 
 
 def raise_version(call: Call, events: int) -> None:
     """Give a call the version of one of so many events."""
-    call.version = version_of(events, bool(call.version >> RERATED_BITS & 1))
+    call.version = version_of(events, Version.of(call.version).expired)
     for log in call.logs:
         log.version = call.version
 

@@ -26,11 +26,11 @@ from pipeline.warehouse.storage.stored_rows import MARGIN_MS, Row
 from pipeline.worker.core import joining
 from pipeline.worker.core.folding import call_of
 from pipeline.worker.core.links import is_link
-from schemas.call import RERATED_BITS, Call
+from schemas.call import Call
 from schemas.event import Event
+from schemas.version import Version, fold_of
 
 _DAY_MS = 86_400_000
-_EVENTS = 0xFFFFFFFF  # the part of a folded version below the fold's generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Refolded:
     @property
     def stored_events(self) -> int:
         """How many events its newest row was folded from; 0 when it has no row."""
-        return max(((folded(row["version"]) & _EVENTS) >> 1 for row in self.calls), default=0)
+        return max((Version.of(row["version"]).events for row in self.calls), default=0)
 
     @property
     def in_work(self) -> bool:
@@ -125,16 +125,11 @@ def _key(row: Row) -> tuple[Any, ...]:
     return row["started_at"], row["id"], row["call_id"]
 
 
-def folded(version: int) -> int:
-    """A version without how often the call was priced again."""
-    return version >> RERATED_BITS
-
-
 def _same(column: str, old: object, new: object) -> bool:
     if old == new:
         return True
     if column == "version":
-        return folded(int(str(old))) == folded(int(str(new)))
+        return fold_of(int(str(old))) == fold_of(int(str(new)))
     return column == "detail" and orjson.loads(str(old) or "{}") == orjson.loads(str(new) or "{}")
 
 
@@ -229,9 +224,13 @@ def _fold(events: list[Event], group: Refolded, silent_before: int, ended: bool)
     call = call_of(events, expired=ended)
     if call.state == "closed":
         return call
-    newest = max((folded(row["version"]) & _EVENTS for row in group.calls), default=0)
-    expired = bool(newest & 1) if newest >> 1 == call.events else call.last_event_at < silent_before
+    newest = max(((of.events, of.expired) for of in _versions(group.calls)), default=(0, False))
+    expired = newest[1] if newest[0] == call.events else call.last_event_at < silent_before
     return call_of(events, expired=True) if expired else call
+
+
+def _versions(of: Iterable[Row]) -> Iterator[Version]:
+    return (Version.of(row["version"]) for row in of)
 
 
 def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
@@ -242,7 +241,7 @@ def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
     if call.state == "closed":
         call.rating = newest["rating"] if newest is not None else ""
         price(call, tariffs)
-    if newest is not None and (folded(newest["version"]) == folded(call.version) or _of_more(newest, group, call)):
+    if newest is not None and (fold_of(newest["version"]) == fold_of(call.version) or _of_more(newest, group, call)):
         call.version = newest["version"]
         for log in call.logs:
             log.version = call.version
@@ -250,7 +249,7 @@ def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
 
 def _of_more(row: Row, group: Refolded, call: Call) -> bool:
     """Whether a row has the version of a call that turned out to be several: the number of the events of all."""
-    events = (folded(row["version"]) & _EVENTS) >> 1
+    events = Version.of(row["version"]).events
     return call.events < events <= group.known and group.known > call.events
 
 

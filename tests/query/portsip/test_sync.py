@@ -18,7 +18,8 @@ from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.query import changes
 from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls
-from schemas.call import RERATED_BITS, Call
+from schemas.call import Call
+from schemas.version import first_of
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
 
@@ -81,7 +82,7 @@ def page_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def folded(number: int) -> int:
     """The version of a call of so many events."""
-    return number << RERATED_BITS
+    return first_of(number)
 
 
 def version(call: Call, number: int, **values: Any) -> Call:
