@@ -294,6 +294,8 @@ def _record(
     log_answered: int | None = None if answered is None else moments["answered"].at
     log_ended: int = its_end.at if its_end is not None else ended
     log_until = log_ended if log_answered is None else log_answered
+    if log_rang is not None and log_rang > log_until:
+        log_rang = log_until
     log_kind = "outside" if outside else "extension"
     missed = (
         answered is None

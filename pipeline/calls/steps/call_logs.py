@@ -23,10 +23,16 @@ def call_log(call: Call, course: Course, target: Target, position: int) -> CallL
         number, sip_status = call.q850_cause, call.sip_status
     else:
         number = sip_status = 0
+    rang, answered = target.rang, target.answered
+    if end is not None and end < target.started:
+        end = target.started  # reports of two clocks, or a part of them
+    if answered is not None:
+        answered = max(target.started, answered if end is None else min(answered, end))
     ring_ms = None
-    if target.rang is not None:
-        until = target.answered if target.answered is not None else course.now if end is None else end
-        ring_ms = max(0, until - target.rang)
+    if rang is not None:
+        until = answered if answered is not None else course.now if end is None else end
+        rang = max(target.started, min(rang, until))
+        ring_ms = max(0, until - rang)
     return CallLog(
         call.tenant,
         0,
@@ -39,8 +45,8 @@ def call_log(call: Call, course: Course, target: Target, position: int) -> CallL
         target.name,
         leg.id if leg is not None else "",
         target.started,
-        target.rang,
-        target.answered,
+        rang,
+        answered,
         end,
         ring_ms,
         target.talk_ms,

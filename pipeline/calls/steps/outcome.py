@@ -159,4 +159,4 @@ def _answered_unseen(course: Course) -> bool:
     caller = course.caller
     if any(target.answered is not None for target in course.targets):
         return False  # who did is known
-    return caller.answered is not None and caller.answered_by != "pbx" and not course.visits
+    return course.answered is not None and caller.answered_by != "pbx" and not course.visits

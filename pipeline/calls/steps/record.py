@@ -140,9 +140,9 @@ def _destination(course: Course) -> str:
 
 def _answered_by(course: Course) -> str:
     """The human that answered first; a conference only when nobody else did."""
-    for target in course.talking:
-        if target.kind != "conference":
-            return target.number
+    humans = [target for target in course.talking if target.kind != "conference"]
+    if humans:
+        return next((target for target in humans if target.talk_ms), humans[0]).number
     return course.talking[0].number if course.talking else ""
 
 
