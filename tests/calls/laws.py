@@ -46,8 +46,9 @@ def _talk(call: Mapping[str, Any]) -> Iterator[str]:
             yield f"talk with nobody: {log['kind']} {log['number']}"
         if log["talk_ms"] and log["kind"] in _HUMANS and answered is None:
             yield f"talk in a call that was not answered: {log['number']}"
-        known = begun is not None and ended is not None and log["kind"] != "consultation"
-        if known and begun + log["talk_ms"] / 1000 > ended + 0.001:
+        if begun is None or ended is None or log["kind"] == "consultation":
+            continue
+        if begun + log["talk_ms"] / 1000 > ended + 0.001:
             yield f"the call ended before its talk with {log['number']}"
     talked = sum(log["talk_ms"] for log in call["logs"] if log["kind"] != "consultation")
     if call["talk_ms"] > talked + 1:

@@ -63,6 +63,8 @@ def outcome(leg: Leg, *, elsewhere: bool, caller_left: bool, caller_stayed: bool
     """
     number, _ = cause(leg)
     word = BY_CAUSE.get(number)
+    if 300 <= leg.sip_status < 400 and leg.rang is not None:
+        return "no_answer"  # the phone rang, and then sent the call on
     if number == ELSEWHERE and not elsewhere:  # nobody has answered: the other phones of a fork were only given up
         return "cancelled" if caller_left or cancelled_by_caller(leg) else "no_answer" if leg.ended is not None else ""
     if word is not None:

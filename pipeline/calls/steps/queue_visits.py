@@ -115,7 +115,7 @@ def _number(event: Event, asked: str) -> str:
     number = (callee.number if isinstance(callee, Party) else callee) or event.to
     if number:
         return number
-    return event.queue if event.queue.lstrip("+*#").isdigit() else asked or event.queue
+    return event.queue if event.queue.lstrip("+*#").isdigit() else asked or event.queue.partition("@")[0]
 
 
 def is_queue(target: Target, found: list[Visit]) -> bool:

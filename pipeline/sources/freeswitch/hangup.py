@@ -146,7 +146,8 @@ def redirected(headers: Headers, at: int) -> list[Event]:
         return []
     event = headers.remembered("rerouted", at, linked=True)
     event.leg_id, event.from_, event.to, event.by = origin, source, to, source
-    event.reason = "forward_unconditional"
+    rang = headers.ms("Caller-Channel-Progress-Time", "variable_progress_uepoch")
+    event.reason = "forward_no_answer" if rang else "forward_unconditional"
     return [event]
 
 

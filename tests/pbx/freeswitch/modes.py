@@ -10,13 +10,17 @@ from tests.pbx.story import Story
 
 MODES: Final = ("freeswitch esl", "freeswitch json_cdr", "freeswitch both")
 
-# mod_callcenter answers every caller that it takes (callcenter_function: switch_channel_answer).
-_NOT_THIS_PBX: Final = frozenset(("queue-without-answer-before",))
+# mod_callcenter answers every caller that it takes (callcenter_function: switch_channel_answer), and calls its agents
+# without channels between; a dial plan that goes on behind the callee is an option of Asterisk's Dial.
+_NOT_THIS_PBX: Final = frozenset(
+    ("queue-without-answer-before", "queue-through-the-dial-plan", "another-phone-behind-the-callee")
+)
 # Field that comes out otherwise, or cannot be known (`...`), by the story; and why.
 _UNTOLD: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "freeswitch json_cdr": {
         # `variable_transfer_…` of the caller's own leg tell of a transfer, no record of who heard whom until when.
         "outside-sent-on-by-the-caller": {"talk_s": ...},
+        "outside-sent-on-in-vain": {"talk_s": ...},
         # The variables cc_queue_… of a leg are of its last queue.
         "queue-then-queue": {"queue_visits": ..., "wait_s": ...},
     },
