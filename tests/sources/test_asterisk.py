@@ -13,6 +13,7 @@ from pipeline.calls.grouping import group
 from pipeline.errors import Problem
 from pipeline.sources.asterisk.decoder import decode, general
 from pipeline.sources.asterisk.fast_path import plain
+from pipeline.sources.asterisk.fields import dialled
 from pipeline.sources.contract import LATEST_MS, Options
 from pipeline.sources.instants import born, instant
 from pipeline.sources.registry import source
@@ -96,6 +97,51 @@ def test_numbers_for_the_kinds_of_rows() -> None:
     row = {"eventtype": "3", "eventtime": AT, "uniqueid": "1773136800.1", "channame": "PJSIP/1001-00000001"}
     event = one(json.dumps(row | {"extra": '{"hangupcause":17}'}).encode())
     assert (event.type, event.q850_cause, event.at) == ("ended", 17, MS)
+
+
+@pytest.mark.parametrize(
+    ("string", "number", "trunk"),
+    [
+        ("PJSIP/07700900123@carrier-a", "07700900123", "carrier-a"),
+        ("07700900123@carrier-a", "07700900123", "carrier-a"),  # as the manager's DialBegin has it
+        ("SIP/carrier-a/07700900123", "07700900123", "carrier-a"),
+        ("PJSIP/carrier-a/sip:07700900123@203.0.113.5", "07700900123", "carrier-a"),
+        ("DAHDI/g1/999", "999", "g1"),
+        ("PJSIP/1001", "", ""),
+        ("PJSIP/workshop", "", ""),
+        ("PJSIP/1001/sip:1001@10.0.0.5:5060", "", ""),
+        ("Local/1003@from-internal/n", "", ""),
+    ],
+)
+def test_what_dial_calls_over_a_trunk(string: str, number: str, trunk: str) -> None:
+    assert dialled(string) == (number, trunk)
+
+
+def test_numbers_of_rows_are_those_of_cel_h() -> None:
+    row = {"eventtime": AT, "uniqueid": "1773136800.1", "linkedid": "1773136800.1", "channame": "PJSIP/1001-00000001"}
+    types = {"1": "started", "4": "answered", "7": "bridged", "8": "unbridged", "9": "rerouted", "11": "transferred"}
+    for number, type_ in types.items():
+        assert one(json.dumps(row | {"eventtype": number}).encode()).type == type_
+
+
+def test_cel_over_the_manager_has_the_exact_time() -> None:
+    row = {"Event": "CEL", "EventName": "CHAN_END", "UniqueID": "1773136800.1", "EventTime": "2026-03-10 11:00:00"}
+    value = json.dumps(row | {"Timestamp": AT, "Channel": "PJSIP/1001-00000001"}).encode()
+    assert one(value).at == MS
+    assert decode([value], Options(zone="Europe/Paris")).events[0].at == MS
+
+
+def test_two_legs_that_name_each_other_give_nobody() -> None:
+    channels = [("PJSIP/1001-00000001", "1773136800.1"), ("PJSIP/1002-00000002", "1773136800.2")]
+    rows = []
+    for (name, id_), (other, _) in zip(channels, reversed(channels), strict=True):
+        row = {"eventtime": AT, "uniqueid": id_, "linkedid": "1773136800.1", "channame": name, "exten": "1002"}
+        row["appname"] = "AppDial" if id_.endswith("2") else "Dial"
+        rows += [row | {"eventtype": "CHAN_START"}, row | {"eventtype": "ANSWER", "eventtime": "1773136801.0"}]
+        extra = json.dumps({"hangupcause": 16, "hangupsource": other, "dialstatus": ""})
+        rows.append(row | {"eventtype": "HANGUP", "eventtime": "1773136809.0", "extra": extra})
+    (call,) = (fold(events) for events in group(decode([json.dumps(row).encode() for row in rows]).events))
+    assert (call.status, call.hung_up_by, call.end_reason) == ("answered", "", "")
 
 
 def test_a_trunk_is_told_from_a_phone() -> None:

@@ -64,7 +64,9 @@ def visits(
         if event.reason == HANGUP_RECORD:
             if seen:
                 continue
-            at = started if caller.answered is None else caller.answered  # the record does not know when
+            # The record does not know when: since the caller was answered, or sent there.
+            at = started if caller.answered is None else caller.answered
+            at = max([at, *(when for when, _ in transfers if when <= event.at)])
         last = found[-1] if found and found[-1].left is None else None
         since = started
         if event.leg_id in handed:

@@ -104,12 +104,21 @@ def _park(course: Course) -> None:
     """A transfer to a parking place is the parking."""
     places = [move for move in course.moves if move.kind == "park"]
     for place in places:
+        if not place.to.isdigit():
+            place.to = _dialled_place(course, place.at) or place.to
         for move in course.moves:
             same = move.to == place.to or not place.source or move.by == place.by
             if move.transfer and same and abs(place.at - move.at) <= _AT_ONCE_MS:
                 place.source, place.by = place.source or move.source, place.by or move.by
                 course.moves = [other for other in course.moves if other is not move]
                 break
+
+
+def _dialled_place(course: Course, at: int) -> str:
+    """The parking place that who took the call back had dialled, where only the lot is told."""
+    back = [course.story.legs[leg] for leg in course.roles.taken]
+    dialled = [(leg.started, leg.callee.number) for leg in back if leg.started is not None and leg.started >= at]
+    return min((each for each in dialled if each[1].isdigit()), default=(0, ""))[1]
 
 
 def _is_forward(course: Course, move: Move, known: set[str], tried: dict[str, list[Target]]) -> bool:

@@ -11,7 +11,6 @@ _NO_ROWS: Final = Untold("asterisk cel sample", "cel.conf lists neither transfer
 _VISIT: Final = Untold("asterisk cel sample", "cel.conf lists no Queue", {"wait_s": ..., "queue_visits": ...})
 _WAIT: Final = Untold("asterisk cel sample", "cel.conf lists no Queue", {"wait_s": ..., "reroutes": ...})
 _NO_MENU: Final = Untold("asterisk cel sample", "cel.conf lists no applications but Dial and Park", {"logs": ...})
-_LOT: Final = Untold("asterisk cel", "CEL names the lot, not the place", {"reroutes": [{"kind": "park", "by": "1001"}]})
 
 STORIES: Final = (
     Story(
@@ -53,7 +52,7 @@ STORIES: Final = (
             "ended": 60,
             "reroutes": [{"kind": "park", "from": "1001", "to": "701", "by": "1001"}],
         },
-        (_LOT, _NO_ROWS),
+        (_NO_ROWS,),
     ),
     Story(
         "queue-through-the-dial-plan",
