@@ -40,7 +40,7 @@ def load(
     from pipeline.directory.model import build
     from pipeline.directory.validate import dangling
     from pipeline.output import print_rows
-    from pipeline.warehouse.reference.directories import load_entries, save
+    from pipeline.warehouse.reference.directories import load_entries, save, taken_domains
 
     wanted = read_directory(file, tenant_of(tenant))
     client = warehouse()
@@ -49,6 +49,7 @@ def load(
     for of, want in wanted.items():
         now = load_entries(client, of)
         changes = difference(now, want, prune=prune)
+        faults += [f"tenant {of}: {fault}" for fault in taken_domains(client, of, [change.after for change in changes])]
         faults += [f"tenant {of}: {fault}" for fault in dangling(build(of, applied(now, changes)))]
         plans[of] = changes
     if faults:

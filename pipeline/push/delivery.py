@@ -21,8 +21,10 @@ import structlog
 from pipeline import clock
 from pipeline.push import metrics, signing
 from pipeline.push.addresses import AddressRefused, PublicResolver, check_url
+from pipeline.push.events import masked_body
 from pipeline.push.store import DEAD, DELIVERED, Delivery, PushStore, Webhook
 from pipeline.settings import Settings
+from pipeline.warehouse.identity.access import is_masked
 from pipeline.warehouse.query.reader import QueryFailed, TooCostly, Unavailable
 
 log = structlog.get_logger("cdr.push")
@@ -147,6 +149,8 @@ class Sender:
         of a server that the tenant may not see."""
         if not body:
             return 0, "the message is kept no longer"
+        if is_masked(webhook.numbers, self._settings.mask_numbers):
+            body = masked_body(body)
         headers = signing.headers(webhook.secret, id_, int(time.time()), body)
         try:
             check_url(webhook.url, private=self._settings.webhook_private)

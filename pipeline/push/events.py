@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.warehouse.query.view import masked_document
+
 STARTED, ANSWERED, ENDED = "call.started", "call.answered", "call.ended"
 CORRECTED, REPORT_READY, TEST = "cdr.corrected", "report.ready", "webhook.test"
 TYPES: Final = (STARTED, ANSWERED, ENDED, CORRECTED, REPORT_READY)
@@ -107,3 +109,9 @@ def message(document: Mapping[str, Any], type_: str, which: str, place: Place, a
         short |= {"flags": [*document.get("flags", ()), "lists_left_out"], "quality": None}
         body = orjson.dumps({"type": type_, "timestamp": timestamp, "data": short})
     return Message(tenant, message_id(tenant, call_id, type_, which), type_, call_id, body)
+
+
+def masked_body(body: bytes) -> bytes:
+    """A message with the phone numbers in its `data` masked."""
+    told: dict[str, Any] = orjson.loads(body)
+    return orjson.dumps(told | {"data": masked_document(told["data"])})

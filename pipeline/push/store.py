@@ -37,6 +37,7 @@ class Webhook:
     enabled: bool = True
     reason: str = ""
     created_at: int = 0
+    numbers: str = ""  # how it is told phone numbers; see `identity.access.Numbers`
 
     def __repr__(self) -> str:
         return f"Webhook({self.tenant!r}, {self.id!r})"
@@ -274,6 +275,7 @@ def _webhook(row: Row) -> Webhook:
         bool(row["enabled"]),
         row["reason"],
         instant(row["created_at"]),
+        row["numbers"],
     )
 
 

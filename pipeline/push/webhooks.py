@@ -22,8 +22,10 @@ from schemas.call import rfc3339
 MOST = 50
 
 
-async def made(settings: Settings, store: PushStore, tenant: str, url: Any, events: Any, secret: Any = None) -> Webhook:
-    """A new webhook, kept. Raises BadField."""
+async def made(
+    settings: Settings, store: PushStore, tenant: str, url: Any, events: Any, secret: Any = None, numbers: str = ""
+) -> Webhook:
+    """A new webhook, kept; told phone numbers as whoever makes it sees them. Raises BadField."""
     url, chosen = checked_url(settings, url), TYPES if events is None else checked_events(events)
     if secret is not None:
         try:
@@ -32,14 +34,19 @@ async def made(settings: Settings, store: PushStore, tenant: str, url: Any, even
             raise BadField("secret", None, str(error)) from None
     if len(await store.listed(tenant)) >= MOST:
         raise BadField("url", url, f"is one too many: a tenant has {MOST} webhooks at most; delete one")
-    webhook = Webhook(tenant, new_id(), url, secret or signing.new_secret(), chosen, created_at=clock.now_ms())
+    webhook = Webhook(
+        tenant, new_id(), url, secret or signing.new_secret(), chosen, created_at=clock.now_ms(), numbers=numbers
+    )
     await store.save(webhook)
     return webhook
 
 
-async def changed(settings: Settings, store: PushStore, webhook: Webhook, wish: Mapping[str, Any]) -> Webhook:
-    """The webhook with these of `url`, `events`, `enabled`, kept. Raises BadField."""
-    changes: dict[str, Any] = {}
+async def changed(
+    settings: Settings, store: PushStore, webhook: Webhook, wish: Mapping[str, Any], numbers: str | None = None
+) -> Webhook:
+    """The webhook with these of `url`, `events`, `enabled`, kept. It is told phone numbers as whoever changed it last
+    sees them (`numbers`; None for no change): nobody has a webhook tell what it may not see. Raises BadField."""
+    changes: dict[str, Any] = {} if numbers is None else {"numbers": numbers}
     if "url" in wish:
         changes["url"] = checked_url(settings, wish["url"])
     if "events" in wish:

@@ -18,6 +18,8 @@ from pipeline.query.access.authenticator import Authenticator
 from pipeline.query.access.oidc import Oidc
 from pipeline.query.http import documents
 from pipeline.query.http.compression import Compression
+from pipeline.query.http.connections import networks_of
+from pipeline.query.http.forwarded import Forwarded
 from pipeline.query.http.limits import Limits, StreamSlots
 from pipeline.query.http.observation import Observation, Observer
 from pipeline.query.http.plus_signs import PlusSigns
@@ -27,6 +29,7 @@ from pipeline.query.v1.exports.runs import ExportRuns
 from pipeline.settings import Settings
 from pipeline.warehouse.query.expressions import BadExpression
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.view import HiddenNumbers
 from pipeline.warehouse.reference.directories import Directories
 from pipeline.warehouse.reference.directory_editor import Editor
 
@@ -43,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     observer = Observer()
     reader = Reader(settings.clickhouse, settings.database, observe=observer.query)
     directories = Directories(reader)
-    gate = Authenticator(reader, directories=directories)
+    gate = Authenticator(reader, directories=directories, mask_numbers=settings.mask_numbers)
     gate.oidc = Oidc(settings) if settings.oidc_issuer else None
 
     @asynccontextmanager
@@ -88,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestProblem, _refused)
     app.add_exception_handler(BadExpression, _refused)
     app.add_exception_handler(BadField, _refused)
+    app.add_exception_handler(HiddenNumbers, _hidden)
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
@@ -95,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Compression)
     app.add_middleware(Limits, rate=settings.api_rate, concurrent=settings.api_concurrent)
     app.add_middleware(Observation, observer=observer)
+    app.add_middleware(Forwarded, trusted=networks_of(settings.trusted_proxies))
     return app
 
 
@@ -104,6 +109,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     else:
         problem = error if isinstance(error, RequestProblem) else invalid("filter", None, str(error))
     return response(problem, request.url.path, request.scope["cdr.request_id"])
+
+
+async def _hidden(request: Request, error: Exception) -> Response:
+    why = f"The {error} hold numbers in full, which the token may not see; it lacks the scope numbers:clear."
+    return response(RequestProblem(403, "forbidden", why), request.url.path, request.scope["cdr.request_id"])
 
 
 async def _away(request: Request, error: Exception) -> Response:

@@ -19,7 +19,7 @@ from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import KafkaAway, KafkaFull, Sender
 from pipeline.kafka import raw_topics
-from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic
+from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic, known
 from pipeline.query.http.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
 from pipeline.settings.query import QuerySettings
@@ -171,7 +171,7 @@ async def _caller(request: Request) -> Caller:
     token = request.query_params.get("access_token") or request.query_params.get("token")
     if token and "authorization" not in request.headers:
         caller = await request.app.state.gate.caller(f"Bearer {token}")
-        request.scope["cdr.tenant"] = caller.tenant
+        known(request, caller)
         return allowed(caller, SCOPE)
     return allowed(await identified_basic(request), SCOPE)
 

@@ -12,12 +12,12 @@ from pipeline.warehouse.query.directory_names import CALLEE, CALLER, LOG_CALLER,
 from pipeline.warehouse.query.expressions import Any_, Column, In, Literal, Node
 
 _MOST_FOUND: Final = 1000
-# SQL of a name that is stored → the same as it is shown where the directory has names.
-_SHOWN: Final[Mapping[tuple[str, str], str]] = {
-    (CALL["caller_name"].sql, "call"): named_sql(CALL["caller_name"].sql, CALLER),
-    (CALL["callee_name"].sql, "call"): named_sql(CALL["callee_name"].sql, CALLEE),
-    (CALL_LOG["name"].sql, "log"): named_sql(CALL_LOG["name"].sql, "number"),
-    (CALL_LOG["caller_name"].sql, "log"): named_sql(CALL_LOG["caller_name"].sql, LOG_CALLER),
+# SQL of a name that is stored → the number that the directory may have a name for.
+_NAMED_BY: Final[Mapping[tuple[str, str], str]] = {
+    (CALL["caller_name"].sql, "call"): CALLER,
+    (CALL["callee_name"].sql, "call"): CALLEE,
+    (CALL_LOG["name"].sql, "log"): "number",
+    (CALL_LOG["caller_name"].sql, "log"): LOG_CALLER,
 }
 
 
@@ -26,9 +26,10 @@ def has_names(directory: Directory) -> bool:
     return bool(directory.extensions or directory.queues or directory.ring_groups)
 
 
-def shown_sql(column: Column, *, of_logs: bool) -> str:
-    """SQL of a column as it is shown: names are the directory's where it has one."""
-    return _SHOWN.get((column.sql, "log" if of_logs else "call"), column.sql)
+def shown_sql(column: Column, *, of_logs: bool, masked: bool) -> str:
+    """SQL of a column as it is shown: names are the directory's where it has one, masked as the view is."""
+    number = _NAMED_BY.get((column.sql, "log" if of_logs else "call"))
+    return column.sql if number is None else named_sql(column.sql, number, masked=masked)
 
 
 def caller_name(directory: Directory, row: Mapping[str, Any]) -> str:

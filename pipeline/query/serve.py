@@ -10,6 +10,7 @@ import uvicorn
 from pipeline import logs
 from pipeline.errors import USAGE, Problem
 from pipeline.query.app import create_app
+from pipeline.query.http.connections import Bounds, bounded, networks_of
 from pipeline.settings import Settings
 
 # A request line with a filter of the longest allowed length, percent-encoded, and room to say no to more.
@@ -24,7 +25,8 @@ def serve(settings: Settings) -> None:
             create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
-            http="h11",  # bounds the size of a request's head
+            http=bounded(Bounds(per_address=settings.api_connections, trusted=networks_of(settings.trusted_proxies))),
+            proxy_headers=False,  # `Forwarded` believes the trusted ones
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             loop="auto",
             lifespan="on",

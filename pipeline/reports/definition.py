@@ -47,6 +47,7 @@ class Definition:
     cron_expr: str = ""
     filter: Filter = field(default_factory=dict)
     requested_at: int = 0
+    numbers: str = ""  # how its numbers are shown, as whoever saved it sees them; see `identity.access.Numbers`
 
     @property
     def custom(self) -> tuple[int, int] | None:

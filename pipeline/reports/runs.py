@@ -43,7 +43,9 @@ from pipeline.reports.store import (
 )
 from pipeline.reports.types.build import Question, letterhead, with_currency
 from pipeline.settings import Settings
+from pipeline.warehouse.identity.access import is_masked
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories
 
 log = structlog.get_logger("cdr.reports")
@@ -95,9 +97,10 @@ class Runner:
         )
         await self.store.write_run(run)
         try:
-            directory = await self.directories.of(run.tenant)
+            masked = is_masked(definition.numbers, self._settings.mask_numbers)
+            directory = await self.directories.seen(View(run.tenant, masked=masked))
             span = span_of(definition.range, run.due_at, directory.tenant.zone, definition.custom)
-            question = Question(self._reader, directory, definition.type, span, definition.filter)
+            question = Question(self._reader, directory, definition.type, span, definition.filter, masked=masked)
             report = await with_currency(question, await ALL[definition.type].build(question))
             mark = hashlib.sha256(run.tenant.encode(errors="replace")).hexdigest()[:16]
             path = f"reports/{mark}/{run.id}.{definition.format.lower()}"
@@ -112,6 +115,7 @@ class Runner:
         run = replace(
             run,
             state=RUN_DONE,
+            masked=int(masked),
             first_at=span.first_ms,
             end_at=span.end_ms,
             completed_at=self._clock(),

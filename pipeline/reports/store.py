@@ -56,6 +56,7 @@ class Run:
     mail: str = ""
     mail_at: int | None = None
     mail_tries: int = 0
+    masked: int = 0  # 1: phone numbers in its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +186,15 @@ class ReportStore:
         tenant: str,
         types: Sequence[str],
         asked: Asked | None = None,
+        *,
+        masked: bool = False,
     ) -> Listed:
-        """Runs of these types with a file, newest first unless ordered."""
+        """Runs of these types with a file, newest first unless ordered; only those without a number in full if
+        `masked`."""
         bindings = Bindings()
         sql = (
             f"SELECT * FROM report_run_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')}"
-            " AND destroyed = 0 AND state = 'done'"
+            f" AND destroyed = 0 AND state = 'done' AND masked >= {bindings.bind(int(masked), 'UInt8')}"
         )
         return await self._page("completed_reports", sql, types, asked or Asked(), bindings)
 

@@ -12,8 +12,24 @@ class QuerySettings(Group):
 
     api_host: str = Field("127.0.0.1")
     api_port: int = Field(8000, ge=0, le=65535)
-    api_rate: int = Field(60_000, ge=0, description="Requests a minute of one token or address; 0: any number.")
-    api_concurrent: int = Field(64, ge=1, description="Requests of one token under way; more are told to wait.")
+    api_rate: int = Field(
+        60_000,
+        ge=0,
+        description="Requests a minute of one user or token, or of one address without a good one; 0: any number.",
+    )
+    api_concurrent: int = Field(64, ge=1, description="Requests of one caller under way; more are told to wait.")
+    api_connections: int = Field(256, ge=0, description="Connections of one address; more are refused. 0: any number.")
+    api_origins: str = Field(
+        "",
+        description="Web origins whose pages may ask, between commas: https://app.example.com; * for any; empty: none.",
+    )
+    api_metrics_host: str = Field("127.0.0.1", description="Where its metrics are served on a port of their own.")
+    api_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of its metrics; 0: at /metrics of the service, for this machine only."
+    )
+    trusted_proxies: str = Field(
+        "", description="Proxies whose X-Forwarded-For is believed: IP addresses and networks between commas."
+    )
     api_streams: int = Field(4, ge=1, description="Files of one tenant under way; more are told to wait.")
     api_followers: int = Field(32, ge=1, description="Streams of changes of one tenant; more are told to wait.")
     mask_numbers: bool = Field(False, description="Mask phone numbers for tokens without the scope numbers:clear.")

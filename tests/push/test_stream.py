@@ -15,9 +15,9 @@ from pipeline.errors import BadField
 from pipeline.push.following import Following, Look, place_of
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.app import create_app
-from pipeline.query.v1.streams.cdrs import sees
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query.view import View, document_of
 from tests.push.change_feed import produce
 from tests.servers import KafkaServer
 
@@ -46,7 +46,7 @@ async def feed(broker: KafkaServer, request: pytest.FixtureRequest) -> Settings:
 
 def seen_by(caller: Caller) -> Look:
     async def look(document: dict[str, Any]) -> dict[str, Any] | None:
-        return document if sees(caller, document) else None
+        return document_of(caller.view, document)
 
     return look
 
@@ -99,11 +99,10 @@ async def test_a_user_sees_own_calls(feed: Settings) -> None:
 
 
 def test_who_sees_what() -> None:
-    user = Caller("acme", "tests", ("cdr:read",), "user", "800")
-    assert sees(user, document("a", 1))
-    assert not sees(Caller("acme", "tests", ("cdr:read",), "user", "80"), document("a", 1))
-    assert not sees(Caller("acme", "tests", ("cdr:read",), "user", ""), document("a", 1))
-    assert not sees(ACME, document("a", 1, tenant="other"))
+    assert document_of(View("acme", "800"), document("a", 1)) == document("a", 1)
+    assert document_of(View("acme", "80"), document("a", 1)) is None
+    assert document_of(View("acme", ""), document("a", 1)) is None
+    assert document_of(View("acme"), document("a", 1, tenant="other")) is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "1", "0:", "0:1,", "0:-1", "0:1;1:2", "0:" + "9" * 30])

@@ -93,8 +93,8 @@ def warehouse(clickhouse_server: ClickHouseServer) -> Iterator[Warehouse]:
         client=client,
         settings=Settings(clickhouse=clickhouse_server.url, database=name, api_port=0),
         calls={call.call_id: call for call in calls},
-        token=create_token(client, "acme", "tests"),
-        other_token=create_token(client, "other", "tests"),
+        token=create_token(client, "acme", "tests", extension="101"),
+        other_token=create_token(client, "other", "tests", extension="101"),
     )
     client.close()
     clickhouse_server.give_back(name)

@@ -28,11 +28,12 @@ from pipeline.query.access.oidc import Oidc
 from pipeline.query.access.ttl_cache import TtlCache
 from pipeline.query.http.problems import RequestProblem, unauthorized
 from pipeline.warehouse.identity import issued
-from pipeline.warehouse.identity.access import READ, may
+from pipeline.warehouse.identity.access import READ, is_masked, may, numbers_of
 from pipeline.warehouse.identity.issued import Issued, find_issued, write_issued
 from pipeline.warehouse.identity.tokens import PREFIX, Token, find_token, hashed
 from pipeline.warehouse.identity.users import User, find_user
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories
 
 _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
@@ -53,10 +54,21 @@ class Caller:
     role: str = "admin"  # admin, manager, user
     extension: str = ""
     subject: str = ""  # what tokens issued to the caller rest on: user:SEAL or token:HASH
+    masked: bool = False
 
     @property
     def sees_all(self) -> bool:
         return self.role != "user"
+
+    @property
+    def view(self) -> View:
+        """What the caller sees of the warehouse: every question about calls is asked through it."""
+        return View(self.tenant, None if self.sees_all else self.extension, self.masked)
+
+    @property
+    def own_view(self) -> View:
+        """The same, of the calls of the caller's extension only; of none when it has no extension."""
+        return self.view.own(self.extension)
 
     def may(self, scope: str) -> bool:
         """Whether the caller has the scope; admin has all."""
@@ -72,8 +84,10 @@ class Authenticator:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         directories: Directories | None = None,
+        mask_numbers: bool = False,
     ) -> None:
         self._reader = reader
+        self._mask_numbers = mask_numbers
         self.oidc: Oidc | None = None  # whose tokens are good, too
         self._wall = wall
         self._tokens: TtlCache[str, Token] = TtlCache(monotonic)
@@ -117,7 +131,7 @@ class Authenticator:
         """The user with this name and password, None when there is none such; `domain` is the user's
         domain or tenant, and may stand behind the name after an @. 429 after many failures."""
         user = await self._logins.login(username, password, domain, address)
-        return None if user is None else _of_user(user)
+        return None if user is None else self._of_user(user)
 
     async def token_login(self, tenant: str, token: str) -> Caller | None:
         """The caller of a token made by `cdr token`, given as the password of its tenant; None when it
@@ -201,14 +215,16 @@ class Authenticator:
             raise unauthorized("The token is unknown or revoked; make another with cdr token create.", "invalid_token")
         if not found.valid_at(int(self._wall() * 1000)):
             raise unauthorized("The token has expired; make another with cdr token create.", "invalid_token")
-        return Caller(found.tenant, found.name, found.scopes, found.role, found.extension, f"token:{digest}")
+        return self._as_seen(
+            Caller(found.tenant, found.name, found.scopes, found.role, found.extension, f"token:{digest}")
+        )
 
     async def _of_jwt(self, oidc: Oidc, token: str) -> Caller:
         claims = await oidc.claims(token)
         name = str(claims.get("preferred_username") or claims.get("sub") or "")[:128]
         subject = f"jwt:{str(claims.get('sub'))[:128]}"
-        return Caller(
-            oidc.tenant(claims), name, oidc.scopes(claims), oidc.role(claims), oidc.extension(claims), subject
+        return self._as_seen(
+            Caller(oidc.tenant(claims), name, oidc.scopes(claims), oidc.role(claims), oidc.extension(claims), subject)
         )
 
     async def _of_basic(self, credentials: str, address: str) -> Caller:
@@ -238,19 +254,26 @@ class Authenticator:
 
     async def _of_issued(self, row: Issued) -> Caller | None:
         if not row.subject:
-            return Caller(row.tenant, row.name, row.scopes, row.role, row.extension)
+            return self._as_seen(Caller(row.tenant, row.name, row.scopes, row.role, row.extension))
         kind, _, mark = row.subject.partition(":")
         if kind == "token":
             found = await self._tokens.get(mark, lambda: find_token(self._reader, mark))
             if found is None or not found.valid_at(int(self._wall() * 1000)):
                 return None
-            return Caller(found.tenant, found.name, found.scopes, found.role, found.extension, row.subject)
+            return self._as_seen(
+                Caller(found.tenant, found.name, found.scopes, found.role, found.extension, row.subject)
+            )
         user = await self._users.get((row.tenant, row.name), lambda: find_user(self._reader, row.tenant, row.name))
-        return _of_user(user) if user is not None and not user.disabled and user.seal == mark else None
+        return self._of_user(user) if user is not None and not user.disabled and user.seal == mark else None
 
+    def _of_user(self, user: User) -> Caller:
+        return self._as_seen(
+            Caller(user.tenant, user.name, user.scopes, user.role, user.extension, f"user:{user.seal}")
+        )
 
-def _of_user(user: User) -> Caller:
-    return Caller(user.tenant, user.name, user.scopes, user.role, user.extension, f"user:{user.seal}")
+    def _as_seen(self, caller: Caller) -> Caller:
+        """The caller with numbers masked, if they are for its scopes."""
+        return replace(caller, masked=is_masked(numbers_of(caller.scopes), self._mask_numbers))
 
 
 async def identified(request: Request) -> Caller:
@@ -292,8 +315,14 @@ def address_of(request: Request) -> str:
 async def _identified(request: Request, *, basic: bool) -> Caller:
     gate: Authenticator = request.app.state.gate
     caller = await gate.caller(request.headers.get("authorization"), basic=basic, address=address_of(request))
-    request.scope["cdr.tenant"] = caller.tenant
+    known(request, caller)
     return caller
+
+
+def known(request: Request, caller: Caller) -> None:
+    """Note who asks, for the log and for the limits."""
+    request.scope["cdr.tenant"] = caller.tenant
+    request.scope["cdr.caller"] = f"{caller.tenant}\0{caller.name}\0{caller.subject}"
 
 
 async def while_good(request: Request, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from pipeline.query.access.login_throttle import Attempts
+from pipeline.query.access.login_throttle import LoginThrottle
 from pipeline.query.http.problems import RequestProblem, unavailable
 from pipeline.warehouse.identity.passwords import LONGEST, is_password, nobodys
 from pipeline.warehouse.identity.users import User, find_users
@@ -28,7 +28,7 @@ class Logins:
     def __init__(self, reader: Reader, directories: Directories, monotonic: Callable[[], float]) -> None:
         self._reader = reader
         self._directories = directories
-        self._attempts = Attempts(monotonic)
+        self._throttle = LoginThrottle(monotonic)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
         self._under_way = 0
 
@@ -36,40 +36,44 @@ class Logins:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def login(self, username: str, password: str, domain: str | None, address: str) -> User | None:
-        """The user, None for a wrong name, password or domain. 429 after ten failures of a name, or a
-        hundred of an address for names that there are, within five minutes."""
-        if len(username) > _LONGEST_NAME or len(password) > LONGEST or not _is_text(username + (domain or "")):
+        """The user, None for a wrong name, password or domain. 429 after too many failures; see `login_throttle`."""
+        domain = domain or ""
+        if len(username) > _LONGEST_NAME or len(password) > LONGEST or not _is_text(username + domain):
             return None
-        name = f"{username.lower()}@{(domain or '').lower()}"
-        wait_s = self._attempts.wait_s(name, address)
+        user = await self._meant(username, domain)
+        # However a user is spelled, it is the same; a name that nobody has is counted as it is written.
+        spelled = f"name {username.casefold()}\0{domain.casefold()}"
+        counted = spelled if user is None else f"user {user.tenant}\0{user.name}"
+        wait_s = self._throttle.wait_s(counted, address)
         if wait_s:
             raise blocked(wait_s)
-        user = await self._chosen(username, domain)
-        if user is None and not domain and "@" in username:
-            plain, _, behind = username.rpartition("@")
-            user = await self._chosen(plain, behind)
         if await self._is_password(password, nobodys() if user is None else user.password) and user is not None:
-            self._attempts.succeeded(name)
+            self._throttle.succeeded(counted, address)
             return user
-        # names that nobody has cannot be guessed: of an address, they do not count
-        self._attempts.failed(name, "" if user is None else address)
+        self._throttle.failed(counted, address)
         return None
 
-    async def _chosen(self, name: str, domain: str | None) -> User | None:
-        """The one user that is meant. A domain is the user's own, the tenant, or the tenant's in the directory. Without
-        one, a name that several tenants use means nobody, unless just one of those has no domain."""
+    async def _meant(self, username: str, domain: str) -> User | None:
+        """The user that is meant, whoever else exists. A name alone is that of a user without a domain; with a domain
+        (in its own field, or behind an @) it is a user of that domain, of that tenant, or of the tenant whose domain
+        that is. None where several are meant: nobody can tell which."""
+        found = await self._chosen(username, domain)
+        if found is None and not domain and "@" in username:
+            name, _, behind = username.rpartition("@")
+            found = await self._chosen(name, behind)
+        return found
+
+    async def _chosen(self, name: str, domain: str) -> User | None:
         users = [user for user in await find_users(self._reader, name) if not user.disabled]
-        if not domain:
-            bare = users if len(users) == 1 else [user for user in users if not user.domain]
-            return bare[0] if len(bare) == 1 else None
-        for user in users:
-            if domain in (user.domain, user.tenant):
-                return user
-        meant = [
-            user
-            for user in users[:_MOST_NAMESAKES]
-            if not user.domain and (await self._directories.of(user.tenant)).tenant.domain == domain
-        ]
+        if domain:
+            meant = [user for user in users if domain in (user.domain, user.tenant)]
+            meant = meant or [
+                user
+                for user in users[:_MOST_NAMESAKES]
+                if not user.domain and (await self._directories.of(user.tenant)).tenant.domain == domain
+            ]
+        else:
+            meant = [user for user in users if not user.domain]
         return meant[0] if len(meant) == 1 else None
 
     async def _is_password(self, password: str, stored: str) -> bool:

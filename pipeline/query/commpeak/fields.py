@@ -6,12 +6,12 @@ writes it; costs are numbers, null where calls that are billed have no price, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.commpeak import columns
 from pipeline.query.http.problems import invalid
 from pipeline.warehouse.analytics.aggregate import Measure
@@ -77,6 +77,7 @@ METRICS: Final[Mapping[str, Measure]] = {
 # What ACD and ASR are worded from.
 _BEHIND: Final = tuple(METRICS[name] for name in ("total calls", "successful calls", "total bill duration"))
 _HIDDEN: Final = "_"
+_MASKED: Final = re.compile(r"\*{3}")
 _PERIODS: Final = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
 
 
@@ -123,8 +124,8 @@ class Selection:
             raise invalid("order", text, "is no field of group or fields; name one of them, then ;asc or ;desc")
         return (f"-{key}" if way == "desc" else key,)
 
-    def shown(self, row: Row, width: int = 2, hide: Hide = in_full) -> dict[str, Any]:
-        """A row of the answer; hours of durations have at least `width` digits, `hide` masks numbers."""
+    def shown(self, row: Row, width: int = 2) -> dict[str, Any]:
+        """A row of the answer; hours of durations have at least `width` digits."""
         item: dict[str, Any] = {}
         for name in (*self.groups, *self.others):
             column = GROUPS[name]
@@ -133,13 +134,18 @@ class Selection:
                 if "total duration" not in self.metrics:
                     item["call_duration"] = None if value is None else clock(value, width)
             else:
-                item[column.name] = hide(value) if name in _NUMBERS and value else value
+                item[column.name] = last_three(value) if name in _NUMBERS and value else value
         if self.period:
             item["period"] = row["period"]
         for name in self.metrics:
             key = METRICS[name].name
             item[key] = _metric(name, row[key], row, width)
         return item
+
+
+def last_three(number: str) -> str:
+    """A number that is masked already, as CommPeak masks it: stars, and the last three digits. Others stay."""
+    return "*" * (len(number) - 3) + number[-3:] if _MASKED.search(number) else number
 
 
 def selection_of(group: str, fields: str | None, period: str | None) -> Selection:

@@ -16,8 +16,8 @@ import phonenumbers
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
-from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.commpeak import columns
+from pipeline.query.commpeak.fields import last_three
 from pipeline.query.commpeak.filter import OPERATORS, span_ms
 from pipeline.query.http.problems import invalid
 from pipeline.query.same_number import spellings
@@ -92,8 +92,8 @@ def listing_of(raw_path: bytes, numbering: Numbering) -> Listing:
     return Listing(All(tuple(conditions)), order, limit, offset)
 
 
-def item(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
-    """A row as an item of `cdrs`. Durations are whole seconds, times UTC; `hide` masks numbers."""
+def item(row: Row, directory: Directory) -> dict[str, Any]:
+    """A row as an item of `cdrs`. Durations are whole seconds, times UTC."""
     out = row["direction"] == "outbound"
     agent = row["shown_src"]
     agent_name = directory.name_of(agent) or ((row["caller_name"] if out else row["callee_name"]) if agent else "")
@@ -106,14 +106,14 @@ def item(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]
         "start_at": _time(row["started_at"]),
         "end_at": _time(row["ended_at"]),
         "src": agent,
-        "dst": hide(row["shown_dst"]),
+        "dst": last_three(row["shown_dst"]),
         "dst_country": _country(row["shown_dst"], directory.tenant.country),
         "call_uuid": row["call_id"],
         "call_id": str(row["id"]),
         "agent_callerid_name": agent_name,
         "agent_callerid_number": agent,
         "client_callerid_name": row["callee_name"] if out else row["caller_name"],
-        "client_callerid_number": hide(row["shown_client_callerid_number"]),
+        "client_callerid_number": last_three(row["shown_client_callerid_number"]),
         "client_hangup_disposition": hangup,
         "agent_hangup_disposition": hangup,
         "call_duration": row["shown_call_duration"],
@@ -132,7 +132,7 @@ def _time(text: str | None) -> str:
 def _country(number: str, home: str) -> str:
     """The ISO 3166 country of a number; "" when there is no telling."""
     try:
-        parsed = phonenumbers.parse(number, home or None)
+        parsed = phonenumbers.parse(number.replace("*", "0"), home or None)
     except phonenumbers.NumberParseException:
         return ""
     # numbers kept free for fiction are of no region, but of a country

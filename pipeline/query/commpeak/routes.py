@@ -16,8 +16,6 @@ from starlette.responses import Response
 
 from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
-from pipeline.query.access.masking import but_the_last_three, hiding
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.commpeak import models
 from pipeline.query.commpeak.errors import commpeak_response
 from pipeline.query.commpeak.fields import selection_of
@@ -31,7 +29,6 @@ from pipeline.settings import Settings
 from pipeline.warehouse.analytics.aggregate import aggregate
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
-from pipeline.warehouse.query.expressions import All
 from pipeline.warehouse.query.queries import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
@@ -99,23 +96,23 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
     if not group:
         raise invalid("group", None, "is missing; name what tells groups apart, such as user;call status")
     selection = selection_of(group, _text(body, "fields"), _text(body, "period"))
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     first_ms, end_ms, where = filter_of(body.get("filter"), _numbering(request, directory))
     found = await aggregate(
         _reader(request),
-        caller.tenant,
+        caller.view,
         CLOSED_CALLS,
         selection.measures,
         selection.dimensions,
-        All((visible_calls(caller), where)),
+        where,
         first_ms=first_ms,
         end_ms=end_ms,
         order=selection.order(_text(body, "order")),
         limit=_whole(body, "limit", 100, 1, _MOST_ROWS),
         offset=_whole(body, "offset", 0, 0, 10**12),
     )
-    width, hide = directory.tenant.display.hour_width, hiding(request, caller, but_the_last_three)
-    return _json([selection.shown(row, width, hide) for row in found.rows])
+    width = directory.tenant.display.hour_width
+    return _json([selection.shown(row, width) for row in found.rows])
 
 
 @router.get(
@@ -128,20 +125,19 @@ async def aggregate_cdrs(request: Request, caller: Basic) -> Response:
 async def list_cdrs(request: Request, caller: Basic) -> Response:
     """Finished calls, newest first unless ordered otherwise."""
     raw = request.scope.get("raw_path") or request.scope["path"].encode()
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     listing = listing_of(raw.partition(b"?")[0].partition(_PREFIX)[2], _numbering(request, directory))
     found = await page(
         _reader(request),
-        caller.tenant,
+        caller.view,
         CLOSED_CALLS,
         COLUMNS,
-        All((visible_calls(caller), listing.where)),
+        listing.where,
         listing.order,
         skip=listing.offset,
         top=listing.limit,
     )
-    hide = hiding(request, caller, but_the_last_three)
-    return _json({"cdrs": [item(row, directory, hide) for row in found.rows]})
+    return _json({"cdrs": [item(row, directory) for row in found.rows]})
 
 
 for _name in _FIRST[1:]:

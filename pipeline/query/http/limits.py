@@ -1,8 +1,9 @@
 """How much one client may ask: requests a minute, and requests under way.
 
-A client is a token, or an address where none is sent. Counts are of one process: with several behind a
-balancer each allows as much. The headers are RateLimit-Limit, -Remaining and -Reset as many clients read them,
-and RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers.
+A client is an authenticated caller: a user, or a token. Until a request was authenticated it is the address that it
+comes from: a header that anybody makes up gives nobody a count of its own. Counts are of one process: with several
+behind a balancer each allows as much. The headers are RateLimit-Limit, -Remaining and -Reset as many clients read
+them, and RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ class Limits:
         self._app = app
         self._rate, self._concurrent = rate, concurrent
         self._monotonic = monotonic
-        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
-        self._under_way: defaultdict[bytes, int] = defaultdict(int)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._under_way: defaultdict[str, int] = defaultdict(int)
+        self._known: OrderedDict[bytes, str] = OrderedDict()  # credentials that were good the last time → whose
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
             await self._app(scope, receive, send)
             return
-        client = _client(scope)
+        credentials = _credentials(scope)
+        client = self._known.get(credentials) or f"address {(scope.get('client') or ('',))[0]}"
         limits = self._take(client) if self._rate else {}
 
         async def sending(message: Message) -> None:
@@ -53,10 +56,10 @@ class Limits:
 
         problem = None
         if "Retry-After" in limits:
-            problem = _too_many(f"The token asked more than {self._rate} times in a minute; slow down.", limits)
+            problem = _too_many(f"More than {self._rate} requests in a minute; slow down.", limits)
         elif self._under_way[client] >= self._concurrent:
             problem = _too_many(
-                f"{self._concurrent} requests of the token are under way; wait for one to end.", {"Retry-After": "1"}
+                f"{self._concurrent} requests are under way; wait for one to end.", {"Retry-After": "1"}
             )
         if problem is not None:
             await response(problem, scope["path"], scope["cdr.request_id"])(scope, receive, sending)
@@ -68,8 +71,17 @@ class Limits:
             self._under_way[client] -= 1
             if not self._under_way[client]:
                 del self._under_way[client]
+            self._remember(credentials, scope.get("cdr.caller", ""))
 
-    def _take(self, client: bytes) -> dict[str, str]:
+    def _remember(self, credentials: bytes, caller: str) -> None:
+        """Whose the credentials were found to be; "" when they were good for nobody."""
+        self._known.pop(credentials, None)
+        if credentials and caller:
+            self._known[credentials] = f"caller {caller}"
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _take(self, client: str) -> dict[str, str]:
         """Headers after taking one request; with Retry-After when there was none to take."""
         now, each = self._monotonic(), self._rate / _WINDOW_S
         left, at = self._buckets.get(client, (float(self._rate), now))
@@ -123,8 +135,10 @@ def _too_many(why: str, headers: dict[str, str]) -> RequestProblem:
     return RequestProblem(429, "too_many_requests", why, headers=headers)
 
 
-def _client(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return hashlib.sha256(value).digest()
-    return str((scope.get("client") or ("",))[0]).encode()
+def _credentials(scope: Scope) -> bytes:
+    """What a request proves its caller with, hashed; empty without any."""
+    proofs = [value for name, value in scope["headers"] if name in (b"authorization", b"cookie")]
+    query: bytes = scope["query_string"]
+    if b"access_token=" in query:  # Yeastar's
+        proofs += [part for part in query.split(b"&") if part.startswith(b"access_token=")]
+    return hashlib.sha256(b"\0".join(proofs)).digest() if proofs else b""

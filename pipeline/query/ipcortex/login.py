@@ -12,7 +12,7 @@ from zlib import crc32
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed, known
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.ipcortex.owners import DEFAULT
 from pipeline.warehouse.identity.access import READ
@@ -39,7 +39,7 @@ async def caller_of(request: Request, body: Mapping[str, Any]) -> Caller:
         raise RequestProblem(
             401, "unauthorized", "Nobody is logged in; POST /rest/auth/ first, or send auth or a key with the request."
         )
-    request.scope["cdr.tenant"] = caller.tenant
+    known(request, caller)
     return allowed(caller, READ)
 
 
@@ -56,7 +56,7 @@ async def log_in(request: Request, body: Mapping[str, Any]) -> Caller:
     caller = caller or await gate.login(username, password, address=address_of(request))
     if caller is None:
         raise RequestProblem(401, "unauthorized", "Username and password belong to nobody.")
-    request.scope["cdr.tenant"] = caller.tenant
+    known(request, caller)
     return allowed(caller, READ)
 
 

@@ -12,15 +12,22 @@ from pipeline.errors import Problem
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.http.problems import RequestProblem, unavailable
 from pipeline.settings import Settings
+from pipeline.warehouse.identity.access import RATE
 
 log = structlog.get_logger("cdr.query")
 
 
 async def recalculate(settings: Settings, caller: Caller, first_ms: int, end_ms: int) -> None:
     """Price the tenant's calls again that started in [first_ms, end_ms). Cut off, it may be done again. Raises
-    RequestProblem when ClickHouse or Kafka is away, or the caller sees own calls only."""
+    RequestProblem when ClickHouse or Kafka is away, or the caller lacks the scope rating:write."""
     if not caller.sees_all:
         raise RequestProblem(403, "forbidden", "scope.recalc: only those who see all calls may have them priced again.")
+    if not caller.may(RATE):
+        raise RequestProblem(
+            403,
+            "forbidden",
+            f"scope.recalc changes prices; the token lacks the scope {RATE}. Leave it out to read.",
+        )
     try:
         done = await asyncio.to_thread(_price, settings, caller, first_ms, end_ms)
     except (ClickHouseError, HTTPError, OSError, Problem) as error:

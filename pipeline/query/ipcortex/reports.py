@@ -15,8 +15,6 @@ import orjson
 
 from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import Caller
-from pipeline.query.access.masking import Hide, in_full
-from pipeline.query.access.visible import visible_calls, visible_logs
 from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners, bare
 from pipeline.query.ipcortex.rows import (
     BILL_S,
@@ -71,7 +69,6 @@ class Report:
     directory: Directory
     numbering: Numbering
     scope: Scope
-    hide: Hide = in_full
 
     @property
     def owners(self) -> Owners:
@@ -122,11 +119,11 @@ async def outsummary(report: Report) -> dict[str, Any]:
     """Cost, seconds and unpriced calls of each company, and with `detail` of each device."""
     found = await aggregate(
         report.reader,
-        report.caller.tenant,
+        report.caller.view,
         CLOSED_CALLS,
         (_COST, _SECONDS, _UNKNOWN),
         (OWNER, SIP_USER),
-        All((DIALLED, visible_calls(report.caller))),
+        DIALLED,
         first_ms=report.scope.first_ms,
         end_ms=report.scope.end_ms,
     )
@@ -180,13 +177,13 @@ def _apart(key: str) -> str:
 async def _received(report: Report, wanted: frozenset[str] | None, *, ddi: bool) -> dict[str, Calls]:
     """The calls received by extensions of the wanted companies, by company and extension."""
     scope, owners = report.scope, report.owners
-    where: list[Node] = [*RECEIVED, visible_logs(report.caller)]
+    where: list[Node] = [*RECEIVED]
     if scope.extensions:
         where.append(In(CALL_LOG["number"], tuple(Literal(number) for number in scope.extensions)))
     found: dict[str, Calls] = {}
     async for rows in oldest_first(
         report.reader,
-        report.caller.tenant,
+        report.caller.view,
         CALL_LOGS,
         RECEIVED_COLUMNS,
         All(tuple(where)),
@@ -206,8 +203,8 @@ async def _received(report: Report, wanted: frozenset[str] | None, *, ddi: bool)
             if line is None:
                 line = Line({"name": owners.extension_name(row["number"], row["name"])})
                 found[company][row["number"]] = line
-            call = received(row, boxes, visits.get(row["session_id"], []), report.hide)
-            line.calls.append(orjson.dumps(call | {"ddi": report.hide(row["did"])} if ddi else call))
+            call = received(row, boxes, visits.get(row["session_id"], []))
+            line.calls.append(orjson.dumps(call | {"ddi": row["did"]} if ddi else call))
     return found
 
 
@@ -220,7 +217,7 @@ async def _visits(report: Report, sessions: list[int]) -> Mapping[int, list[dict
     found: dict[int, list[dict[str, Any]]] = {}
     async for rows in oldest_first(
         report.reader,
-        report.caller.tenant,
+        report.caller.view,
         CALLS,
         (CALL["id"], CALL["started_at"], _VISITS),
         Compare("ne", CALL["wait_ms"], Literal(None, quoted=False)),
@@ -238,10 +235,10 @@ async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: boo
     found: dict[str, Calls] = {}
     async for rows in oldest_first(
         report.reader,
-        report.caller.tenant,
+        report.caller.view,
         CLOSED_CALLS,
         DIALLED_COLUMNS,
-        All((DIALLED, visible_calls(report.caller))),
+        DIALLED,
         first_ms=scope.first_ms,
         end_ms=scope.end_ms,
     ):
@@ -253,6 +250,6 @@ async def _dialled(report: Report, wanted: frozenset[str] | None, *, priced: boo
             line = found.setdefault(owner.company, {}).get(owner.key)
             if line is None:
                 line = found[owner.company][owner.key] = Line({"name": owner.name, "device": owner.device})
-            call = dialled(row, report.directory, report.numbering, report.hide)
+            call = dialled(row, report.directory, report.numbering)
             line.calls.append(orjson.dumps(call if priced else call | {"cost": 0}))
     return found

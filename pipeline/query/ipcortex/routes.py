@@ -14,7 +14,6 @@ from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticator
-from pipeline.query.access.masking import hiding
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of
 from pipeline.query.http.problems import RequestProblem, speaks
@@ -57,7 +56,7 @@ async def auth(request: Request) -> Response:
     caller = await log_in(request, await json_object(request))
     gate: Authenticator = request.app.state.gate
     session = await gate.issue(caller, "session", SESSION_S)
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     answer = ipcortex_json({"result": "success", "user": user_of(caller, directory, session)})
     answer.set_cookie(
         COOKIE,
@@ -150,14 +149,14 @@ async def _report(
     body = await json_object(request)
     caller = await caller_of(request, body)
     settings: Settings = request.app.state.settings
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     numbering = numbering_of(directory, settings.country)
     back = settings.ipcortex_days == "back"
     scope = scope_of(body, zone_of(directory.tenant.zone), back=back, monthly=monthly)
     with _alone(request, caller.tenant, locking=settings.ipcortex_lock or scope.recalc):
         if scope.recalc:
             await recalculate(settings, caller, scope.first_ms, scope.end_ms)
-        report = Report(request.app.state.reader, caller, directory, numbering, scope, hiding(request, caller))
+        report = Report(request.app.state.reader, caller, directory, numbering, scope)
         values = await make(report)
     return ipcortex_json({"result": "success", "values": values})
 

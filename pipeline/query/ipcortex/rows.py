@@ -14,7 +14,6 @@ import phonenumbers
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
-from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.stable_numbers import number_of
 from pipeline.rating.numbers import Numbering
 from pipeline.warehouse.analytics.dispositions import TOTAL_S, epoch, lasting
@@ -100,17 +99,15 @@ _QUEUE_WORDS: Final = {
 }
 
 
-def received(
-    row: Row, boxes: Mapping[int, Collection[str]], visits: Sequence[Mapping[str, Any]], hide: Hide = in_full
-) -> dict[str, Any]:
+def received(row: Row, boxes: Mapping[int, Collection[str]], visits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A call as an extension received it. `boxes` are the voicemail boxes reached, by session; `visits` the
-    call's times in queues; `hide` masks numbers."""
+    call's times in queues."""
     at = instant(row["started_at"])
     visit = _visit(at, visits) if row["kind"] == "queue_agent" else None
     return {
         "acctid": number_of(row["id"]),
         "calldate": at // 1000,
-        "caller": _shown_caller(row["caller_number"], hide),
+        "caller": _shown_caller(row["caller_number"]),
         "type": "Internal" if row["direction"] == "internal" else "External",
         "ringtime": row["ring_s"],
         "billsecs": row["talk_s"],
@@ -120,8 +117,8 @@ def received(
     }
 
 
-def dialled(row: Row, directory: Directory, numbering: Numbering, hide: Hide = in_full) -> dict[str, Any]:
-    """A call as a device dialled it, with what it cost, null where nobody knows; `hide` masks numbers."""
+def dialled(row: Row, directory: Directory, numbering: Numbering) -> dict[str, Any]:
+    """A call as a device dialled it, with what it cost, null where nobody knows."""
     outward = row["direction"] == "inbound_outbound"
     number = (row["destination"] or row["callee_number"]) if outward else row["callee_number"]
     return {
@@ -129,13 +126,13 @@ def dialled(row: Row, directory: Directory, numbering: Numbering, hide: Hide = i
         "calldate": instant(row["started_at"]) // 1000,
         "type": _type(row, number, numbering),
         "called_info": "" if outward else row["callee_name"] or directory.name_of(number),
-        "called": hide(short_form(number, directory.dial_plan.country)),
-        "dialled": hide(number),
+        "called": short_form(number, directory.dial_plan.country),
+        "dialled": number,
         "billsecs": row["bill_s"],
         "ringtime": max(row["total_s"] - row["bill_s"], 0),
         "cost": None if row["unpriced"] else money(row["cost"]),
         "trunk": (row["outward_trunk"] if outward else row["trunk"]) or "",
-        "cid": hide(row["outbound_caller_id"] or row["owner"]),
+        "cid": row["outbound_caller_id"] or row["owner"],
     }
 
 
@@ -151,7 +148,7 @@ def money(cost: str | int | float | None) -> int | float:
 
 def short_form(number: str, country: str) -> str:
     """A number as people of the country write it, without spaces; others stay as they are."""
-    if not country or not number.startswith("+"):
+    if not country or not number.startswith("+") or "*" in number:  # masked
         return number
     try:
         parsed = phonenumbers.parse(number)
@@ -173,9 +170,9 @@ def _type(row: Row, number: str, numbering: Numbering) -> str:
     return _CLASSES.get(class_, class_.capitalize())
 
 
-def _shown_caller(number: str, hide: Hide) -> str:
+def _shown_caller(number: str) -> str:
     """The caller's number, or that it was withheld (RFC 3323 and what carriers write)."""
-    return "Anonymous" if number.lower() in _WITHHELD else hide(number)
+    return "Anonymous" if number.lower() in _WITHHELD else number
 
 
 def _detail(row: Row, boxes: Mapping[int, Collection[str]]) -> str:

@@ -26,6 +26,8 @@ from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
 from pipeline.reports.definition import parse as parse_definition
 from pipeline.reports.store import DEFINITION, new_id
+from pipeline.warehouse.identity.access import numbers_of
+from pipeline.warehouse.query.masking import masked_value
 from schemas.call import rfc3339
 
 _TYPES: Final = tuple(PORTSIP)
@@ -86,7 +88,9 @@ async def create_call_report(request: Request, caller: Manager) -> Response:
     no_options(request)
     now = clock.now_ms()
     fields = parse_definition(await json_value(request), PORTSIP_FILTERS, zone=await zone_of(request, caller))
-    definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
+    definition = Definition(
+        tenant=caller.tenant, id=new_id(now), requested_at=now, numbers=numbers_of(caller.scopes), **fields
+    )
     await store_of(request).save(definition)
     return json_response({"id": str(definition.id)}, 201)
 
@@ -111,7 +115,7 @@ async def get_call_report(request: Request, caller: Manager, id: Id) -> Response
         "started_at": rfc3339(definition.started_at) or "",
         "ended_at": rfc3339(definition.ended_at) or "",
         "cron_expr": definition.cron_expr,
-        "filter": definition.filter,
+        "filter": masked_value(definition.filter) if caller.masked else definition.filter,
         "status": status,
     }
     return json_response(body | ({"reason": reason} if reason else {}))
@@ -130,7 +134,9 @@ async def update_call_report(request: Request, caller: Manager, id: Id) -> Respo
     known, _, _ = await _found(request, caller, parse_id(id, "Call report"))
     fields = parse_definition(await json_value(request), PORTSIP_FILTERS, known, zone=await zone_of(request, caller))
     now = max(clock.now_ms(), known.requested_at + 1)
-    await store_of(request).save(Definition(tenant=caller.tenant, id=known.id, requested_at=now, **fields))
+    await store_of(request).save(
+        Definition(tenant=caller.tenant, id=known.id, requested_at=now, numbers=numbers_of(caller.scopes), **fields)
+    )
     return Response(status_code=200)
 
 

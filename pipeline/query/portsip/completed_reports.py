@@ -58,7 +58,7 @@ def router(settings: ReportSettings, files: Files) -> APIRouter:
     async def list_completed(request: Request, caller: Manager) -> Response:
         """Reports that were made, newest first."""
         wanted = asked(request, COMPLETED, (COMPLETED["name"], COMPLETED["file_name"]))
-        found = await store_of(request).completed(caller.tenant, _TYPES, wanted)
+        found = await store_of(request).completed(caller.tenant, _TYPES, wanted, masked=caller.masked)
         return json_response({"count": found.count, "items": [item(as_run(row)) for row in found.rows]})
 
     @routes.get(
@@ -122,7 +122,13 @@ def router(settings: ReportSettings, files: Files) -> APIRouter:
 
 async def _run_of(request: Request, caller: Caller, id_: int) -> Run:
     found = await store_of(request).run(caller.tenant, id_)
-    if found is None or found[1] or found[0].state != "done" or found[0].type not in PORTSIP:
+    if (
+        found is None
+        or found[1]
+        or found[0].state != "done"
+        or found[0].type not in PORTSIP
+        or (caller.masked and not found[0].masked)
+    ):
         raise not_found(f"There is no completed call report with the id {str(id_)!r}.")
     return found[0]
 

@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of, known
 from pipeline.query.http.bodies import form_of
 from pipeline.query.http.parameters import Parameters
 from pipeline.query.http.problems import RequestProblem, invalid
@@ -74,7 +74,7 @@ async def log_in(request: Request) -> Response:
         raise invalid("grant_type", grant, "is neither password nor refresh_token")
     if caller is None or not caller.may(READ):
         raise RequestProblem(400, "unauthorized", "Name, password, domain or refresh token is wrong or out of date.")
-    request.scope["cdr.tenant"] = caller.tenant
+    known(request, caller)
     access = await gate.issue(caller, "access", ACCESS_S, beside=beside)
     refresh = await gate.issue(caller, "refresh", REFRESH_S, beside=access)
     body = {"access_token": access, "expires_in": ACCESS_S, "refresh_token": refresh, "token_type": "Bearer"}

@@ -12,8 +12,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
-from pipeline.query.access.visible import sees, visible_calls, visible_logs
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
@@ -39,9 +38,10 @@ from pipeline.query.portsip.rows import (
 from pipeline.settings import Settings
 from pipeline.warehouse.query.clauses import CALL_LOGS, CLOSED_CALLS, Source
 from pipeline.warehouse.query.columns import CALL_LOG
-from pipeline.warehouse.query.expressions import All, Column, Node, OfFinished
+from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, OfFinished
 from pipeline.warehouse.query.queries import Page, call, call_log, logs_of, page
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories
 
 LIST_PARAMETERS: Final = [
@@ -109,7 +109,7 @@ router = APIRouter(prefix="/api", tags=["PortSIP"], responses=REFUSALS, dependen
 )
 async def list_cdrs(request: Request, caller: Authenticated) -> Response:
     """Finished calls, newest first. Calls in progress come when they have ended."""
-    found = await listed(request, caller, _CDRS, visible_calls(caller))
+    found = await listed(request, caller.view, _CDRS)
     return answer(request, {"count": found.count, "items": [cdr_item(row) for row in found.rows]})
 
 
@@ -121,9 +121,9 @@ async def list_cdrs(request: Request, caller: Authenticated) -> Response:
     openapi_extra={"parameters": LIST_PARAMETERS},
 )
 async def list_own_cdrs(request: Request, caller: Authenticated) -> Response:
-    """Finished calls that the caller's extension made or was a target of. Of a caller without an extension,
-    all that it sees."""
-    found = await listed(request, caller, _CDRS, visible_calls(own(caller)))
+    """Finished calls that the caller's extension made or was a target of, whatever else the caller may see; none of a
+    caller without an extension."""
+    found = await listed(request, caller.own_view, _CDRS)
     return answer(request, {"count": found.count, "items": [cdr_item(row) for row in found.rows]})
 
 
@@ -137,11 +137,11 @@ async def list_own_cdrs(request: Request, caller: Authenticated) -> Response:
 async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
     """Every target of a finished call, tried or reached, with cost and billed account."""
     no_options(request)
-    row = await call(reader_of(request), caller.tenant, parse_id(id, "CDR"), CLOSED_CALLS)
-    logs = await logs_of(reader_of(request), caller.tenant, row) if row else []
-    if row is None or not sees(caller, row, logs):
+    row = await call(reader_of(request), caller.view, parse_id(id, "CDR"), CLOSED_CALLS)
+    if row is None:
         raise not_found(f"There is no finished call with the id {id[:80]!r}.")
-    directory = await directory_of(request, caller)
+    logs = await logs_of(reader_of(request), caller.view, row)
+    directory = await directory_of(request, caller.view)
     named = [named_log(directory, log) for log in logs]
     return answer(request, {"items": [target_item(item) for item in priced_items(row, named)]})
 
@@ -155,8 +155,8 @@ async def get_cdr(request: Request, caller: Authenticated, id: Id) -> Response:
 )
 async def list_call_logs(request: Request, caller: Authenticated) -> Response:
     """One item a target of a finished call, newest first."""
-    finished = All((visible_logs(caller), OfFinished(CALL_LOG["session_id"], caller.tenant)))
-    found = await listed(request, caller, _CALL_LOGS, finished)
+    finished = OfFinished(CALL_LOG["session_id"], caller.tenant)
+    found = await listed(request, caller.view, _CALL_LOGS, finished)
     return answer(request, {"count": found.count, "items": [call_log_item(row) for row in found.rows]})
 
 
@@ -171,13 +171,13 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
     """One target of a call, with cost and billed account."""
     no_options(request)
     reader = reader_of(request)
-    log = await call_log(reader, caller.tenant, parse_id(id, "Call log"))
-    row = log and await call(reader, caller.tenant, log["session_id"], CLOSED_CALLS)
-    logs = await logs_of(reader, caller.tenant, row) if row else []
-    if not log or not row or not sees(caller, row, logs):
+    log = await call_log(reader, caller.view, parse_id(id, "Call log"))
+    row = log and await call(reader, caller.view, log["session_id"], CLOSED_CALLS)
+    logs = await logs_of(reader, caller.view, row) if row else []
+    if not log or not row:
         raise not_found(f"There is no call log with the id {id[:80]!r}.")
     wanted = str(log["id"])
-    directory = await directory_of(request, caller)
+    directory = await directory_of(request, caller.view)
     named = [named_log(directory, log) for log in logs]
     item = next((item for item in priced_items(row, named) if item["id"] == wanted), None)
     if item is None:  # corrected between the queries: its row has just been retired
@@ -185,19 +185,20 @@ async def get_call_log(request: Request, caller: Authenticated, id: Id) -> Respo
     return answer(request, item)
 
 
-async def listed(request: Request, caller: Caller, listing: Listing, visible: Node) -> Page:
-    """The page of a list that the request asks for, of what is visible."""
-    directory = await directory_of(request, caller)
+async def listed(request: Request, view: View, listing: Listing, which: Node = EVERYTHING) -> Page:
+    """The page of a list that the request asks for, through the view; only those rows that meet `which`."""
+    directory = await directory_of(request, view)
     properties = listing.properties
     if has_names(directory):  # names are compared and ordered as they are shown
         properties = {
-            name: replace(column, sql=shown_sql(column, of_logs=listing.of_logs)) for name, column in properties.items()
+            name: replace(column, sql=shown_sql(column, of_logs=listing.of_logs, masked=view.masked))
+            for name, column in properties.items()
         }
     named = partial(named_as, directory=directory, numbers=listing.numbers)
-    wanted = asked(request, properties, listing.searched, visible, named=named)
+    wanted = asked(request, properties, listing.searched, which, named=named)
     found = await page(
         reader_of(request),
-        caller.tenant,
+        view,
         listing.source,
         listing.columns,
         wanted.where,
@@ -209,15 +210,10 @@ async def listed(request: Request, caller: Caller, listing: Listing, visible: No
     return Page(found.count, [rename(directory, row) for row in found.rows])
 
 
-async def directory_of(request: Request, caller: Caller) -> Directory:
-    """The directory of the caller's tenant."""
+async def directory_of(request: Request, view: View) -> Directory:
+    """The directory of the tenant, as the view shows it."""
     directories: Directories = request.app.state.directories
-    return await directories.of(caller.tenant)
-
-
-def own(caller: Caller) -> Caller:
-    """The caller as one that sees own calls only, if there is an extension that they are of."""
-    return replace(caller, role="user") if caller.extension else caller
+    return await directories.seen(view)
 
 
 def reader_of(request: Request) -> Reader:

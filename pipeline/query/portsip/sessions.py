@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from pipeline.instants import instant
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
-from pipeline.query.access.visible import sees, visible_calls
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
@@ -70,8 +69,8 @@ router = APIRouter(prefix="/api", tags=["PortSIP"], responses=REFUSALS, dependen
 )
 async def list_sessions(request: Request, caller: Authenticated) -> Response:
     """Calls in progress, newest first, each with the targets it is at."""
-    found = await listed(request, caller, _SESSIONS, visible_calls(caller))
-    logs = await logs_of_calls(reader_of(request), caller.tenant, found.rows)
+    found = await listed(request, caller.view, _SESSIONS)
+    logs = await logs_of_calls(reader_of(request), caller.view, found.rows)
     items = [_session(row, logs[int(row["id"])]) for row in found.rows]
     return answer(request, {"count": found.count, "items": items})
 
@@ -87,11 +86,11 @@ async def get_session(request: Request, caller: Authenticated, id: Id) -> Respon
     """One call in progress with the targets it is at."""
     no_options(request)
     reader = reader_of(request)
-    row = await call(reader, caller.tenant, parse_id(id, "Session"), OPEN_CALLS)
-    logs = await logs_of(reader, caller.tenant, row) if row else []
-    if row is None or not sees(caller, row, logs):
+    row = await call(reader, caller.view, parse_id(id, "Session"), OPEN_CALLS)
+    if row is None:
         raise not_found(f"There is no call in progress with the id {id[:80]!r}.")
-    return answer(request, _session(named_call(await directory_of(request, caller), row), logs))
+    logs = await logs_of(reader, caller.view, row)
+    return answer(request, _session(named_call(await directory_of(request, caller.view), row), logs))
 
 
 def _session(row: Row, logs: Sequence[Row]) -> dict[str, Any]:

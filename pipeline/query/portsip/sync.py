@@ -1,4 +1,4 @@
-"""PortSIP's change feed: sync tokens for a user's CDRs (vendor page "User CDRs", REST API).
+"""PortSIP's change feed: sync tokens for the CDRs of the caller's extension (vendor page "User CDRs", REST API).
 
 A token is made once, from a day on; each diff gives what changed since and the token for the next time.
 Corrections that come late are UPDATED; a call that turned out to be part of another, or to have begun at another
@@ -14,13 +14,12 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem
 from pipeline.query.names import named_log
 from pipeline.query.portsip import models
-from pipeline.query.portsip.routes import REFUSALS, answer, directory_of, own, reader_of
+from pipeline.query.portsip.routes import REFUSALS, answer, directory_of, reader_of
 from pipeline.query.portsip.rows import priced_items, target_item
 from pipeline.warehouse.identity import sync_tokens
 from pipeline.warehouse.query.changes import Place, changes
@@ -67,21 +66,20 @@ async def get_changes(
 ) -> Response:
     """Calls that came, changed or went since the token was given, and the token for the next time."""
     no_options(request)
-    reader = reader_of(request)
+    reader, view = reader_of(request), caller.own_view
     known = await sync_tokens.find(reader, caller.tenant, _extension(caller), token)
     if known is None:
         raise RequestProblem(403, "forbidden", "The sync token is unknown or older than 30 days; make another.")
     place, age_s = known
-    where = visible_calls(own(caller))
     for _ in range(_ROUNDS):
-        found, after = await changes(reader, place, where, _MOST)
+        found, after = await changes(reader, view, place, _MOST)
         if found or after == place:
             break
         place = after
     if after != known[0] or age_s > _RENEWED_S:
         token = await sync_tokens.issue(reader, after)
-    logs = await logs_of_calls(reader, caller.tenant, [change.row for change in found if change.row is not None])
-    directory = await directory_of(request, caller)
+    logs = await logs_of_calls(reader, view, [change.row for change in found if change.row is not None])
+    directory = await directory_of(request, view)
     items: list[dict[str, Any]] = []
     for change in found:
         targets = (
@@ -95,5 +93,12 @@ async def get_changes(
 
 
 def _extension(caller: Caller) -> str:
-    """The extension whose calls the caller follows; empty for all. A user without one follows none."""
-    return caller.extension or ("" if caller.sees_all else "-")
+    """The extension whose calls the caller follows: its own."""
+    if not caller.extension:
+        raise RequestProblem(
+            403,
+            "forbidden",
+            "The token has no extension whose calls it could follow; make one with --extension, or follow all calls at"
+            " /v1/calls/stream.",
+        )
+    return caller.extension

@@ -16,7 +16,6 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid
@@ -32,7 +31,7 @@ from pipeline.warehouse.analytics.measures import measure, names
 from pipeline.warehouse.query.clauses import CALLS, CLOSED_CALLS, QUEUE_VISITS, Source
 from pipeline.warehouse.query.columns import QUEUE_VISIT
 from pipeline.warehouse.query.directory_names import named_sql
-from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
+from pipeline.warehouse.query.expressions import BadExpression, Column, Node
 from schemas.call import rfc3339
 
 _FORMS: Final = (JSON, NDJSON, CSV)
@@ -48,7 +47,7 @@ _HOUR_MS: Final = 3_600_000
 _LOCAL: Final = ("hour_of_day", "day_of_week")
 _VISIT_DIMENSIONS: Final = ("queue", "queue_name", "queue_reason", "queue_agent")
 
-_VISITS: Final = Table("queue-visits", QUEUE_VISITS, calls.TABLE.fields, calls.TABLE.groups, visible_calls, {})
+_VISITS: Final = Table("queue-visits", QUEUE_VISITS, calls.TABLE.fields, calls.TABLE.groups, {})
 _TABLES: Final = {each.name: each for each in (calls.TABLE, call_logs.TABLE, _VISITS)}
 
 
@@ -142,14 +141,14 @@ _PARAMETERS: Final = [
 )
 async def get_aggregate(request: Request, caller: Authenticated) -> Response:
     """Any measures over any dimensions, in calendar buckets of a zone. Finished calls unless `open=true`."""
-    look = await look_of(request, caller)
+    look = await look_of(request, caller.view)
     options = parse(request.scope["query_string"], _Known(), repeatable=_Filters(), filled=_OPTIONS)
     table = _table(options.text("of") or "calls")
     members: dict[str, Any] = {name: options.text(name) for name in _OPTIONS if options.has(name)}
     members["limit"] = options.whole("limit", 1000, 1, _MOST_ROWS)
     members["offset"] = options.whole("offset", 0, 0, 10**9)
     members["total"], members["open"] = options.truth("total", True), options.truth("open", False)
-    zone = await zone_asked(request, caller, members.get("zone"))
+    zone = await zone_asked(request, caller.view, members.get("zone"))
     language = table.language(look, zone)
     for name, _ in options.all():
         if name not in _OPTIONS and name not in language:
@@ -198,7 +197,7 @@ async def get_aggregate(request: Request, caller: Authenticated) -> Response:
 async def post_aggregate(request: Request, caller: Authenticated) -> Response:
     """The same question as JSON."""
     no_options(request)
-    look = await look_of(request, caller)
+    look = await look_of(request, caller.view)
     body = await body_of(request, _OPTIONS)
     for name, kind, what in (
         *((each, str, "text") for each in ("of", "bucket", "zone", "from", "to", "format")),
@@ -213,7 +212,7 @@ async def post_aggregate(request: Request, caller: Authenticated) -> Response:
     }
     if not 1 <= members["limit"] <= _MOST_ROWS or not 0 <= members["offset"] <= 10**9:
         raise invalid("limit", None, f"is not from 1 to {_MOST_ROWS}, or offset below 0")
-    zone = await zone_asked(request, caller, body.get("zone"))
+    zone = await zone_asked(request, caller.view, body.get("zone"))
     where = table.language(look, zone).of_json({} if body.get("filter") is None else body["filter"])
     form = named_format(body.get("format"), request, _FORMS)
     return await _answered(request, caller, _question(table, members, where, form, zone), look)
@@ -293,7 +292,7 @@ def _dimension(name: str, question: _Question, look: Presentation) -> Column:
     if question.table is _VISITS and name in _VISIT_DIMENSIONS:
         column = QUEUE_VISIT[name]
         if name == "queue_name" and look.named:
-            return Column(name, named_sql(column.sql, QUEUE_VISIT["queue"].sql))
+            return Column(name, named_sql(column.sql, QUEUE_VISIT["queue"].sql, masked=look.masked))
         return replace(column, name=name)
     field: Shown | None = question.table.fields.get(name)
     if field is None or field.kind not in ("text", "word", "number") or name == "tenant":
@@ -322,11 +321,11 @@ async def _answered(request: Request, caller: Caller, question: _Question, look:
     try:
         groups = await aggregate(
             reader_of(request),
-            caller.tenant,
+            caller.view,
             question.source,
             question.measures,
             dimensions,
-            All((question.where, question.table.visible(caller))),
+            question.where,
             bucket=question.bucket,
             first_ms=question.first_ms,
             end_ms=question.end_ms,

@@ -8,14 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
-from pipeline.query.access.visible import visible_logs
 from pipeline.query.v1.call_rows import CallLogPage
 from pipeline.query.v1.endpoint import refusals
 from pipeline.query.v1.fields import LOG_FIELDS, LOG_GROUPS, LOG_SORTS
 from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
 from pipeline.warehouse.query.clauses import CALL_LOGS
 
-TABLE: Final = Table("call-logs", CALL_LOGS, LOG_FIELDS, LOG_GROUPS, visible_logs, LOG_SORTS)
+TABLE: Final = Table("call-logs", CALL_LOGS, LOG_FIELDS, LOG_GROUPS, LOG_SORTS)
 _EXAMPLE: Final = {"filter": {"kind": "queue_agent", "outcome": ["no_answer", "rejected"]}, "limit": 50}
 
 router = APIRouter(prefix="/v1", tags=["Call logs"], responses=refusals(), dependencies=[DOCUMENTED])

@@ -10,13 +10,12 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options, parse
-from pipeline.query.http.problems import RequestProblem, not_found
+from pipeline.query.http.problems import not_found
 from pipeline.query.v1.call_rows import CallPage
-from pipeline.query.v1.endpoint import directory_of, is_masked, look_of, reader_of, refusals
+from pipeline.query.v1.endpoint import directory_of, look_of, reader_of, refusals
 from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, Presentation, document_select
 from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
 from pipeline.query.v1.included import PARTS
@@ -35,7 +34,6 @@ from pipeline.query.v1.shown import shown
 from pipeline.query.v1.timeline import Timeline, timeline
 from pipeline.warehouse.query.clauses import CALLS, OPEN_CALLS
 from pipeline.warehouse.query.events import events_of
-from pipeline.warehouse.query.expressions import All
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.queries import call, logs_of
@@ -43,7 +41,7 @@ from pipeline.warehouse.query.reader import Row
 from schemas.call import document
 from schemas.call_model import CallDocument
 
-TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, visible_calls, CALL_SORTS, PARTS)
+TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, CALL_SORTS, PARTS)
 _EXAMPLE: Final = {
     "filter": {"direction": "inbound", "or": [{"status": "abandoned"}, {"wait_ms": {"gt": 20000}}]},
     "from": "2026-03-10T00:00:00Z",
@@ -97,16 +95,16 @@ async def search_calls(request: Request, caller: Authenticated) -> Response:
 async def list_active_calls(request: Request, caller: Authenticated) -> Response:
     """Calls that have not ended, newest first, at most two seconds old; filters as in lists. `as_of` says when it was
     looked."""
-    look = await look_of(request, caller)
-    language = TABLE.language(look, await zone_asked(request, caller, None))
+    look = await look_of(request, caller.view)
+    language = TABLE.language(look, await zone_asked(request, caller.view, None))
     known = Known(language, ("limit", "filter"))
     options = parse(request.scope["query_string"], known, repeatable=language, filled=("limit", "filter"))
     where = language.of_parameters(options)
     listing = Listing(
-        caller.tenant,
+        caller.view,
         OPEN_CALLS,
         document_select(TABLE.shown, look),
-        All((where, visible_calls(caller))),
+        where,
     )
     as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     page = await page_of(reader_of(request), listing, options.whole("limit", 1000, 1, _MOST_ACTIVE))
@@ -116,7 +114,7 @@ async def list_active_calls(request: Request, caller: Authenticated) -> Response
 
 async def found_call(request: Request, caller: Caller, id_: str) -> Row:
     """The row of a call that the caller sees; 404 otherwise."""
-    row = await call(reader_of(request), caller.tenant, parse_id(id_, "Call"), where=visible_calls(caller))
+    row = await call(reader_of(request), caller.view, parse_id(id_, "Call"))
     if row is None:
         raise not_found(f"There is no call with the id {id_[:80]!r}.")
     return row
@@ -124,9 +122,8 @@ async def found_call(request: Request, caller: Caller, id_: str) -> Row:
 
 async def whole_call(request: Request, caller: Caller, row: Row) -> dict[str, Any]:
     """The call document as the caller sees it."""
-    logs = await logs_of(reader_of(request), caller.tenant, row)
-    directory = await directory_of(request, caller)
-    return shown(document(as_call(row, logs)), directory, is_masked=is_masked(request, caller))
+    logs = await logs_of(reader_of(request), caller.view, row)
+    return shown(document(as_call(row, logs)), await directory_of(request, caller.view))
 
 
 @router.get(
@@ -137,12 +134,13 @@ async def whole_call(request: Request, caller: Caller, row: Row) -> dict[str, An
     responses=refusals(404),
 )
 async def get_call(request: Request, caller: Authenticated, id: Id) -> Response:
-    """The whole call with its targets, reroutes and quality. The ETag is its version, and that of the directory
-    when names may come from there."""
+    """The whole call with its targets, reroutes and quality. The ETag is its version, that of the directory when
+    names may come from there, and whether numbers are masked."""
     no_options(request)
     row = await found_call(request, caller, id)
-    names = (await directory_of(request, caller)).version
-    tag = f'"{row["version"]}"' if not names else f'"{row["version"]}-{names}"'
+    names = (await directory_of(request, caller.view)).version
+    parts = [row["version"], *([names] if names else []), *(["masked"] if caller.masked else [])]
+    tag = f'"{"-".join(map(str, parts))}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if unchanged(request, tag):
         return Response(status_code=304, headers=headers)
@@ -183,11 +181,9 @@ async def list_call_events(request: Request, caller: Authenticated, id: Id) -> R
     options = parse(request.scope["query_string"], ("format",))
     form = format_of(request, options, (JSON, NDJSON))
     row = await found_call(request, caller, id)
-    if is_masked(request, caller):
-        raise RequestProblem(403, "forbidden", "Events hold numbers in full; the token lacks the scope numbers:clear.")
     events = [
         orjson.dumps(event)
-        for event in await events_of(reader_of(request), caller.tenant, [row["call_id"], *row["merged_call_ids"]])
+        for event in await events_of(reader_of(request), caller.view, [row["call_id"], *row["merged_call_ids"]])
     ]
     if form is NDJSON:
         return answer(request, b"".join(event + b"\n" for event in events), form=form)

@@ -7,13 +7,11 @@ from typing import Any, Final
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Caller
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.problems import Problem, invalid
 from pipeline.query.v1.fields import Presentation
-from pipeline.settings import Settings
-from pipeline.warehouse.identity.access import MASKED
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories
 
 _PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
@@ -44,27 +42,16 @@ def reader_of(request: Request) -> Reader:
     return reader
 
 
-async def directory_of(request: Request, caller: Caller) -> Directory:
-    """The directory of the caller's tenant."""
+async def directory_of(request: Request, view: View) -> Directory:
+    """The directory of the tenant, as the view shows it."""
     directories: Directories = request.app.state.directories
-    return await directories.of(caller.tenant)
+    return await directories.seen(view)
 
 
-async def look_of(request: Request, caller: Caller) -> Presentation:
-    """How this caller sees rows."""
-    directory = await directory_of(request, caller)
-    return Presentation(
-        is_masked(request, caller), bool(directory.extensions or directory.queues or directory.ring_groups)
-    )
-
-
-def is_masked(request: Request, caller: Caller) -> bool:
-    """Whether this caller sees phone numbers masked: asked for by the token, or by the setting for all that
-    lack the scope numbers:clear."""
-    settings: Settings = request.app.state.settings
-    if "numbers:clear" in caller.scopes:
-        return False
-    return MASKED in caller.scopes or (settings.mask_numbers and not caller.may("numbers:clear"))
+async def look_of(request: Request, view: View) -> Presentation:
+    """How names are shown through this view."""
+    directory = await directory_of(request, view)
+    return Presentation(view.masked, bool(directory.extensions or directory.queues or directory.ring_groups))
 
 
 async def body_of(request: Request, known: tuple[str, ...]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from schemas.words import CauseFrom, Direction, EndReason, HungUpBy, Outcome, Re
 @dataclass(frozen=True, slots=True)
 class Field:
     """`kind`: text, word, number, decimal, time, id or list. `column` is what filters compare; `sql` what is
-    shown, an empty text or 0 as null when `nullable`. `is_number`: a phone number, which may be masked.
+    shown, an empty text or 0 as null when `nullable`. `is_number`: a phone number.
     `named_by`: SQL of the number that the directory may have a newer name for."""
 
     path: str
@@ -196,36 +196,17 @@ LOG_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How a caller sees rows: phone numbers masked or not, names from the directory or as they were."""
+    """How a caller sees names: from the directory or as they were, with the numbers in them masked or not."""
 
     masked: bool = False
     named: bool = False
-
-
-# A number of seven digits or more keeps its first five, as far as eight remain, and its last four.
-def masked_sql(sql: str) -> str:
-    """The number as those see it who may not see it whole; extensions stay as they are."""
-    head = f"least(5, greatest(0, toInt32(length({sql})) - 8))"
-    hidden = f"repeat('*', toUInt32(greatest(0, toInt32(length({sql})) - 4 - {head})))"
-    return f"if(length({sql}) < 7, {sql}, concat(substring({sql}, 1, {head}), {hidden}, right({sql}, 4)))"
-
-
-def masked(number: str) -> str:
-    """The same in Python."""
-    if len(number.encode()) < 7:
-        return number
-    raw = number.encode()
-    head = min(5, max(0, len(raw) - 8))
-    return (raw[:head] + b"*" * (len(raw) - 4 - head) + raw[-4:]).decode(errors="replace")
 
 
 def value_sql(field: Field, look: Presentation) -> str:
     """The field as it is shown."""
     sql = field.sql
     if field.named_by and look.named:
-        sql = named_sql(sql, field.named_by)
-    if field.is_number and look.masked:
-        sql = f"arrayMap(number -> {masked_sql('number')}, {sql})" if field.kind == "list" else masked_sql(sql)
+        sql = named_sql(sql, field.named_by, masked=look.masked)
     if field.nullable:
         sql = f"nullIf({sql}, {0 if field.kind == 'number' else repr('')})"
     return sql

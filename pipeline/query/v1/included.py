@@ -13,10 +13,8 @@ import orjson
 from fastapi import Request
 
 from pipeline.query.access.authenticator import Caller
-from pipeline.query.access.visible import visible_calls
-from pipeline.query.v1.endpoint import directory_of, is_masked, reader_of
+from pipeline.query.v1.endpoint import directory_of, reader_of
 from pipeline.query.v1.shown import shown
-from pipeline.warehouse.query.clauses import CALLS
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.queries import calls_of, logs_of_calls
@@ -29,14 +27,11 @@ _AT_ONCE: Final = 500
 async def with_parts(request: Request, caller: Caller, lines: Sequence[bytes], parts: Sequence[str]) -> list[bytes]:
     """Rows of a list, JSON objects with an id, with these parts of their calls. A call that was corrected between the
     two questions has none of them."""
-    reader, directory, masked = reader_of(request), await directory_of(request, caller), is_masked(request, caller)
+    reader, directory = reader_of(request), await directory_of(request, caller.view)
     rows = [orjson.loads(line) for line in lines]
-    found = await calls_of(reader, caller.tenant, [int(row["id"]) for row in rows], CALLS, visible_calls(caller))
-    logs = await logs_of_calls(reader, caller.tenant, found)
-    documents = {
-        str(row["id"]): shown(document(as_call(row, logs[int(row["id"])])), directory, is_masked=masked)
-        for row in found
-    }
+    found = await calls_of(reader, caller.view, [int(row["id"]) for row in rows])
+    logs = await logs_of_calls(reader, caller.view, found)
+    documents = {str(row["id"]): shown(document(as_call(row, logs[int(row["id"])])), directory) for row in found}
     return [orjson.dumps(row | {part: documents.get(row["id"], {}).get(part) for part in parts}) for row in rows]
 
 

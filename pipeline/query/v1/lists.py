@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -27,8 +27,9 @@ from pipeline.query.v1.included import lines_with_parts, with_parts
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
 from pipeline.warehouse.query.directory_names import named_sql
-from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
+from pipeline.warehouse.query.expressions import BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
+from pipeline.warehouse.query.view import View
 
 MEMBERS: Final = ("filter", "from", "to", "zone", "fields", "include", "sort", "limit", "cursor", "format", "count")
 # An empty cursor is the first page's.
@@ -40,13 +41,12 @@ _MOST_ROWS: Final = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What can be listed. `visible` says which rows a caller sees."""
+    """What can be listed."""
 
     name: str
     source: Source
     fields: Mapping[str, Field]
     groups: Mapping[str, tuple[str, ...]]
-    visible: Callable[[Caller], Node]
     sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
     parts: tuple[str, ...] = ()  # of the call document, that `include` may name
 
@@ -67,7 +67,7 @@ class Table:
 
 def _compared(field: Field, look: Presentation) -> Column:
     if field.named_by and look.named:
-        return replace(field.column, sql=named_sql(field.column.sql, field.named_by))
+        return replace(field.column, sql=named_sql(field.column.sql, field.named_by, masked=look.masked))
     return field.column
 
 
@@ -94,10 +94,10 @@ class Question:
 
 async def asked(request: Request, caller: Caller, table: Table) -> Question:
     """What the query string asks."""
-    look = await look_of(request, caller)
+    look = await look_of(request, caller.view)
     language = table.language(look)
     options = parse(request.scope["query_string"], Known(language), repeatable=language, filled=_FILLED)
-    zone = await zone_asked(request, caller, options.text("zone"))
+    zone = await zone_asked(request, caller.view, options.text("zone"))
     language = table.language(look, zone)
     members = {name: options.text(name) for name in MEMBERS if name not in ("filter", "limit", "count")}
     if options.has("fields"):
@@ -117,14 +117,14 @@ async def asked_in_body(request: Request, caller: Caller, table: Table) -> Quest
     if body.get("format") is not None and not isinstance(body["format"], str):
         raise invalid("format", None, "is no text")
     form = named_format(body.get("format"), request)
-    zone = await zone_asked(request, caller, body.get("zone"))
-    return question_of(table, body, await look_of(request, caller), form, zone)
+    zone = await zone_asked(request, caller.view, body.get("zone"))
+    return question_of(table, body, await look_of(request, caller.view), form, zone)
 
 
-async def zone_asked(request: Request, caller: Caller, text: Any) -> ZoneInfo:
+async def zone_asked(request: Request, view: View, text: Any) -> ZoneInfo:
     """Whose days dates alone are: the zone of this name, else the tenant's."""
     if text is None:
-        text = (await directory_of(request, caller)).tenant.zone
+        text = (await directory_of(request, view)).tenant.zone
     if not isinstance(text, str):
         raise invalid("zone", None, "is no text")
     try:
@@ -252,17 +252,17 @@ def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
     return tuple(found.values())
 
 
-def listing_of(caller: Caller, table: Table, question: Question, look: Presentation) -> Listing:
-    """The rows that are asked for, those that the caller sees, as the form shows them."""
+def listing_of(view: View, table: Table, question: Question, look: Presentation) -> Listing:
+    """The rows that are asked for, as the view and the form show them."""
     if question.form in (JSON, NDJSON):
         select = document_select(question.fields, look)
     else:
         select = flat_select(question.fields, look, safe=question.form is CSV)
     return Listing(
-        caller.tenant,
+        view,
         table.source,
         select,
-        All((question.where, table.visible(caller))),
+        question.where,
         question.first_ms,
         question.end_ms,
         place_of(question.cursor, question.kept, timed=not question.by) if question.cursor else None,
@@ -273,8 +273,8 @@ def listing_of(caller: Caller, table: Table, question: Question, look: Presentat
 
 async def listed(request: Request, caller: Caller, table: Table, question: Question) -> Response:
     """The answer: a page in JSON, or a file of rows as they come."""
-    reader, look = reader_of(request), await look_of(request, caller)
-    listing = listing_of(caller, table, question, look)
+    reader, look = reader_of(request), await look_of(request, caller.view)
+    listing = listing_of(caller.view, table, question, look)
     if question.form is not JSON:
         turns: StreamSlots = request.app.state.turns
         pieces: AsyncIterator[bytes] = (

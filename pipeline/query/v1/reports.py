@@ -33,6 +33,7 @@ from pipeline.reports.schedule import next_due
 from pipeline.reports.store import new_id
 from pipeline.settings import Settings
 from pipeline.warehouse.analytics.calendar import zone_of
+from pipeline.warehouse.identity.access import numbers_of
 from pipeline.warehouse.query.paging import Asked
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.reference.directories import Directories
@@ -106,7 +107,9 @@ def router(settings: Settings, files: Files) -> APIRouter:
             body = {"email": "", "filter": {}, "format": "HTML"} | body
         now = clock.now_ms()
         fields = parse_definition(body, ALL_FILTERS, zone=await _zone(request, caller, ""))
-        definition = Definition(tenant=caller.tenant, id=new_id(now), requested_at=now, **fields)
+        definition = Definition(
+            tenant=caller.tenant, id=new_id(now), requested_at=now, numbers=numbers_of(caller.scopes), **fields
+        )
         await store_of(request).save(definition)
         return json_response({"id": str(definition.id)}, 201)
 
@@ -155,10 +158,11 @@ def router(settings: Settings, files: Files) -> APIRouter:
             {name: from_text(kind.filter.fields[name], text) for name in own if (text := options.text(name))},
             options.text("name") or "",
             form,
+            caller.masked,
         )
         span = span_asked(wish.range, start, end, zone)
         directories: Directories = request.app.state.directories
-        made = pieces(reader_of(), await directories.of(caller.tenant), wish, span)
+        made = pieces(reader_of(), await directories.seen(caller.view), wish, span)
         first = await anext(made, b"")  # what is wrong shows before the answer begins
         return StreamingResponse(
             _after(first, made),

@@ -69,7 +69,7 @@ async def search(request: Request, caller: Authenticated) -> Response:
         raise invalid(
             "q", text, f"is empty or longer than {_LONGEST} characters; write part of a number, a name or an id"
         )
-    where = meaning(text, await directory_of(request, caller))
+    where = meaning(text, await directory_of(request, caller.view))
     question = Question(
         where, None, None, tuple(calls.TABLE.shown), False, options.whole("limit", 50, 1, 1000),
         options.text("cursor"), JSON, False,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed
+from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed, known
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.identity.tokens import PREFIX
@@ -39,7 +39,7 @@ async def caller_of(request: Request, token: str | None) -> Caller:
         if found is None:
             raise RequestProblem(200, "expired", "access_token is unknown, expired or ended; take another.")
         caller = found
-    request.scope["cdr.tenant"] = caller.tenant
+    known(request, caller)
     return allowed(caller, READ)
 
 

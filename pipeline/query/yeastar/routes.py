@@ -12,8 +12,6 @@ from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import Authenticator, Caller
-from pipeline.query.access.masking import hiding
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.problems import invalid, speaks
@@ -36,7 +34,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse.analytics.dispositions import DISPOSITIONS
 from pipeline.warehouse.identity.tokens import PREFIX
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
-from pipeline.warehouse.query.expressions import EVERYTHING, All, Node
+from pipeline.warehouse.query.expressions import EVERYTHING, Node
 from pipeline.warehouse.query.queries import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
@@ -151,7 +149,7 @@ async def cdr_search(request: Request) -> Response:
 async def extension_group_list(request: Request) -> Response:
     """The extension groups of the directory, with the ids that a search takes."""
     caller = await caller_of(request, options_of(request.scope["query_string"], PAGING).text("access_token"))
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     groups = [{"id": group_id(group), "name": name} for name, group in sorted(directory.groups.items())]
     return yeastar_json(SUCCESS | {"total_number": len(groups), "data": groups})
 
@@ -160,7 +158,7 @@ async def _calls(request: Request, *, searching: bool) -> Response:
     options = options_of(request.scope["query_string"], (*PAGING, *(FILTERS if searching else ())))
     caller: Caller = await caller_of(request, options.text("access_token"))
     order, (skip, size) = order_of(options), page_of(options)
-    directory = await _directories(request).of(caller.tenant)
+    directory = await _directories(request).seen(caller.view)
     settings: Settings = request.app.state.settings
     where: Node | None = (
         search_of(options, directory, numbering_of(directory, settings.country)) if searching else EVERYTHING
@@ -168,10 +166,8 @@ async def _calls(request: Request, *, searching: bool) -> Response:
     if where is None:
         return yeastar_json(SUCCESS | {"total_number": 0, "data": []})
     reader: Reader = request.app.state.reader
-    where = All((visible_calls(caller), where))
-    found = await page(reader, caller.tenant, CLOSED_CALLS, COLUMNS, where, order, skip=skip, top=size)
-    hide = hiding(request, caller)
-    data = [cdr(row, directory, hide) for row in found.rows]
+    found = await page(reader, caller.view, CLOSED_CALLS, COLUMNS, where, order, skip=skip, top=size)
+    data = [cdr(row, directory) for row in found.rows]
     return yeastar_json(SUCCESS | {"total_number": found.count, "data": data})
 
 

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.directory.model import Directory
 from pipeline.instants import instant
-from pipeline.query.access.masking import Hide, in_full
 from pipeline.query.local_time import wall_of, zone_of
 from pipeline.query.stable_numbers import five_hex, number_of
 from pipeline.query.yeastar.times import shown_time
@@ -80,8 +78,8 @@ _FAILURES: Final = {
 }
 
 
-def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
-    """A row as an item of `data`; `hide` masks numbers."""
+def cdr(row: Row, directory: Directory) -> dict[str, Any]:
+    """A row as an item of `data`."""
     at = instant(row["started_at"])
     wall = wall_of(at, zone_of(directory.tenant.zone))
     # Of a softphone whose SIP user is no number, the number is that of its extension.
@@ -92,8 +90,8 @@ def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
     item = {
         "id": number_of(row["id"]),
         "time": shown_time(wall, directory.tenant.display),
-        "call_from": _party(caller, row["caller_name"], directory, hide),
-        "call_to": _party(callee, callee_name, directory, hide),
+        "call_from": _party(caller, row["caller_name"], directory),
+        "call_to": _party(callee, callee_name, directory),
         "timestamp": at // 1000,
         "uid": f"{wall:%Y%m%d%H%M%S}{five_hex(row['id'])}",
         "src_addr": row["src_addr"],
@@ -104,20 +102,20 @@ def cdr(row: Row, directory: Directory, hide: Hide = in_full) -> dict[str, Any]:
         "talk_duration": row["heard_s"],
         "disposition": row["disposition"],
         "call_type": row["call_type"],
-        "did_number": hide(row["did_number"]),
-        "dod_number": hide(row["dod_number"]),
-        "record_file": re.sub(r"\+?\d{7,}", lambda match: hide(match[0]), _file(row["recording"])),
+        "did_number": row["did_number"],
+        "dod_number": row["dod_number"],
+        "record_file": _file(row["recording"]),
         "reason": _reason(row),
     }
     return {name: value for name, value in item.items() if value or name == "timestamp"}
 
 
-def _party(number: str, name: str, directory: Directory, hide: Hide) -> str:
+def _party(number: str, name: str, directory: Directory) -> str:
     """`Name<number>`, or the one of them that there is."""
     name = directory.name_of(number) or name
     if not name or name == number:
-        return hide(number)
-    return f"{name}<{hide(number)}>" if number else name
+        return number
+    return f"{name}<{number}>" if number else name
 
 
 def _file(recording: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Reader, Row
+from pipeline.warehouse.query.view import View
 
 WINDOW_CALLS: Final = 150_000
 
@@ -29,11 +30,17 @@ class Question:
     span: Span
     filter: Mapping[str, Any] = field(default_factory=dict)
     window: tuple[int, int] | None = None  # only calls that began in it, ms; see `in_order`
+    masked: bool = False  # phone numbers, of rows and of the directory
 
     @property
     def tenant(self) -> str:
         """Whose calls."""
         return self.directory.tenant.id
+
+    @property
+    def view(self) -> View:
+        """What the report sees: all calls of the tenant."""
+        return View(self.tenant, masked=self.masked)
 
     async def rows(self, what: str, sql: str, bindings: Bindings) -> list[Row]:
         """The rows of a query; `what` names it in the metrics."""
@@ -65,7 +72,7 @@ async def with_currency(question: Question, report: Report) -> Report:
     bindings = Bindings()
     rows = await question.rows(
         "currencies",
-        f"SELECT DISTINCT currency {matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)}"
+        f"SELECT DISTINCT currency {matching(question.view, CLOSED_CALLS, EVERYTHING, bindings)}"
         f" AND {question.within(bindings)} AND currency != '' ORDER BY currency",
         bindings,
     )
@@ -83,7 +90,7 @@ async def in_order(
     """The rows of `select`, in the order of `keys` within windows of time that follow each other: memory holds a
     window, however many rows there are. `select` is given the question with its window; `most`: calls of one."""
     span = question.span
-    for window in await windows(question.reader, question.tenant, span.first_ms, span.end_ms, most):
+    for window in await windows(question.reader, question.view, span.first_ms, span.end_ms, most):
         bindings = Bindings()
         sql = select(replace(question, window=window), bindings)
         for row in await question.rows(what, f"SELECT * FROM ({sql}) ORDER BY {', '.join(keys)}", bindings):

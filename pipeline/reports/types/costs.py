@@ -31,7 +31,7 @@ def money(value: str | Decimal | None) -> str | None:
 
 def _calls(question: Question, members: list[str], bindings: Bindings) -> str:
     span = question.span
-    which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings, question.window)
+    which = calls_ended(question.view, span.first_ms, span.end_ms, bindings, question.window)
     asked = question.filter.get("type", "ANY")
     class_ = "" if asked == "ANY" else f" AND upper(rate_class) = {bindings.bind(asked, 'String')}"
     mine = bindings.bind(members, "Array(String)")

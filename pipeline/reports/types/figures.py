@@ -125,7 +125,7 @@ async def groups(
     measures = [measure(figure.measure, CLOSED_CALLS) for figure in figures]
     return await aggregate(
         question.reader,
-        question.tenant,
+        question.view,
         CLOSED_CALLS,
         [*measures, *more],
         dimensions,

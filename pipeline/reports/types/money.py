@@ -16,6 +16,7 @@ from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import Column as Dimension
 from pipeline.warehouse.query.expressions import Compare, In, Literal, Node
+from pipeline.warehouse.query.view import identity
 
 _RATED: Final = Figure("rated", "Rated", "count", "Calls that have a price")
 _STATEMENT: Final = (CALLS, _RATED, UNRATED, BILLABLE, COST)
@@ -127,24 +128,27 @@ async def short_calls(question: Question) -> Report:
     zone = bindings.bind(span.zone, "String")
     limit = bindings.bind(least * 1000, "Int64")
     calls = (
-        "SELECT caller_number, caller_name, callee_number, trunk, direction, isNotNull(answered_at) AS answered,"
+        f"SELECT {identity(question.view, 'caller_number')} AS who, {identity(question.view, 'callee_number')} AS whom,"
+        " caller_number, caller_name, trunk, direction, isNotNull(answered_at) AS answered,"
         f" answered AND billable_ms < {limit} AS short, billable_ms, cost,"
         f" toHour(toTimeZone(started_at, {zone})) AS hour, upper(rate_class) = 'INTERNATIONAL' AS abroad,"
         " intDiv(toUnixTimestamp64Milli(started_at), 3600000) AS in_hour"
-        f" {matching(question.tenant, CLOSED_CALLS, _OUT, bindings)} AND {question.within(bindings)}"
+        f" {matching(question.view, CLOSED_CALLS, _OUT, bindings)} AND {question.within(bindings)}"
     )
     hints = ", ".join(f"if({condition}, '{name}', '')" for name, condition, _ in _HINTS)
     rows = await question.rows(
         "short_calls",
         "SELECT *, arrayStringConcat(arrayFilter(hint -> hint != '', ["
-        f"{hints}]), ', ') AS hints FROM (SELECT caller_number, any(name) AS name, sum(n) AS calls,"
+        f"{hints}]), ', ') AS hints FROM (SELECT who, any(caller_number) AS caller_number, any(name) AS name,"
+        " sum(n) AS calls,"
         " sum(answered_n) AS answered,"
         " sum(short_n) AS short, sum(night_n) AS night, sum(abroad_n) AS abroad, uniqExactMerge(numbers_s) AS numbers,"
-        " max(n) AS burst, sum(billable) AS billable FROM (SELECT caller_number, in_hour, any(caller_name) AS name,"
+        " max(n) AS burst, sum(billable) AS billable FROM (SELECT who, in_hour,"
+        " any(caller_number) AS caller_number, any(caller_name) AS name,"
         " count() AS n, countIf(answered) AS answered_n, countIf(short) AS short_n, countIf(hour >= 22 OR hour < 6) AS"
-        " night_n, countIf(abroad) AS abroad_n, uniqExactState(callee_number) AS numbers_s,"
+        " night_n, countIf(abroad) AS abroad_n, uniqExactState(whom) AS numbers_s,"
         " sum(billable_ms) AS billable"
-        f" FROM ({calls}) GROUP BY caller_number, in_hour) GROUP BY caller_number)"
+        f" FROM ({calls}) GROUP BY who, in_hour) GROUP BY who)"
         f" WHERE short > 0 OR hints != '' ORDER BY hints != '' DESC, short DESC, caller_number LIMIT {_TOP}",
         bindings,
     )
@@ -154,7 +158,7 @@ async def short_calls(question: Question) -> Report:
         "short_calls_trunks",
         "SELECT trunk, direction, countIf(isNotNull(answered_at)) AS answered,"
         f" countIf(isNotNull(answered_at) AND billable_ms < {limit}) AS short"
-        f" {matching(question.tenant, CLOSED_CALLS, _ANSWERED, bindings)} AND {question.within(bindings)}"
+        f" {matching(question.view, CLOSED_CALLS, _ANSWERED, bindings)} AND {question.within(bindings)}"
         " AND direction != 'internal' GROUP BY trunk, direction ORDER BY short DESC, trunk, direction LIMIT 1000",
         bindings,
     )

@@ -10,8 +10,9 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question, in_order
 from pipeline.warehouse.analytics.visits import RING_S, TALK_S, calls_ended
-from pipeline.warehouse.query.clauses import moment
+from pipeline.warehouse.query.clauses import TARGETS, matching
 from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import EVERYTHING
 
 MOST_CALLS: Final = 20_000  # vendor release note
 _PAGE: Final = 2_000
@@ -28,7 +29,7 @@ _SESSION: Final = (
 _TARGETS: Final = (
     "SELECT session_id, number AS callee_number, name AS callee_name,"
     f" {', '.join(_MS.format(name) for name in ('started_at', 'rang_at', 'answered_at', 'ended_at'))},"
-    f" end_reason, trunk, {TALK_S} AS talk_s, outbound_caller_id, did, user_data FROM call_log_rows FINAL"
+    f" end_reason, trunk, {TALK_S} AS talk_s, outbound_caller_id, did, user_data"
 )
 
 
@@ -83,7 +84,7 @@ async def normal(question: Question) -> Report:
     span = question.span
 
     def calls(part: Question, bindings: Bindings) -> str:
-        which = calls_ended(question.tenant, span.first_ms, span.end_ms, bindings, part.window)
+        which = calls_ended(question.view, span.first_ms, span.end_ms, bindings, part.window)
         return f"{_SESSION} {which} AND {condition(question, bindings)}"
 
     def plotted(bindings: Bindings) -> str:
@@ -150,9 +151,7 @@ async def _page(question: Question, page: list[dict[str, Any]]) -> list[Line]:
     first, last = page[0]["started_at_ms"], max(row["ended_at_ms"] for row in page)
     rows = await question.rows(
         "normal_targets",
-        f"{_TARGETS} WHERE tenant = {bindings.bind(question.tenant, 'String')} AND retired = 0"
-        f" AND started_at >= {moment(int(first), bindings)}"
-        f" AND started_at < {moment(int(last) + 1, bindings)}"
+        f"{_TARGETS} {matching(question.view, TARGETS, EVERYTHING, bindings, int(first), int(last) + 1)}"
         f" AND session_id IN {bindings.bind([int(row['id']) for row in page], 'Array(UInt64)')}"
         " ORDER BY position, started_at, id",
         bindings,

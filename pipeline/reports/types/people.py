@@ -9,11 +9,11 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, 
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
 from pipeline.reports.types.normal import in_ranges
-from pipeline.reports.types.queue_calls import SAME_NUMBER
 from pipeline.warehouse.query.callers import MADE_BY
-from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
+from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, matching
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
+from pipeline.warehouse.query.view import same_number
 
 _SHOWN_BARS: Final = 12
 _MOST_CALLERS: Final = 20_000
@@ -24,7 +24,7 @@ _MISSED: Final = "outcome IN ('no_answer', 'busy', 'rejected', 'unreachable')"
 
 def _made(question: Question, bindings: Bindings) -> str:
     """SELECT of what each extension called."""
-    calls = matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)
+    calls = matching(question.view, CLOSED_CALLS, EVERYTHING, bindings)
     return (
         f"SELECT {MADE_BY} AS extension, any(caller_name) AS name, count() AS made,"
         " countIf(isNotNull(answered_at)) AS made_answered, sum(talk_ms) AS made_talk, 0 AS came, 0 AS came_answered,"
@@ -38,8 +38,7 @@ def _came(question: Question, bindings: Bindings) -> str:
     return (
         "SELECT number AS extension, any(name) AS name, 0 AS made, 0 AS made_answered, 0 AS made_talk, count() AS came,"
         f" countIf(outcome = 'answered') AS came_answered, countIf({_MISSED}) AS missed, sum(talk_ms) AS came_talk,"
-        " sum(ifNull(ring_ms, 0)) AS came_ring FROM call_log_rows FINAL"
-        f" WHERE tenant = {bindings.bind(question.tenant, 'String')} AND retired = 0 AND isNotNull(ended_at)"
+        f" sum(ifNull(ring_ms, 0)) AS came_ring {matching(question.view, CALL_LOGS, EVERYTHING, bindings)}"
         f" AND kind IN {bindings.bind(list(_KINDS), 'Array(String)')} AND number != ''"
         f" AND {question.within(bindings)} AND {_chosen(question, ('number',), bindings)}"
         " GROUP BY extension"
@@ -133,23 +132,22 @@ def _cells(count: dict[str, int]) -> tuple[Any, ...]:
 def _missed(question: Question, bindings: Bindings) -> str:
     """SELECT of one row a caller from outside who reached nobody: how often, and what came after the last time."""
     span = question.span
-    digits = SAME_NUMBER.format("caller_number")
-    tenant = bindings.bind(question.tenant, "String")
+    digits = same_number(question.view, "caller_number")
     missed = (
         f"SELECT {digits} AS digits, argMax(caller_number, started_at) AS number,"
         " argMax(caller_name, started_at) AS name,"
         " count() AS missed, toUnixTimestamp64Milli(min(started_at)) AS first_ms,"
         " toUnixTimestamp64Milli(max(started_at)) AS last_ms, max(ifNull(duration_ms, 0)) AS waited_ms,"
         " argMax(if(did = '', callee_number, did), started_at) AS asked"
-        f" {matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)}"
+        f" {matching(question.view, CLOSED_CALLS, EVERYTHING, bindings)}"
         f" AND {question.within(bindings)} AND direction = 'inbound' AND isNull(talk_started_at)"
         " AND digits != '' GROUP BY digits"
     )
     back = (
         "SELECT if(direction = 'inbound', "
-        f"{digits}, {SAME_NUMBER.format('callee_number')}) AS digits, toUnixTimestamp64Milli(started_at) AS at,"
-        " direction = 'inbound' AS again, isNotNull(talk_started_at) AS reached FROM call_rows FINAL"
-        f" WHERE tenant = {tenant} AND retired = 0 AND {between(span.first_ms, None, bindings)}"
+        f"{digits}, {same_number(question.view, 'callee_number')}) AS digits, toUnixTimestamp64Milli(started_at) AS at,"
+        " direction = 'inbound' AS again, isNotNull(talk_started_at) AS reached"
+        f" {matching(question.view, CALLS, EVERYTHING, bindings, span.first_ms)}"
         " AND (direction IN ('outbound', 'inbound_outbound') OR (direction = 'inbound' AND isNotNull(talk_started_at)))"
     )
     after = "back.at > missed.last_ms"
@@ -236,7 +234,7 @@ async def missed(question: Question) -> Report:
     def plotted(bindings: Bindings) -> str:
         return (
             "SELECT toUnixTimestamp64Milli(started_at) AS at, status"
-            f" {matching(question.tenant, CLOSED_CALLS, EVERYTHING, bindings)}"
+            f" {matching(question.view, CLOSED_CALLS, EVERYTHING, bindings)}"
             f" AND {question.within(bindings)} AND direction = 'inbound' AND isNull(talk_started_at)"
         )
 

@@ -37,13 +37,13 @@ async def data_quality(question: Question) -> Report:
         " countIf(has(flags, 'incomplete')) AS incomplete, countIf(length(merged_call_ids) > 0) AS joined,"
         " countIf(caller_number = '') AS nameless, countIf(state = 'closed' AND cost = '' AND isNotNull(answered_at)"
         " AND direction IN ('outbound', 'inbound_outbound')) AS unrated, sum(events) AS events"
-        f" {matching(question.tenant, CALLS, EVERYTHING, bindings)} AND {question.within(bindings)}",
+        f" {matching(question.view, CALLS, EVERYTHING, bindings)} AND {question.within(bindings)}",
         bindings,
     )
     bindings = Bindings()
     flags = await question.rows(
         "quality_flags",
-        f"SELECT arrayJoin(flags) AS flag, count() AS n {matching(question.tenant, CALLS, EVERYTHING, bindings)}"
+        f"SELECT arrayJoin(flags) AS flag, count() AS n {matching(question.view, CALLS, EVERYTHING, bindings)}"
         f" AND {question.within(bindings)} GROUP BY flag ORDER BY n DESC, flag LIMIT 100",
         bindings,
     )

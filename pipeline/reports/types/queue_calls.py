@@ -15,13 +15,13 @@ from pipeline.reports.rendering.table import Column, Line, Report, label
 from pipeline.reports.types.build import Question, in_order
 from pipeline.reports.types.queues import breach, count, report_of, stays
 from pipeline.warehouse.analytics.visits import RING_S
-from pipeline.warehouse.query.clauses import moment
+from pipeline.warehouse.query.clauses import TARGETS, matching
 from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.expressions import EVERYTHING
+from pipeline.warehouse.query.view import same_number
 
 _CALLBACK_MS: Final = DAY_MS
 _KEYS: Final = ("started_ms", "session", "at")
-# The last nine digits: the same number with and without country code or trunk prefix.
-SAME_NUMBER: Final = "right(replaceRegexpAll({}, '[^0-9]', ''), 9)"
 
 
 async def abandoned(question: Question) -> Report:
@@ -79,15 +79,13 @@ async def breaches(question: Question) -> Report:
 
 def callback_results(question: Question, bindings: Bindings) -> str:
     """SELECT of one row a callback asked for: at, session, queue, caller_number, caller_name, reached, ring_s."""
-    asked = f"SELECT *, {SAME_NUMBER.format('caller_number')} AS digits FROM ({stays(question, bindings)})"
+    asked = f"SELECT *, caller_digits AS digits FROM ({stays(question, bindings)})"
     asked += " WHERE reason = 'callback'"
     span = question.span
-    first, end = moment(span.first_ms, bindings), moment(span.end_ms + _CALLBACK_MS, bindings)
+    which = matching(question.view, TARGETS, EVERYTHING, bindings, span.first_ms, span.end_ms + _CALLBACK_MS)
     tries = (
-        f"SELECT toUnixTimestamp64Milli(started_at) AS tried_at, {SAME_NUMBER.format('number')} AS digits,"
-        f" {RING_S} AS ring_s, outcome = 'answered' AS reached FROM call_log_rows FINAL"
-        f" WHERE tenant = {bindings.bind(question.tenant, 'String')} AND retired = 0"
-        f" AND started_at >= {first} AND started_at < {end} AND kind IN ('outside', 'extension')"
+        f"SELECT toUnixTimestamp64Milli(started_at) AS tried_at, {same_number(question.view, 'number')} AS digits,"
+        f" {RING_S} AS ring_s, outcome = 'answered' AS reached {which} AND kind IN ('outside', 'extension')"
         f" AND digits != '' AND digits IN (SELECT digits FROM ({asked}))"
     )
     in_time = f"tried_at >= asked.left_at AND tried_at < asked.left_at + {_CALLBACK_MS} AND tries.digits != ''"

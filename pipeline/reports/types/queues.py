@@ -79,7 +79,7 @@ def stays(question: Question, bindings: Bindings) -> str:
     """SELECT of the stays that the report is about."""
     span = question.span
     return (
-        f"SELECT * FROM ({visits(question.tenant, span.first_ms, span.end_ms, bindings, question.window)})"
+        f"SELECT * FROM ({visits(question.view, span.first_ms, span.end_ms, bindings, question.window)})"
         f" WHERE {chosen(question, bindings)}"
     )
 
@@ -146,7 +146,7 @@ async def _add_agents(question: Question, found: dict[str, QueueCount]) -> None:
     talked = await question.rows(
         "queue_agent_times",
         "SELECT queue, agent, any(agent_name) AS name, sum(ring_s) AS ring, sum(talk_s) AS talk"
-        f" FROM ({agent_tries(question.tenant, span.first_ms, span.end_ms, bindings)})"
+        f" FROM ({agent_tries(question.view, span.first_ms, span.end_ms, bindings)})"
         f" WHERE {chosen(question, bindings)} GROUP BY queue, agent",
         bindings,
     )

@@ -19,14 +19,14 @@ async def ring_groups(question: Question) -> Report:
     known |= {number: () for number in asked if number not in known}
 
     def calls(bindings: Bindings) -> str:
-        return group_calls(question.tenant, span.first_ms, span.end_ms, known, bindings)
+        return group_calls(question.view, span.first_ms, span.end_ms, known, bindings)
 
     bindings = Bindings()
     received = await question.rows(
         "ring_groups", f"SELECT grp, uniqExact(session) AS n FROM ({calls(bindings)}) GROUP BY grp", bindings
     )
     bindings = Bindings()
-    tries = member_tries(question.tenant, span.first_ms, span.end_ms, known, bindings)
+    tries = member_tries(question.view, span.first_ms, span.end_ms, known, bindings)
     members = await question.rows(
         "ring_group_members",
         f"SELECT grp, agent, any(agent_name) AS name, countIf(reached) AS answered FROM ({tries}) GROUP BY grp, agent",
@@ -63,7 +63,7 @@ async def ring_groups(question: Question) -> Report:
         only = f" WHERE grp IN {bindings.bind(asked, 'Array(String)')}" if asked else ""
         return (
             "SELECT toUnixTimestamp64Milli(started_at) AS at, status"
-            f" {calls_ended(question.tenant, span.first_ms, span.end_ms, bindings)}"
+            f" {calls_ended(question.view, span.first_ms, span.end_ms, bindings)}"
             f" AND id IN (SELECT session FROM ({calls(bindings)}){only})"
         )
 

@@ -52,7 +52,7 @@ def began(question: Question, where: Node, bindings: Bindings) -> str:
     """SELECT of the calls that began in the time, for plots."""
     return (
         "SELECT toUnixTimestamp64Milli(started_at) AS at, status"
-        f" {matching(question.tenant, CLOSED_CALLS, where, bindings)} AND {question.within(bindings)}"
+        f" {matching(question.view, CLOSED_CALLS, where, bindings)} AND {question.within(bindings)}"
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.warehouse.query.clauses import EARLIEST_MS, Source, between, match
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, BadExpression, Column, Node
 from pipeline.warehouse.query.reader import Reader, Row
+from pipeline.warehouse.query.view import View
 
 __all__ = ["Bucket", "Groups", "Measure", "aggregate"]
 
@@ -66,7 +67,7 @@ class Groups:
 
 async def aggregate(
     reader: Reader,
-    tenant: str,
+    view: View,
     source: Source,
     measures: Sequence[Measure],
     dimensions: Sequence[Column] = (),
@@ -100,7 +101,7 @@ async def aggregate(
     for name in order:
         if name.removeprefix("-") not in known:
             raise BadExpression(f"order {name[:60]!r} is none of {', '.join(known)}")
-    question = _Question(reader, tenant, source, tuple(dimensions), where, first_ms, end_ms)
+    question = _Question(reader, view, source, tuple(dimensions), where, first_ms, end_ms)
     if (bucket or any(each.since for each in measures)) and (first_ms is None or end_ms is None):
         question = await _bounded(question)
     stretches: list[Stretch] = []
@@ -128,7 +129,7 @@ class _Question:
     """Which rows, and what tells their groups apart."""
 
     reader: Reader
-    tenant: str
+    view: View
     source: Source
     dimensions: tuple[Column, ...]
     where: Node
@@ -137,11 +138,8 @@ class _Question:
 
     def rows(self, bindings: Bindings) -> str:
         """FROM and WHERE of the rows that started within the window."""
-        sql = matching(self.tenant, self.source, self.where, bindings)
-        if self.first_ms is None and self.end_ms is None:
-            return sql
-        first = EARLIEST_MS if self.first_ms is None else self.first_ms
-        return f"{sql} AND {between(first, self.end_ms, bindings)}"
+        first = EARLIEST_MS if self.first_ms is None and self.end_ms is not None else self.first_ms
+        return matching(self.view, self.source, self.where, bindings, first, self.end_ms)
 
 
 async def _none() -> list[Row]:
@@ -266,8 +264,7 @@ async def _occupied(question: _Question, measures: Sequence[Measure], stretches:
     rows = (
         f"SELECT {', '.join([*dimensions, ''])}toUnixTimestamp64Milli(assumeNotNull({since})) AS occupied_from,"
         f" toUnixTimestamp64Milli(assumeNotNull({till})) AS occupied_to"
-        f" {matching(question.tenant, question.source, question.where, bindings)}"
-        f" AND {between(question.first_ms - _LONGEST_MS, question.end_ms, bindings)}"
+        f" {_touching(question, question.first_ms, question.end_ms, bindings)}"
         f" AND started_at >= ({_earliest(question, bindings)})"
         f" AND isNotNull({since}) AND isNotNull({till})"
         f" AND occupied_to > occupied_from AND occupied_to > {first} AND occupied_from < {end}"
@@ -291,13 +288,18 @@ async def _occupied(question: _Question, measures: Sequence[Measure], stretches:
     return [_named(row, question.dimensions, measures) for row in answer]
 
 
+def _touching(question: _Question, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """FROM and WHERE of the rows that may reach into the window."""
+    return matching(question.view, question.source, question.where, bindings, first_ms - _LONGEST_MS, end_ms)
+
+
 def _earliest(question: _Question, bindings: Bindings) -> str:
     """The start of the oldest row that reaches into the window: where the primary key need not look before."""
     assert question.first_ms is not None
     first, source = moment(question.first_ms, bindings), question.source
     return (
         f"SELECT min(if(isNull(ended_at) OR ended_at > {first}, started_at, {first})) FROM {source.table}"
-        f" WHERE tenant = {bindings.bind(question.tenant, 'String')}"
+        f" WHERE tenant = {bindings.bind(question.view.tenant, 'String')}"
         f" AND {between(question.first_ms - _LONGEST_MS, question.first_ms + 1, bindings)}"
     )
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching, moment
+from pipeline.warehouse.query.clauses import CLOSED_CALLS, TARGETS, between, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View, same_number
 
 Groups = Mapping[str, Sequence[str]]  # number of a ring group → numbers of its members
 
@@ -47,37 +48,40 @@ def ended_within(first_ms: int, end_ms: int, bindings: Bindings) -> str:
 
 
 def calls_ended(
-    tenant: str, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None
+    view: View, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None
 ) -> str:
     """FROM and WHERE of finished calls that ended in the time; with a `window`, those of them that began in it."""
-    which = f"{matching(tenant, CLOSED_CALLS, EVERYTHING, bindings)} AND {ended_within(first_ms, end_ms, bindings)}"
+    which = f"{matching(view, CLOSED_CALLS, EVERYTHING, bindings)} AND {ended_within(first_ms, end_ms, bindings)}"
     return which if window is None else f"{which} AND {between(*window, bindings)}"
 
 
-def visits(tenant: str, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None) -> str:
+def visits(view: View, first_ms: int, end_ms: int, bindings: Bindings, window: tuple[int, int] | None = None) -> str:
     """SELECT of one row a stay in a queue, of calls that ended in the time: session, started_ms, at (joined) and
-    left_at in ms, queue, queue_name, caller_number, caller_name, wait_s, served, reason, answered_by, agents."""
+    left_at in ms, queue, queue_name, caller_number, caller_name, caller_digits (see `same_number`), wait_s, served,
+    reason, answered_by, agents."""
     return (
         "SELECT id AS session, toUnixTimestamp64Milli(started_at) AS started_ms, caller_number, caller_name,"
-        " visit.joined_at AS at, ifNull(visit.left_at, toUnixTimestamp64Milli(assumeNotNull(ended_at))) AS left_at,"
+        " caller_digits, visit.joined_at AS at,"
+        " ifNull(visit.left_at, toUnixTimestamp64Milli(assumeNotNull(ended_at))) AS left_at,"
         " if(visit.number = '', visit.queue, visit.number) AS queue, visit.queue AS queue_name,"
         " greatest(intDiv(left_at, 1000) - intDiv(at, 1000), 0) AS wait_s,"
         " visit.reason = 'answered' AS served, visit.reason AS reason, visit.answered_by AS answered_by,"
         " visit.agents AS agents"
         f" FROM (SELECT id, started_at, ended_at, caller_number, caller_name,"
+        f" {same_number(view, 'caller_number')} AS caller_digits,"
         f" arrayJoin(JSONExtract(queue_visits, '{_VISIT}')) AS visit"
-        f" {calls_ended(tenant, first_ms, end_ms, bindings, window)} AND queue_visits != '')"
+        f" {calls_ended(view, first_ms, end_ms, bindings, window)} AND queue_visits != '')"
     )
 
 
-async def windows(reader: Reader, tenant: str, first_ms: int, end_ms: int, most: int) -> list[tuple[int, int]]:
+async def windows(reader: Reader, view: View, first_ms: int, end_ms: int, most: int) -> list[tuple[int, int]]:
     """The time in which calls that ended in it began, cut into windows of at most about `most` calls, in order:
     so that lists are read in portions, each from its own place in the table."""
     bindings = Bindings()
     rows = await reader.rows(
         "report_windows",
         f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {_CUT_MS}) AS cut, count() AS n FROM call_rows"
-        f" WHERE tenant = {bindings.bind(tenant, 'String')}"
+        f" WHERE tenant = {bindings.bind(view.tenant, 'String')}"
         f" AND {between(first_ms - LONGEST_CALL_MS, end_ms, bindings)} GROUP BY cut ORDER BY cut",
         bindings.values,
     )
@@ -94,30 +98,29 @@ async def windows(reader: Reader, tenant: str, first_ms: int, end_ms: int, most:
     return found
 
 
-def agent_tries(tenant: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+def agent_tries(view: View, first_ms: int, end_ms: int, bindings: Bindings) -> str:
     """SELECT of one row a try of a queue agent, each with the stay it belongs to (`visits`): agent, agent_name, ring_s,
     talk_s, reached, and the stay's columns."""
     return (
         "SELECT tries.agent AS agent, tries.agent_name AS agent_name, tries.ring_s AS ring_s, tries.talk_s AS talk_s,"
         " tries.reached AS reached, stays.queue AS queue, stays.served AS served, stays.wait_s AS wait_s"
-        f" FROM ({_tries(tenant, first_ms, end_ms, ('queue_agent',), bindings)}) AS tries"
-        f" ASOF INNER JOIN ({visits(tenant, first_ms, end_ms, bindings)}) AS stays"
+        f" FROM ({_tries(view, first_ms, end_ms, ('queue_agent',), bindings)}) AS tries"
+        f" ASOF INNER JOIN ({visits(view, first_ms, end_ms, bindings)}) AS stays"
         " ON tries.session = stays.session AND tries.at >= stays.at"
     )
 
 
-def _tries(tenant: str, first_ms: int, end_ms: int, kinds: Sequence[str], bindings: Bindings) -> str:
+def _tries(view: View, first_ms: int, end_ms: int, kinds: Sequence[str], bindings: Bindings) -> str:
     """Call logs of these kinds that may belong to calls that ended in the time."""
     return (
         "SELECT session_id AS session, toUnixTimestamp64Milli(started_at) AS at, kind, number AS agent,"
         f" name AS agent_name, {RING_S} AS ring_s, {TALK_S} AS talk_s, outcome = 'answered' AS reached"
-        f" FROM call_log_rows FINAL WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND started_at >= {moment(first_ms - LONGEST_CALL_MS, bindings)} AND started_at < {moment(end_ms, bindings)}"
+        f" {matching(view, TARGETS, EVERYTHING, bindings, first_ms - LONGEST_CALL_MS, end_ms)}"
         f" AND kind IN {bindings.bind(list(kinds), 'Array(String)')}"
     )
 
 
-def group_calls(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
+def group_calls(view: View, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
     """SELECT of one row a ring group that a call came to, of calls that ended in the time: session, requested, grp,
     several (whether it came to more than one). `known`: members by number of the group, as the directory has them.
 
@@ -132,7 +135,7 @@ def group_calls(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings
     rang = (
         "SELECT session, groupUniqArrayIf(agent, kind = 'ring_group_member') AS members,"
         " groupUniqArrayIf(agent, kind = 'ring_group') AS named"
-        f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'ring_group'), bindings)}) GROUP BY session"
+        f" FROM ({_tries(view, first_ms, end_ms, ('ring_group_member', 'ring_group'), bindings)}) GROUP BY session"
     )
     moves = f"if(length(reroutes) < 3, [], JSONExtract(reroutes, '{_REROUTE}'))"
     by_move = (
@@ -148,19 +151,19 @@ def group_calls(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings
     return (
         "SELECT session, requested, arrayJoin(groups) AS grp, length(groups) > 1 AS several FROM (SELECT id AS session,"
         f" requested, arrayDistinct({sure}) AS sure, if(notEmpty(sure), sure, {guess}) AS groups FROM (SELECT id,"
-        f" requested, {moves} AS moves {calls_ended(tenant, first_ms, end_ms, bindings)}) AS calls"
+        f" requested, {moves} AS moves {calls_ended(view, first_ms, end_ms, bindings)}) AS calls"
         f" LEFT JOIN ({rang}) AS rang ON calls.id = rang.session) WHERE grp != ''"
     )
 
 
-def member_tries(tenant: str, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
+def member_tries(view: View, first_ms: int, end_ms: int, known: Groups, bindings: Bindings) -> str:
     """SELECT of one row a try of a member of a ring group: grp, agent, agent_name, reached."""
     pairs = bindings.bind([f"{number}/{agent}" for number in known for agent in known[number]], "Array(String)")
     is_member = f"has({pairs}, concat(calls.grp, '/', tries.agent))"
     return (
         "SELECT calls.grp AS grp, tries.agent AS agent, tries.agent_name AS agent_name, tries.reached AS reached"
-        f" FROM ({_tries(tenant, first_ms, end_ms, ('ring_group_member', 'extension'), bindings)}) AS tries"
-        f" INNER JOIN ({group_calls(tenant, first_ms, end_ms, known, bindings)}) AS calls"
+        f" FROM ({_tries(view, first_ms, end_ms, ('ring_group_member', 'extension'), bindings)}) AS tries"
+        f" INNER JOIN ({group_calls(view, first_ms, end_ms, known, bindings)}) AS calls"
         f" ON tries.session = calls.session WHERE {is_member} OR (tries.kind = 'ring_group_member' AND NOT"
         " calls.several) OR (tries.kind = 'extension' AND calls.requested = calls.grp)"
     )

@@ -12,14 +12,17 @@ Role = Literal["admin", "manager", "user"]
 
 READ: Final = "cdr:read"
 ADMIN: Final = "admin"
+RATE: Final = "rating:write"
 MASKED: Final = "numbers:masked"
+CLEAR: Final = "numbers:clear"
 SCOPES: Final = {
     READ: "read calls",
     "cdr:ingest": "send events",
     "reports:write": "make and change reports",
     "directory:write": "change the directory",
+    RATE: "have calls priced again",
     "webhooks:write": "see and change webhooks",
-    "numbers:clear": "see numbers in full where they are masked",
+    CLEAR: "see numbers in full where they are masked",
     MASKED: "see numbers masked, whatever the setting",
     ADMIN: "everything",
 }
@@ -35,6 +38,25 @@ _PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 def may(scopes: Sequence[str], scope: str) -> bool:
     """Whether these scopes allow what `scope` names."""
     return scope in scopes or ADMIN in scopes
+
+
+# How somebody sees phone numbers: in full, masked, or ("") as the setting CDR_MASK_NUMBERS says.
+Numbers = Literal["clear", "masked", ""]
+
+
+def numbers_of(scopes: Sequence[str]) -> Numbers:
+    """How whoever has these scopes sees phone numbers. What is kept for later (a report, a webhook) keeps this word,
+    so that a change of the setting holds for it too."""
+    if CLEAR in scopes:
+        return "clear"
+    if MASKED in scopes:
+        return "masked"
+    return "clear" if ADMIN in scopes else ""
+
+
+def is_masked(numbers: str, mask_numbers: bool) -> bool:
+    """Whether numbers are masked under the setting CDR_MASK_NUMBERS."""
+    return numbers == "masked" or (not numbers and mask_numbers)
 
 
 def check_plain(**fields: str) -> None:

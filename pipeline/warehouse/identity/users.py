@@ -71,12 +71,16 @@ def create_user(
     for row in _rows(client, name):
         if row["tenant"] == tenant:
             raise Problem(f"Tenant {tenant!r} has a user {name!r} already.", hint="See `cdr user list`.", code=USAGE)
-        if domain and row["domain"] == domain:
+        if row["domain"] == domain:
+            of = f"of the domain {domain!r}" if domain else "without a domain"
             raise Problem(
-                f"{name!r} of the domain {domain!r} is a user of tenant {row['tenant']!r} already.",
-                hint="A name may stand once in a domain.",
+                f"{name!r} {of} is a user of tenant {row['tenant']!r} already.",
+                hint="A name stands once in a domain, and once without one; give another with --domain.",
                 code=USAGE,
             )
+    owner = domain_owner(client, domain, but=tenant)
+    if owner:
+        raise Problem(f"The domain {domain!r} is tenant {owner!r}'s.", hint="Give one of the tenant's own.", code=USAGE)
     client.command(
         "INSERT INTO user_rows (tenant, name, domain, password, role, extension, scopes, created_at, password_at,"
         " disabled, version) SELECT {tenant:String}, {name:String}, {domain:String}, {password:String},"
@@ -93,6 +97,24 @@ def create_user(
             "scopes": list(scopes),
         },
     )
+
+
+def domain_owner(client: Client, domain: str, *, but: str) -> str:
+    """Another tenant than `but` that a login with this domain may mean: it is called so, its directory has the domain,
+    or a user of it has; "" when there is none. A domain belongs to one tenant."""
+    if not domain:
+        return ""
+    answer = client.raw_query(
+        "SELECT tenant FROM (SELECT tenant FROM user_rows FINAL"
+        " WHERE domain = {domain:String} OR tenant = {domain:String}"
+        " UNION ALL SELECT tenant FROM api_token_rows FINAL WHERE tenant = {domain:String}"
+        " UNION ALL SELECT tenant FROM directory_rows FINAL WHERE kind = 'tenant' AND deleted = 0"
+        " AND (lowerUTF8(JSONExtractString(body, 'domain')) = lowerUTF8({domain:String}) OR tenant = {domain:String}))"
+        " WHERE tenant != {but:String} ORDER BY tenant LIMIT 1",
+        parameters={"domain": domain, "but": but},
+        fmt="JSONEachRow",
+    )
+    return str(orjson.loads(answer)["tenant"]) if answer.strip() else ""
 
 
 def check_password(password: str) -> None:

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from pipeline.warehouse.query.callers import had_part
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
 from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.expressions import Node
 from pipeline.warehouse.query.queries import calls_of
 from pipeline.warehouse.query.reader import Reader, Row
+from pipeline.warehouse.query.view import View
 
 _OVERLAP_MS: Final = 10_000  # no insert takes so long to show
 _MOST_SEEN: Final = 50_000
@@ -54,9 +54,9 @@ class Change:
     row: Row | None = field(default=None, repr=False)
 
 
-async def changes(reader: Reader, place: Place, where: Node, most: int) -> tuple[list[Change], Place]:
-    """At most `most` changes after `place`, in the order of writing, and the place after them. `where` says
-    which calls the client may see. The list may be empty though more follow, when nothing in between is worth
+async def changes(reader: Reader, view: View, place: Place, most: int) -> tuple[list[Change], Place]:
+    """At most `most` changes after `place`, in the order of writing, and the place after them: of calls that the view
+    shows. The list may be empty though more follow, when nothing in between is worth
     telling: only a place equal to the one before is the end."""
     rows = await _entries(reader, place, most + len(place.seen))
     sent = {entry[:3] for entry in place.seen}
@@ -64,7 +64,7 @@ async def changes(reader: Reader, place: Place, where: Node, most: int) -> tuple
     if not fresh:
         return [], place
     history = await _history(reader, place.tenant, {entry.id for entry in fresh})
-    live = {int(row["id"]): row for row in await calls_of(reader, place.tenant, list(history), CLOSED_CALLS, where)}
+    live = {int(row["id"]): row for row in await calls_of(reader, view, list(history), CLOSED_CALLS)}
     found: list[Change] = []
     held, newest = set(place.held), []
     for id_ in dict.fromkeys(entry.id for entry in fresh):

@@ -1,5 +1,5 @@
-"""The pieces that queries about calls are made of. Every query begins with `matching`, which carries
-the tenant."""
+"""The pieces that queries about calls are made of. Every query begins with `matching`, which carries the view: whose
+calls, and how they are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 from pipeline.warehouse.query import columns, directory_names
 from pipeline.warehouse.query.conditions import Bindings, condition
-from pipeline.warehouse.query.expressions import Column, Node
+from pipeline.warehouse.query.expressions import Column, Involving, Node, masked_literals
+from pipeline.warehouse.query.view import View, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ CLOSED_CALLS: Final = Source("closed_calls", "call_rows", "state = 'closed'")
 OPEN_CALLS: Final = Source("open_calls", "call_rows", "state = 'open' AND events > 0")
 # Targets that the call has left; an open call's present target is not history yet.
 CALL_LOGS: Final = Source("call_logs", "call_log_rows", "isNotNull(ended_at)")
+TARGETS: Final = Source("targets", "call_log_rows", "1")
 # One row a visit to a queue, as JSON in `visit`; a call that never queued has none.
 QUEUE_VISITS: Final = Source(
     "queue_visits",
@@ -55,14 +57,33 @@ EARLIEST_MS: Final = -2_208_900_000_000  # what DateTime64 holds: the year 1900
 NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 
 
-def matching(tenant: str, source: Source, where: Node, bindings: Bindings) -> str:
-    """FROM and WHERE of the live rows of a tenant that match."""
+def matching(
+    view: View,
+    source: Source,
+    where: Node,
+    bindings: Bindings,
+    first_ms: int | None = None,
+    end_ms: int | None = None,
+) -> str:
+    """FROM and WHERE of the live rows that the view shows, match, and (given the first) started in [first_ms,
+    end_ms). Where numbers are masked, `where` is of masked numbers, its own values included."""
     bindings.tables.add(source.table)
-    bindings.values[directory_names.TENANT] = tenant  # for names that are shown as the directory has them
-    return (
-        f"FROM {source.table} FINAL {source.join} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND {source.only} AND {condition(where, bindings)}"
-    )
+    bindings.values[directory_names.TENANT] = view.tenant  # for names that are shown as the directory has them
+    which = f"tenant = {bindings.bind(view.tenant, 'String')} AND retired = 0 AND {source.only}"
+    if first_ms is not None:
+        which += f" AND {between(first_ms, end_ms, bindings)}"
+    if view.extension is not None:
+        which += f" AND {_own(view, source, first_ms, end_ms, bindings)}"
+    where = masked_literals(where) if view.masked else where
+    return f"{rows_of(view, source.table, which, source.join)} AND {condition(where, bindings)}"
+
+
+def _own(view: View, source: Source, first_ms: int | None, end_ms: int | None, bindings: Bindings) -> str:
+    """The extension of the view made the call, or was a target of it; all targets of such a call are its own."""
+    if not view.extension:
+        return "0"
+    key = columns.CALL["id"] if source.table == "call_rows" else columns.CALL_LOG["session_id"]
+    return condition(Involving(key, view.tenant, view.extension, first_ms, end_ms), bindings)
 
 
 def between(first_ms: int, end_ms: int | None, bindings: Bindings) -> str:

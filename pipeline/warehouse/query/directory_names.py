@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.warehouse.query.callers import MADE_BY
+from pipeline.warehouse.query.masking import SQL_FUNCTIONS
 
 TENANT: Final = "names_tenant"
 # (numbers, names) of the tenant's directory, as one constant.
-_NAMES: Final = (
-    "(SELECT (groupArray(key), groupArray(name)) FROM (SELECT key, JSONExtractString(body, 'name') AS name"
+_ENTRIES: Final = (
+    "FROM (SELECT key, JSONExtractString(body, 'name') AS name"
     f" FROM directory_rows FINAL WHERE tenant = {{{TENANT}:String}} AND deleted = 0"
     " AND kind IN ('extension', 'queue', 'ring_group', 'did') AND name != ''"
-    " ORDER BY indexOf(['extension', 'queue', 'ring_group', 'did'], toString(kind)), key))"
+    " ORDER BY indexOf(['extension', 'queue', 'ring_group', 'did'], toString(kind)), key)"
+)
+_NAMES: Final = f"(SELECT (groupArray(key), groupArray(name)) {_ENTRIES})"
+_MASKED_NAMES: Final = (
+    f"(WITH {SQL_FUNCTIONS} SELECT (groupArray(masked_text(key)), groupArray(masked_text(name))) {_ENTRIES})"
 )
 # Whose name it is: the extension that called, and who was called, by extension or else by number (queues, groups).
 CALLER: Final = MADE_BY
@@ -25,6 +30,8 @@ CALLEE: Final = "if(callee_extension != '', toString(callee_extension), callee_n
 LOG_CALLER: Final = "if(direction IN ('internal', 'outbound'), caller_number, '')"
 
 
-def named_sql(sql: str, number: str) -> str:
-    """The directory's name of a number, or what is stored where it has none."""
-    return f"transform(toString({number}), {_NAMES}.1, {_NAMES}.2, toString({sql}))"
+def named_sql(sql: str, number: str, *, masked: bool) -> str:
+    """The directory's name of a number, or what is stored where it has none; `masked` as the view that it is shown
+    through."""
+    names = _MASKED_NAMES if masked else _NAMES
+    return f"transform(toString({number}), {names}.1, {names}.2, toString({sql}))"

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from pipeline.errors import CdrError
+from pipeline.warehouse.query.masking import masked_text
 
 
 class BadExpression(CdrError, ValueError):
@@ -142,19 +144,35 @@ Operand = Column | Literal | Call
 Node = All | Any_ | Not | Compare | In | Call | Contains | Involving | Within | OfFinished
 
 
-def between_times(node: Node, first_ms: int, end_ms: int | None) -> Node:
-    """The node for rows that started in this time: what it looks up elsewhere is looked up there only."""
+def masked_literals(node: Node) -> Node:
+    """The node for rows whose numbers are masked: what a number is said to equal is masked too, so a number typed in
+    full finds what looks like it, and no more. Parts of numbers are looked for as they stand."""
     match node:
         case All(parts=parts):
-            return All(tuple(between_times(part, first_ms, end_ms) for part in parts))
+            return All(tuple(map(masked_literals, parts)))
         case Any_(parts=parts):
-            return Any_(tuple(between_times(part, first_ms, end_ms) for part in parts))
+            return Any_(tuple(map(masked_literals, parts)))
         case Not(part=part):
-            return Not(between_times(part, first_ms, end_ms))
-        case Involving():
-            return replace(node, first_ms=first_ms, end_ms=end_ms)
+            return Not(masked_literals(part))
+        case Compare(operator="eq" | "ne" as operator, left=left, right=right):
+            return Compare(operator, _masked(left, beside=right), _masked(right, beside=left))
+        case In(left=left, values=values):
+            return In(left, tuple(_masked(value, beside=left) for value in values))
+        case Call(function="has", arguments=(column, value)):
+            return Call("has", (column, _masked(value, beside=column)))
     return node
 
 
+def _masked(operand: _OperandT, *, beside: Operand) -> _OperandT:
+    """A value that stands beside a column of texts or lists, masked; identifiers hold no number."""
+    if not isinstance(operand, Literal) or not operand.text:
+        return operand
+    if not isinstance(beside, Column) or beside.kind not in ("text", "list") or _IDENTIFIERS.search(beside.sql):
+        return operand
+    return replace(operand, text=masked_text(operand.text))
+
+
+_OperandT = TypeVar("_OperandT", Literal, Operand)
+_IDENTIFIERS: Final = re.compile(r"_ids?\b")
 EVERYTHING: Final = All(())
 NOTHING: Final = Any_(())

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.clauses import EARLIEST_MS, Place, Source, between, by_keys, matching, moment
+from pipeline.warehouse.query.clauses import EARLIEST_MS, Place, Source, by_keys, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node, between_times
+from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node
 from pipeline.warehouse.query.paging import span_of, stretches
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.terms import narrowed
+from pipeline.warehouse.query.view import View
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299
 # Up to so much time whole rows are read at once: finding the keys first would cost more than it saves.
@@ -35,11 +36,11 @@ _HEADED: Final = {"CSVWithNames": "CSV"}
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which rows of whom, shown how. `select` is SQL of the program. Started in [first_ms, end_ms), past the place
-    `after`. `by`: SQL of a whole number, never null, by which the rows are ordered in place of started_at, and which
-    stands in places then."""
+    """Which rows, through which view, shown how. `select` is SQL of the program. Started in [first_ms, end_ms), past
+    the place `after`. `by`: SQL of a whole number, never null, by which the rows are ordered in place of started_at,
+    and which stands in places then."""
 
-    tenant: str
+    view: View
     source: Source
     select: str
     where: Node = EVERYTHING
@@ -52,8 +53,7 @@ class Listing:
 
     def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
         """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
-        where = between_times(self.where, first_ms, end_ms)
-        sql = f"{matching(self.tenant, self.source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        sql = matching(self.view, self.source, self.where, bindings, first_ms, end_ms)
         if self.after is None:
             return sql
         sign, id_ = ">" if self.ascending else "<", bindings.bind(self.after.id, "UInt64")
@@ -141,14 +141,14 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
         return body.splitlines()
 
     first, end = listing.bounds()
-    if listing.where is NOTHING:
+    if listing.where is NOTHING or listing.view.extension == "":
         return []
     if listing.is_narrow or listing.by:
         return await stretch(EARLIEST_MS if first is None else first, _LATEST_MS if end is None else end, limit)
     if listing.ascending:
         begin = first
         if begin is None:
-            span = await span_of(reader, listing.tenant, listing.source)
+            span = await span_of(reader, listing.view, listing.source)
             if span is None:
                 return []
             begin = span[0]
@@ -156,7 +156,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
         rows = await stretch(begin, near if end is None else min(near, end), limit)
         if len(rows) >= limit or (end is not None and near >= end):
             return rows
-        span = await span_of(reader, listing.tenant, listing.source)
+        span = await span_of(reader, listing.view, listing.source)
         last = max(near, span[1] if span else near) if end is None else end
         for low, high in _upwards(near, last):
             rows += await stretch(low, high, limit - len(rows))
@@ -167,7 +167,7 @@ async def _keyset(reader: Reader, listing: Listing, limit: int) -> list[bytes]:
     rows = await stretch(near, end, limit)  # without an end: calls of a clock that runs ahead come first
     if len(rows) >= limit or (first is not None and near <= first):
         return rows
-    span = await span_of(reader, listing.tenant, listing.source)
+    span = await span_of(reader, listing.view, listing.source)
     if span is None:
         return rows
     oldest = span[0] if first is None else max(span[0], first)
@@ -189,7 +189,7 @@ async def count_of(reader: Reader, listing: Listing) -> int:
 
 
 async def _narrowed(reader: Reader, listing: Listing) -> Listing:
-    found = await narrowed(reader, listing.tenant, listing.source, listing.where)
+    found = await narrowed(reader, listing.view, listing.source, listing.where)
     return replace(listing, where=found.where, is_narrow=found.is_narrow)
 
 

@@ -10,6 +10,7 @@ from pipeline.warehouse.query.clauses import Order, Source
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, Node
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def stretches(first_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         end_ms, width = begin, width * 8
 
 
-async def span_of(reader: Reader, tenant: str, source: Source) -> tuple[int, int] | None:
+async def span_of(reader: Reader, view: View, source: Source) -> tuple[int, int] | None:
     """From the oldest to the newest start, half-open, ms; None when there are no rows. Rows lie in this order: both
     ends are looked up, not searched for."""
     bindings = Bindings()
-    whose = f"FROM {source.table} WHERE tenant = {bindings.bind(tenant, 'String')}"
+    whose = f"FROM {source.table} WHERE tenant = {bindings.bind(view.tenant, 'String')}"
     ends = (f"(SELECT started_at {whose} ORDER BY tenant {way}, started_at {way} LIMIT 1)" for way in ("ASC", "DESC"))
     rows = await reader.rows(
         f"{source.name}_span",

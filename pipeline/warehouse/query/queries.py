@@ -1,4 +1,4 @@
-"""The questions about calls, one set for every surface. Every query carries its tenant.
+"""The questions about calls, one set for every surface. Each is asked through a view.
 
 Rows come as dicts of columns: times RFC 3339 text or None, ids as numbers.
 """
@@ -19,10 +19,10 @@ from pipeline.warehouse.query.clauses import (
     CLOSED_CALLS,
     EARLIEST_MS,
     NEWEST_FIRST,
+    TARGETS,
     Order,
     Place,
     Source,
-    between,
     by_keys,
     matching,
     moment,
@@ -32,10 +32,11 @@ from pipeline.warehouse.query.clauses import (
 )
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.counts import Counts, counted, place
-from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, between_times
+from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node
 from pipeline.warehouse.query.paging import Window, span_of, stretches
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.terms import narrowed
+from pipeline.warehouse.query.view import View
 from schemas.call import Call, CallLog, snowflake_ms
 
 # Sources whose rows all have ended.
@@ -56,7 +57,7 @@ class Page:
 
 async def page(
     reader: Reader,
-    tenant: str,
+    view: View,
     source: Source,
     selected: Sequence[Column],
     where: Node = EVERYTHING,
@@ -77,9 +78,9 @@ async def page(
         skip, top: the page is rows `skip` to `skip + top`
     """
     order = order or NEWEST_FIRST
-    where = (await narrowed(reader, tenant, source, where)).where
+    where = (await narrowed(reader, view, source, where)).where
     bindings = Bindings()
-    which = matching(tenant, source, where, bindings)
+    which = matching(view, source, where, bindings)
     wanted = _Wanted(reader, source, selected, order, skip, top)
     known = Counts.of(reader).known(which, bindings)
     if known is not None and known.stored <= _FEW:  # most likely still few: asked for beside the count
@@ -96,7 +97,7 @@ async def page(
     if first == "started_at":
         lies = await place(reader, question, skip, top, ascending=not descending)
         if lies is not None:
-            return Page(question.total, await _by_days(wanted, tenant, where, lies))
+            return Page(question.total, await _by_days(wanted, view, where, lies))
     elif first == "ended_at" and descending and source in _ENDED:
         # Nothing ends before it starts: as many as are wanted end after the day on which the last of
         # as many starts.
@@ -128,11 +129,10 @@ async def _at_once(wanted: _Wanted, which: str, bindings: Bindings) -> list[Row]
     )
 
 
-async def _by_days(wanted: _Wanted, tenant: str, where: Node, lies: Window) -> list[Row]:
+async def _by_days(wanted: _Wanted, view: View, where: Node, lies: Window) -> list[Row]:
     """From the days that the page lies in, so that a page deep inside costs what the first one costs."""
     bindings = Bindings()
-    within = between_times(where, lies.first_ms, lies.end_ms)
-    which = f"{matching(tenant, wanted.source, within, bindings)} AND {between(lies.first_ms, lies.end_ms, bindings)}"
+    which = matching(view, wanted.source, where, bindings, lies.first_ms, lies.end_ms)
     wanted = replace(wanted, skip=lies.skip)
     is_short = lies.end_ms - lies.first_ms <= _NARROW_MS
     return await (_at_once if is_short else _by_keys)(wanted, which, bindings)
@@ -154,7 +154,7 @@ async def _by_keys(wanted: _Wanted, which: str, bindings: Bindings) -> list[Row]
 
 async def older(
     reader: Reader,
-    tenant: str,
+    view: View,
     source: Source,
     selected: Sequence[Column],
     where: Node = EVERYTHING,
@@ -179,8 +179,7 @@ async def older(
 
     async def stretch(begin: int, end: int | None, wanted: int) -> list[Row]:
         bindings = Bindings()
-        bounded = between_times(where, begin, end)
-        sql = f"{matching(tenant, source, bounded, bindings)} AND {between(begin, end, bindings)}"
+        sql = matching(view, source, where, bindings, begin, end)
         if after is not None:
             sql += f" AND {past(after, bindings)}"
         return await reader.rows(
@@ -198,7 +197,7 @@ async def older(
     rows = await stretch(begin, end, limit)  # without an end: calls of a clock that runs ahead come first
     if len(rows) >= limit or (first_ms is not None and begin <= first_ms):
         return rows
-    span = await span_of(reader, tenant, source)
+    span = await span_of(reader, view, source)
     if span is None:
         return rows
     oldest = span[0] if first_ms is None else max(span[0], first_ms)
@@ -209,50 +208,48 @@ async def older(
     return rows
 
 
-async def call(
-    reader: Reader, tenant: str, call_id: int, source: Source = CALLS, where: Node = EVERYTHING
-) -> Row | None:
-    """The whole row of one call by its id, None when the tenant has none such that matches."""
-    return await _one(reader, tenant, source, _CALL_FIELDS, call_id, where)
+async def call(reader: Reader, view: View, call_id: int, source: Source = CALLS) -> Row | None:
+    """The whole row of one call by its id, None when the view shows none such."""
+    return await _one(reader, view, source, _CALL_FIELDS, call_id)
 
 
-async def call_log(reader: Reader, tenant: str, log_id: int, where: Node = EVERYTHING) -> Row | None:
-    """The whole row of one call log by its id, None when the tenant has none such that matches."""
-    return await _one(reader, tenant, CALL_LOGS, (*CallLog.__struct_fields__, *_DERIVED), log_id, where)
+async def call_log(reader: Reader, view: View, log_id: int) -> Row | None:
+    """The whole row of one call log by its id, None when the view shows none such."""
+    return await _one(reader, view, CALL_LOGS, (*CallLog.__struct_fields__, *_DERIVED), log_id)
 
 
-async def logs_of(reader: Reader, tenant: str, row: Row) -> list[Row]:
+async def logs_of(reader: Reader, view: View, row: Row) -> list[Row]:
     """The call logs of the call in `row`, in their order."""
     bindings = Bindings()
     begin = instant(row["started_at"])
     end = max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"]), begin)
     return await reader.rows(
         "call_logs_of_call",
-        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND {between(begin, end + 1, bindings)} AND session_id = {bindings.bind(row['id'], 'UInt64')}"
+        f"{_SELECT_LOGS} {_targets(view, begin, end + 1, bindings)}"
+        f" AND session_id = {bindings.bind(row['id'], 'UInt64')}"
         " ORDER BY position, started_at, id",
         bindings.values,
         by_key=True,
     )
 
 
-async def calls_of(
-    reader: Reader, tenant: str, ids: Sequence[int], source: Source = CALLS, where: Node = EVERYTHING
-) -> list[Row]:
-    """The whole rows of the calls with these ids that there are and that match."""
+async def calls_of(reader: Reader, view: View, ids: Sequence[int], source: Source = CALLS) -> list[Row]:
+    """The whole rows of the calls with these ids that the view shows."""
     if not ids:
         return []
     bindings = Bindings()
+    times = [snowflake_ms(id_) for id_ in ids]
+    which = matching(view, source, EVERYTHING, bindings, min(times), max(times) + 1)
     return await reader.rows(
         f"{source.name}_some",
-        f"SELECT {_whole_call()} {matching(tenant, source, where, bindings)} AND {_made_at(ids, bindings)}"
+        f"SELECT {_whole_call()} {which} AND {_made_at(ids, bindings)}"
         f" AND id IN {bindings.bind(list(ids), 'Array(UInt64)')}",
         bindings.values,
         by_key=True,
     )
 
 
-async def logs_of_calls(reader: Reader, tenant: str, rows: Sequence[Row]) -> dict[int, list[Row]]:
+async def logs_of_calls(reader: Reader, view: View, rows: Sequence[Row]) -> dict[int, list[Row]]:
     """The call logs of many calls, by the id of the call, each in their order."""
     found: dict[int, list[Row]] = {int(row["id"]): [] for row in rows}
     if not rows:
@@ -262,8 +259,8 @@ async def logs_of_calls(reader: Reader, tenant: str, rows: Sequence[Row]) -> dic
     end = max(max(instant(row["ended_at"] or row["started_at"]), instant(row["last_event_at"])) for row in rows)
     logs = await reader.rows(
         "call_logs_of_calls",
-        f"{_SELECT_LOGS} WHERE tenant = {bindings.bind(tenant, 'String')} AND retired = 0"
-        f" AND {between(begin, end + 1, bindings)} AND session_id IN {bindings.bind(list(found), 'Array(UInt64)')}"
+        f"{_SELECT_LOGS} {_targets(view, begin, end + 1, bindings)}"
+        f" AND session_id IN {bindings.bind(list(found), 'Array(UInt64)')}"
         " ORDER BY session_id, position, started_at, id",
         bindings.values,
         by_key=True,
@@ -286,8 +283,12 @@ _CALL_FIELDS: Final = (
 
 _SELECT_LOGS: Final = (
     f"SELECT {', '.join(CallLog.__struct_fields__)}, {selection([columns.CALL_LOG[name] for name in _DERIVED])}"
-    " FROM call_log_rows FINAL"
 )
+
+
+def _targets(view: View, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """FROM and WHERE of the targets, in progress or left, of calls that the view has shown already."""
+    return matching(replace(view, extension=None), TARGETS, EVERYTHING, bindings, first_ms, end_ms)
 
 
 def _whole_call() -> str:
@@ -300,7 +301,7 @@ def _made_at(ids: Sequence[int], bindings: Bindings) -> str:
     return f"started_at IN arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {moments})"
 
 
-async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str], id_: int, where: Node) -> Row | None:
+async def _one(reader: Reader, view: View, source: Source, names: Sequence[str], id_: int) -> Row | None:
     """By the primary key: an id holds the time it was made from."""
     bindings = Bindings()
     table = columns.CALL if source.table == "call_rows" else columns.CALL_LOG
@@ -308,7 +309,7 @@ async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str]
     rows = await reader.rows(
         f"{source.name}_one",
         f"SELECT {selection([table.get(name, Column(name, name)) for name in names])}"
-        f" {matching(tenant, source, where, bindings)} AND {between(at, at + 1, bindings)}"
+        f" {matching(view, source, EVERYTHING, bindings, at, at + 1)}"
         f" AND id = {bindings.bind(id_, 'UInt64')} LIMIT 1",
         bindings.values,
         by_key=True,
@@ -318,7 +319,7 @@ async def _one(reader: Reader, tenant: str, source: Source, names: Sequence[str]
 
 async def oldest_first(
     reader: Reader,
-    tenant: str,
+    view: View,
     source: Source,
     selected: Sequence[Column],
     where: Node = EVERYTHING,
@@ -339,7 +340,7 @@ async def oldest_first(
     after: Place | None = None
     while first_ms < end_ms:
         bindings = Bindings()
-        sql = f"{matching(tenant, source, where, bindings)} AND {between(first_ms, end_ms, bindings)}"
+        sql = matching(view, source, where, bindings, first_ms, end_ms)
         if after is not None:  # the stretch already begins at this time
             at = moment(after.started_at, bindings)
             sql += f" AND (started_at > {at} OR (started_at = {at} AND id > {bindings.bind(after.id, 'UInt64')}))"

@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from pipeline.directory.model import KINDS, Directory, Entry, Key, build, key_of, kind_of
+from pipeline.directory.model import KINDS, Directory, Entry, Key, Tenant, build, key_of, kind_of
+from pipeline.warehouse.identity.users import domain_owner
+from pipeline.warehouse.query.masking import masked_value
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View
 
 _CHANGED: Final = "SELECT max(version) AS version FROM directory_rows WHERE tenant = {tenant:String}"
 # One row a kind, however many entries: a reader limits rows, not their size.
@@ -26,6 +29,10 @@ _ENTRIES: Final = (
 _DECODERS: Final = {kind: msgspec.json.Decoder(class_, strict=False) for kind, class_ in KINDS.items()}
 _encode: Final = msgspec.json.Encoder().encode
 _REMEMBERED: Final = 10_000  # tenants
+
+
+class DomainTaken(ValueError):
+    """A tenant names a domain by which logins of another tenant are told. The message says which."""
 
 
 def body_of(entry: Entry) -> str:
@@ -45,6 +52,7 @@ class Directories:
         self._max_age_s = max_age_s
         self._now = now
         self._known: OrderedDict[str, tuple[float, Directory]] = OrderedDict()
+        self._masked: dict[str, Directory] = {}
         self._loading: dict[str, asyncio.Task[Directory]] = {}
 
     async def of(self, tenant: str) -> Directory:
@@ -57,6 +65,17 @@ class Directories:
             task = self._loading[tenant] = asyncio.create_task(self._load(tenant, known and known[1]))
             task.add_done_callback(lambda _: self._loading.pop(tenant, None))
         return await asyncio.shield(task)
+
+    async def seen(self, view: View) -> Directory:
+        """The directory of the view's tenant, its numbers and the numbers in its names masked where the view masks
+        them. Raises what `Reader.rows` raises."""
+        directory = await self.of(view.tenant)
+        if not view.masked:
+            return directory
+        masked = self._masked.get(view.tenant)
+        if masked is None or masked.version != directory.version:
+            masked = self._masked[view.tenant] = masked_directory(directory)
+        return masked
 
     def forget(self, tenant: str) -> None:
         """Read the tenant's directory again when it is next asked for: it was changed here."""
@@ -72,8 +91,20 @@ class Directories:
         self._known[tenant] = (asked_at, known)
         self._known.move_to_end(tenant)
         while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+            self._masked.pop(self._known.popitem(last=False)[0], None)
         return known
+
+
+def masked_directory(directory: Directory) -> Directory:
+    """A copy with every number masked; rows that are masked too find their names in it."""
+    entries: dict[Key, Entry] = {}
+    for (kind, key), entry in directory.entries().items():
+        if kind == "tenant":
+            entries[kind, key] = entry
+            continue
+        masked = _DECODERS[kind].decode(_encode(masked_value(msgspec.to_builtins(entry))))
+        entries[kind, key_of(masked)] = masked
+    return build(directory.tenant.id, entries, directory.version)
 
 
 def load(client: Client, tenant: str) -> Directory:
@@ -97,10 +128,12 @@ def tenants(client: Client) -> list[str]:
 def save(client: Client, tenant: str, changes: Mapping[Key, Entry | None], by: str) -> int:
     """Write entries, None for one that goes, all in one block; returns the version they bear.
 
-    A version is the clock in µs, or one more than the tenant's last where a clock stands behind.
+    Raises DomainTaken. A version is the clock in µs, or one more than the tenant's last where a clock stands behind.
     """
     if not changes:
         return 0
+    for taken in taken_domains(client, tenant, changes.values()):
+        raise DomainTaken(taken)
     last = int(client.query(_CHANGED, parameters={"tenant": tenant}).result_rows[0][0])
     version = max(time.time_ns() // 1000, last + 1)
     rows: list[list[Any]] = [
@@ -114,6 +147,15 @@ def save(client: Client, tenant: str, changes: Mapping[Key, Entry | None], by: s
         settings={"async_insert": 0},
     )
     return version
+
+
+def taken_domains(client: Client, tenant: str, entries: Iterable[Entry | None]) -> list[str]:
+    """What is wrong with the domain that a tenant gives itself: by it, logins of another tenant are told."""
+    return [
+        f"domain {entry.domain!r} is tenant {owner!r}'s; a domain belongs to one tenant"
+        for entry in entries
+        if isinstance(entry, Tenant) and (owner := domain_owner(client, entry.domain, but=tenant))
+    ]
 
 
 def _built(tenant: str, kinds: Mapping[str, list[str]], version: int) -> Directory:

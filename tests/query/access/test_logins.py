@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from pipeline.directory.model import Tenant, key_of
 from pipeline.query.access.authenticator import Authenticated, Authenticator, Caller, requires
-from pipeline.query.access.login_throttle import OF_A_NAME, OF_AN_ADDRESS, WINDOW_S, Attempts
+from pipeline.query.access.login_throttle import OF_A_USER, OF_AN_ADDRESS, OF_BOTH, WINDOW_S, LoginThrottle
 from pipeline.query.app import create_app
 from pipeline.query.http.problems import RequestProblem
 from pipeline.warehouse.identity.tokens import create_token, revoke_token
@@ -61,12 +61,13 @@ def gate_with(warehouse: Warehouse) -> Iterator[Clocks]:
 @pytest.mark.parametrize(
     ("name", "domain", "tenant"),
     [
-        ("ann", None, "acme"),
+        ("ann", None, None),  # has a domain of her own
         ("ann", "pbx.acme.example", "acme"),
         ("ann", "acme", "acme"),
         ("ann@pbx.acme.example", None, "acme"),
         ("admin", "pbx.other.example", "other"),
         ("admin@acme", None, "acme"),
+        ("leaver", None, "acme"),  # has none
         ("leaver", "sip.acme.example", "acme"),  # as the directory has it
         ("leaver@sip.acme.example", None, "acme"),
         ("ann", "sip.acme.example", None),  # has a domain of her own
@@ -90,7 +91,7 @@ async def test_names_and_domains(gate_with: Clocks, name: str, domain: str | Non
 
 async def test_what_a_role_may(gate_with: Clocks) -> None:
     gate = gate_with()
-    admin, ann = await gate.login("admin", WORD, "acme"), await gate.login("ann", WORD)
+    admin, ann = await gate.login("admin", WORD, "acme"), await gate.login("ann", WORD, "acme")
     assert admin is not None and ann is not None
     assert admin.sees_all and admin.may("directory:write")
     assert not ann.sees_all and ann.may("cdr:read") and not ann.may("reports:write")
@@ -202,7 +203,7 @@ async def test_sessions_of_an_api_token_end_with_it(gate_with: Clocks, warehouse
 async def test_wrong_passwords_are_not_tried_for_long(gate_with: Clocks) -> None:
     passed = 0.0
     gate = gate_with(monotonic=lambda: passed)
-    for _ in range(OF_A_NAME):
+    for _ in range(OF_BOTH):
         assert await gate.login("nobody", "guess", "acme") is None
     with pytest.raises(RequestProblem, match="Too many wrong passwords") as told:
         await gate.login("nobody", "guess", "acme")
@@ -211,21 +212,44 @@ async def test_wrong_passwords_are_not_tried_for_long(gate_with: Clocks) -> None
     assert await gate.login("nobody", "guess", "acme") is None
 
 
-def test_attempts_of_a_name_and_of_an_address() -> None:
+def test_failures_of_a_user_and_of_an_address() -> None:
     now = 0.0
-    attempts = Attempts(lambda: now)
+    throttle = LoginThrottle(lambda: now)
     for number in range(OF_AN_ADDRESS):
-        assert attempts.wait_s(f"name {number}", "192.0.2.1") == 0
-        attempts.failed(f"name {number}", "192.0.2.1")
-    assert attempts.wait_s("another", "192.0.2.1") == WINDOW_S
-    assert attempts.wait_s("another", "192.0.2.2") == 0
-    for _ in range(OF_A_NAME - 1):
-        attempts.failed("ann", "")
-    attempts.succeeded("ann")
-    attempts.failed("ann", "")
-    assert attempts.wait_s("ann", "") == 0
+        assert throttle.wait_s(f"user {number}", "192.0.2.1") == 0
+        throttle.failed(f"user {number}", "192.0.2.1")
+    assert throttle.wait_s("another", "192.0.2.1") == WINDOW_S
+    assert throttle.wait_s("another", "192.0.2.2") == 0
+    for _ in range(OF_BOTH - 1):
+        throttle.failed("ann", "192.0.2.3")
+    throttle.succeeded("ann", "192.0.2.3")
+    throttle.failed("ann", "192.0.2.3")
+    assert throttle.wait_s("ann", "192.0.2.3") == 0
     now = WINDOW_S + 1
-    assert attempts.wait_s("another", "192.0.2.1") == 0
+    assert throttle.wait_s("another", "192.0.2.1") == 0
+
+
+def test_nobody_is_locked_out_by_others() -> None:
+    throttle = LoginThrottle(lambda: 0.0)
+    throttle.succeeded("ann", "198.51.100.7")
+    for number in range(OF_A_USER):  # ten tries from each of ten addresses
+        throttle.failed("ann", f"192.0.2.{number % 10}")
+    assert throttle.wait_s("ann", "192.0.2.0") == WINDOW_S
+    assert throttle.wait_s("ann", "203.0.113.9") == WINDOW_S  # who never was here
+    assert throttle.wait_s("ann", "198.51.100.7") == 0
+    assert throttle.wait_s("ben", "203.0.113.9") == 0
+
+
+async def test_ten_wrong_passwords_lock_their_address_out_and_no_other(gate_with: Clocks) -> None:
+    gate = gate_with()
+    spellings = [("ann", "acme"), ("ann@acme", None), ("ann", "pbx.acme.example"), ("ann@pbx.acme.example", None)]
+    for number in range(OF_BOTH):  # one user, however it is spelled
+        name, domain = spellings[number % len(spellings)]
+        assert await gate.login(name, "guess", domain, address="192.0.2.1") is None
+    for name, domain in spellings:
+        with pytest.raises(RequestProblem, match="Too many wrong passwords"):
+            await gate.login(name, WORD, domain, address="192.0.2.1")
+        assert await gate.login(name, WORD, domain, address="192.0.2.2") is not None
 
 
 def basic(name: str, password: str) -> str:
@@ -235,14 +259,14 @@ def basic(name: str, password: str) -> str:
 async def test_basic_only_where_a_surface_takes_it(gate_with: Clocks, warehouse: Warehouse) -> None:
     gate = gate_with()
     with pytest.raises(RequestProblem, match="another scheme"):
-        await gate.caller(basic("ann", WORD))
-    assert (await gate.caller(basic("ann", WORD), basic=True)).extension == "201"
+        await gate.caller(basic("ann@acme", WORD))
+    assert (await gate.caller(basic("ann@acme", WORD), basic=True)).extension == "201"
     assert (await gate.caller(basic("admin@other", WORD), basic=True)).tenant == "other"
     assert (await gate.caller(basic("acme", warehouse.token), basic=True)).name == "tests"
     for header in (
-        basic("ann", "wrong"),
+        basic("ann@acme", "wrong"),
         basic("other", warehouse.token),
-        basic("ann", ""),
+        basic("ann@acme", ""),
         "Basic ",
         "Basic %",
         "Basic " + b64encode(b"\xff\xfe:x").decode(),

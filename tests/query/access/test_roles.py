@@ -106,7 +106,8 @@ async def test_who_sees_which_calls(
     for path in (CDRS, LOGS, "/api/user/cdrs"):
         assert await found(anonymous, path, user) == own
         assert await found(anonymous, path, nobody) == set()
-        assert await found(anonymous, path, manager) == own | {"hidden", "hidden namesake"}
+        everybodys = set() if path == "/api/user/cdrs" else own | {"hidden", "hidden namesake"}
+        assert await found(anonymous, path, manager) == everybodys
     assert (await anonymous.get(CDRS, headers=user)).json()["count"] == 4
     logs = (await anonymous.get(f"{LOGS}?filter=call_id eq 'lost'", headers=user)).json()
     assert logs["count"] == 3  # all targets of a call of one's own

@@ -90,7 +90,8 @@ async def neighbours(server: ClickHouseServer, folder: Path) -> AsyncIterator[Ne
     tenants.fill(warehouse, mine)
     app = create_app(settings)
     own, other = (
-        client_of(app, create_token(warehouse, tenant, "probes", scopes=(ADMIN,))) for tenant in (OWN, FOREIGN)
+        client_of(app, create_token(warehouse, tenant, "probes", scopes=(ADMIN,), extension=extension))
+        for tenant, extension in ((OWN, "101"), (FOREIGN, "88310"))
     )
     async with own, other:
         things = await tenants.things_of(own, settings, OWN, "201", "own")

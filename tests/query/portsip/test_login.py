@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query.access.login_throttle import OF_A_NAME
+from pipeline.query.access.login_throttle import OF_BOTH
 from pipeline.query.portsip import models
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.identity.users import create_user
@@ -112,8 +112,8 @@ async def test_refusals_have_the_vendors_form(
 
 async def test_a_wrong_password_cannot_be_tried_for_ever(anonymous: httpx.AsyncClient) -> None:
     wrong = {**ANN, "username": "guessed", "password": "guess"}
-    answers = [await log_in(anonymous, **wrong) for _ in range(OF_A_NAME + 1)]
-    assert [answer.status_code for answer in answers] == [400] * OF_A_NAME + [429]
+    answers = [await log_in(anonymous, **wrong) for _ in range(OF_BOTH + 1)]
+    assert [answer.status_code for answer in answers] == [400] * OF_BOTH + [429]
     assert answers[-1].json()["errors"][0]["code"] == "TOO_MANY_REQUESTS"
     assert int(answers[-1].headers["retry-after"]) > 0
 

@@ -67,9 +67,9 @@ class Follower:
 
 @pytest.fixture
 async def follower(anonymous: httpx.AsyncClient, warehouse: Warehouse) -> Follower:
-    """A follower of a tenant of the test's own."""
+    """A follower of a tenant of the test's own, by the extension that makes its calls."""
     tenant = f"sync-{time.monotonic_ns()}"
-    made = Follower(anonymous, create_token(warehouse.client, tenant, "t"))
+    made = Follower(anonymous, create_token(warehouse.client, tenant, "t", extension="101"))
     made.tenant = tenant  # type: ignore[attr-defined]
     return made
 
@@ -202,6 +202,13 @@ async def test_a_user_follows_own_calls(follower: Follower, anonymous: httpx.Asy
     assert answer.status_code == 403
 
 
+async def test_whoever_has_no_extension_follows_none(anonymous: httpx.AsyncClient, warehouse: Warehouse) -> None:
+    headers = {"Authorization": f"Bearer {create_token(warehouse.client, 'acme', 'no extension')}"}
+    answer = await anonymous.post("/api/user/cdrs/sync_tokens", headers=headers)
+    assert answer.status_code == 403
+    assert "--extension" in answer.json()["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize("token", ["cdrd_" + "A" * 43, "x", "'", "%00", "%FF", "x" * 5_000])
 async def test_unknown_tokens(client: httpx.AsyncClient, token: str) -> None:
     answer = await client.post(f"/api/user/cdrs/sync_tokens/{token}/diff")
@@ -226,7 +233,7 @@ async def test_followers_end_with_what_the_lists_show(
     """Calls come, are corrected, move to other ids, are written again; two clients ask now and then."""
     random = Random(seed)
     tenant = f"random-{seed}-{time.monotonic_ns()}"
-    all_calls = Follower(anonymous, create_token(warehouse.client, tenant, "t"))
+    all_calls = Follower(anonymous, create_token(warehouse.client, tenant, "t", extension="101"))
     own_calls = Follower(anonymous, create_token(warehouse.client, tenant, "u", role="user", extension="300"))
     followers = (all_calls, own_calls)
     for follower in followers:

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from pipeline.query.v1.call_rows import CallLogPage
-from pipeline.query.v1.fields import masked
 from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query.masking import masked_text
 from schemas.call import document
 from tests.query.conftest import LEAK, Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write
@@ -403,7 +403,7 @@ async def test_numbers_are_masked_for_tokens_that_ask(client: httpx.AsyncClient,
         text = (await client.get(path, headers=header)).text
         assert "1632960123" not in text and "33612345678" not in text, path
     call = (await client.get(f"/v1/calls/{warehouse.calls['out'].id}", headers=header)).json()
-    assert call["callee"]["number"] == call["logs"][0]["number"] == "+4416****0123" == masked("+441632960123")
+    assert call["callee"]["number"] == call["logs"][0]["number"] == "+4416****0123" == masked_text("+441632960123")
     row = (await client.get("/v1/calls?call_id=out&fields=callee.number,caller.number", headers=header)).json()["data"]
     assert row == [{"callee": {"number": "+4416****0123"}, "caller": {"number": "101"}}]
     assert (await client.get(f"/v1/calls/{call['id']}/events", headers=header)).status_code == 403

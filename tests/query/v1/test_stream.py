@@ -12,7 +12,6 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.query.access.authenticator import Caller
-from pipeline.query.access.visible import visible_calls
 from pipeline.query.v1.calls import TABLE
 from pipeline.query.v1.fields import Presentation
 from pipeline.query.v1.streams.calls import Following
@@ -34,7 +33,7 @@ def following(service: FastAPI, position: int, **changes: Any) -> Following:
     caller = Caller("followed", "t", ("cdr:read",), **changes)
     place = Place("followed", caller.extension, 0, position)
     fields = tuple(TABLE.fields[name] for name in ("id", "version", "call_id", "state"))
-    return Following(service.state.reader, caller, fields, Presentation(), visible_calls(caller), place, with_open=True)
+    return Following(service.state.reader, caller.view, fields, Presentation(), place, with_open=True)
 
 
 async def told(client: Following) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from pipeline.query.app import create_app
 from pipeline.rating.deck import Header, Scope
 from pipeline.rating.deck_file import parse_csv
 from pipeline.settings import Settings
+from pipeline.warehouse.identity.access import RATE, READ
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.reference import decks
 from pipeline.warehouse.reference.directories import save
@@ -391,7 +392,8 @@ async def pricing(company: Company) -> AsyncIterator[httpx.AsyncClient]:
     decks.save(company.client, Header("retail", Scope(tenant=tenant)), parse_csv(deck, "retail"), "tests")
     app = create_app(company.settings.model_copy(update={"kafka": "127.0.0.1:1"}))
     transport = httpx.ASGITransport(app=app)
-    header = {"Authorization": f"Bearer {create_token(company.client, tenant, 't')}"}
+    token = create_token(company.client, tenant, "t", scopes=(READ, RATE))
+    header = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=header) as client:
         yield client
     app.state.gate.close()
@@ -409,6 +411,14 @@ async def test_calls_are_priced_again(pricing: httpx.AsyncClient) -> None:
     (line,) = (await report(pricing, "outcalls", recalc=True)).values()
     (call,) = line["calls"]
     assert (call["cost"], call["type"], call["called"]) == (0.06, "National", "01632960123")
+
+
+async def test_reading_calls_is_no_leave_to_price_them(http: httpx.AsyncClient, company: Company) -> None:
+    token = create_token(company.client, "acme", "reader", scopes=(READ,))
+    http.headers["Authorization"] = f"Bearer {token}"
+    answer = await http.post("/rest/call/outsummary", json={"scope": MONTH | {"recalc": True}})
+    assert answer.json()["result"] == "fail"
+    assert RATE in answer.json()["message"]
 
 
 async def test_an_ordinary_user_has_nothing_priced_again(http: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, QUE
 from pipeline.warehouse.query.columns import CALL, CALL_LOG, QUEUE_VISIT
 from pipeline.warehouse.query.expressions import BadExpression, Compare, Literal
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.storage.rows import call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call
@@ -141,7 +142,7 @@ def expected(made: list[tuple[str, Call]]) -> dict[str, Any]:
 
 async def test_every_ratio_by_its_definition(reader: Reader, truth: list[tuple[str, Call]]) -> None:
     want = expected(truth)
-    found = await aggregate(reader, "truth", CLOSED_CALLS, calls_of(*want))
+    found = await aggregate(reader, View("truth"), CLOSED_CALLS, calls_of(*want))
     assert found.count == 1
     cost = Decimal(found.rows[0].pop("cost"))
     assert cost == Decimal(want.pop("cost"))
@@ -151,7 +152,7 @@ async def test_every_ratio_by_its_definition(reader: Reader, truth: list[tuple[s
 async def test_groups_and_their_total(reader: Reader, truth: list[tuple[str, Call]]) -> None:
     measures = calls_of("calls", "asr", "ner", "acd_ms", "cost")
     found = await aggregate(
-        reader, "truth", CLOSED_CALLS, measures, [CALL["trunk"], CALL["status"]], order=["-calls"], total=True
+        reader, View("truth"), CLOSED_CALLS, measures, [CALL["trunk"], CALL["status"]], order=["-calls"], total=True
     )
     groups = {(call.trunk, call.status) for _, call in truth}
     assert found.count == len(groups)
@@ -170,7 +171,7 @@ async def test_groups_and_their_total(reader: Reader, truth: list[tuple[str, Cal
     assert sum((Decimal(row["cost"]) for row in found.rows if row["cost"]), Decimal()) == Decimal(found.total["cost"])
     for offset in (0, 2, 5, 100):
         page = await aggregate(
-            reader, "truth", CLOSED_CALLS, measures, [CALL["trunk"], CALL["status"]], order=["-calls"],
+            reader, View("truth"), CLOSED_CALLS, measures, [CALL["trunk"], CALL["status"]], order=["-calls"],
             limit=3, offset=offset,
         )  # fmt: skip
         assert (page.count, page.rows) == (found.count, found.rows[offset : offset + 3])
@@ -183,7 +184,7 @@ async def test_buckets_hold_every_call_once(
 ) -> None:
     first, end = ms("2026-03-15T00:00+00:00"), ms("2026-04-07T00:00+01:00")
     found = await aggregate(
-        reader, "truth", CLOSED_CALLS, calls_of("calls", "asr", "acd_ms", "cost"), bucket=Bucket(step, zone),
+        reader, View("truth"), CLOSED_CALLS, calls_of("calls", "asr", "acd_ms", "cost"), bucket=Bucket(step, zone),
         first_ms=first, end_ms=end, total=True,
     )  # fmt: skip
     assert [row["bucket"] for row in found.rows] == [stretch.first_ms for stretch in found.stretches]
@@ -208,7 +209,7 @@ async def test_days_of_a_changing_clock(client: Any, reader: Reader) -> None:
         first = ms(text)
         write(client, [stored_call(tenant, f"h{n}", first + n * HOUR) for n in range(sum(lengths))])
         found = await aggregate(
-            reader, tenant, CALLS, calls_of("calls"), bucket=Bucket("day", "Europe/London"),
+            reader, View(tenant), CALLS, calls_of("calls"), bucket=Bucket("day", "Europe/London"),
             first_ms=first, end_ms=first + sum(lengths) * HOUR,
         )  # fmt: skip
         assert [row["calls"] for row in found.rows] == lengths
@@ -216,10 +217,17 @@ async def test_days_of_a_changing_clock(client: Any, reader: Reader) -> None:
 
 async def test_groups_in_buckets_are_filled(reader: Reader, truth: list[tuple[str, Call]]) -> None:
     found = await aggregate(
-        reader, "truth", CLOSED_CALLS, calls_of("calls"), [CALL["trunk"]], bucket=Bucket("week"), limit=4, offset=1
+        reader,
+        View("truth"),
+        CLOSED_CALLS,
+        calls_of("calls"),
+        [CALL["trunk"]],
+        bucket=Bucket("week"),
+        limit=4,
+        offset=1,
     )
     everything = await aggregate(
-        reader, "truth", CLOSED_CALLS, calls_of("calls"), [CALL["trunk"]], bucket=Bucket("week")
+        reader, View("truth"), CLOSED_CALLS, calls_of("calls"), [CALL["trunk"]], bucket=Bucket("week")
     )
     assert everything.count == len(everything.rows) == 3 * len(everything.stretches)
     assert sum(row["calls"] for row in everything.rows) == 600
@@ -260,7 +268,8 @@ async def test_occupancy(client: Any, reader: Reader) -> None:
     write(client, made)
     first, end = begin + 2 * HOUR + 20 * MINUTE, begin + 7 * HOUR
     found = await aggregate(
-        reader, "busy", CLOSED_CALLS, calls_of("calls", "erlangs", "peak_talking", "peak_calls", "erlangs_seized"),
+        reader, View("busy"), CLOSED_CALLS,
+        calls_of("calls", "erlangs", "peak_talking", "peak_calls", "erlangs_seized"),
         [CALL["trunk"]], bucket=Bucket("hour"), first_ms=first, end_ms=end, total=True,
     )  # fmt: skip
     assert len(found.rows) == 2 * 5
@@ -289,7 +298,9 @@ async def test_occupancy(client: Any, reader: Reader) -> None:
 async def test_calls_one_after_the_other_are_not_beside_each_other(client: Any, reader: Reader) -> None:
     write(client, [stored_call("chain", f"c{n}", NOON + n * 30_000, answered_at=NOON + n * 30_000,
                                ended_at=NOON + (n + 1) * 30_000) for n in range(20)])  # fmt: skip
-    found = await aggregate(reader, "chain", CALLS, calls_of("peak_talking", "peak_talking_at", "erlangs", "cps_max"))
+    found = await aggregate(
+        reader, View("chain"), CALLS, calls_of("peak_talking", "peak_talking_at", "erlangs", "cps_max")
+    )
     assert found.rows[0]["peak_talking"] == 1
     assert found.rows[0]["cps_max"] == 1
     assert found.rows[0]["erlangs"] == pytest.approx(1.0)
@@ -300,7 +311,12 @@ async def test_a_call_in_progress_occupies_until_now(client: Any, reader: Reader
     call = stored_call("live", "open", now - HOUR, state="open", status="", ended_at=None, duration_ms=None)
     write(client, [call])
     found = await aggregate(
-        reader, "live", CALLS, calls_of("erlangs", "open", "asr", "peak_calls"), first_ms=now - HOUR // 2, end_ms=now
+        reader,
+        View("live"),
+        CALLS,
+        calls_of("erlangs", "open", "asr", "peak_calls"),
+        first_ms=now - HOUR // 2,
+        end_ms=now,
     )
     assert found.rows[0] == {"erlangs": 1.0, "open": 0, "asr": None, "peak_calls": 1}  # it began before the window
 
@@ -326,13 +342,13 @@ async def test_queues(client: Any, reader: Reader) -> None:
     )  # fmt: skip
     wanted = ("calls", "queued", "served", "abandoned", "abandon_rate", "service_level_20", "service_level_20_patient",
               "service_level_20_answered", "asa_ms")  # fmt: skip
-    found = await aggregate(reader, "queues", CALLS, calls_of(*wanted))
+    found = await aggregate(reader, View("queues"), CALLS, calls_of(*wanted))
     assert list(found.rows[0].values()) == pytest.approx([6, 5, 3, 2, 40.0, 40.0, 50.0, 200 / 3, 80_000 / 3])
     of_visits = ("visits", "offered", "served", "abandoned", "short_abandoned", "left", "abandon_rate",
                  "service_level_20", "asa_ms", "wait_max_ms")  # fmt: skip
     found = await aggregate(
         reader,
-        "queues",
+        View("queues"),
         QUEUE_VISITS,
         [measure(name, QUEUE_VISITS) for name in of_visits],
         [QUEUE_VISIT["queue"]],
@@ -347,7 +363,8 @@ async def test_queues(client: Any, reader: Reader) -> None:
 
 async def test_call_logs(client: Any, reader: Reader, truth: list[tuple[str, Call]]) -> None:
     found = await aggregate(
-        reader, "truth", CALL_LOGS, [measure(name, CALL_LOGS) for name in ("targets", "calls", "answered", "asr")],
+        reader, View("truth"), CALL_LOGS,
+        [measure(name, CALL_LOGS) for name in ("targets", "calls", "answered", "asr")],
         [CALL_LOG["kind"]],
     )  # fmt: skip
     assert found.rows == [{"kind": "extension", "targets": 600, "calls": 600, "answered": 600, "asr": 100.0}]
@@ -358,7 +375,7 @@ async def test_money_of_two_currencies_has_no_sum(client: Any, reader: Reader) -
         client,
         [stored_call("money", f"m{n}", NOON + n, cost="0.1", currency=c) for n, c in enumerate(["EUR", "EUR", "USD"])],
     )
-    found = await aggregate(reader, "money", CALLS, calls_of("cost"), [CALL["currency"]], total=True)
+    found = await aggregate(reader, View("money"), CALLS, calls_of("cost"), [CALL["currency"]], total=True)
     assert found.rows == [{"currency": "EUR", "cost": "0.2"}, {"currency": "USD", "cost": "0.1"}]
     assert found.total == {"cost": None}
 
@@ -367,7 +384,7 @@ async def test_every_measure_answers_over_nothing_and_something(reader: Reader, 
     for source, known in ((CALLS, CALL_MEASURES), (CALL_LOGS, LOG_MEASURES), (QUEUE_VISITS, VISIT_MEASURES)):
         assert len(names(source)) > len(known)
         for tenant in ("truth", "nobody"):
-            found = await aggregate(reader, tenant, source, list(known.values()), total=True)
+            found = await aggregate(reader, View(tenant), source, list(known.values()), total=True)
             assert found.total == found.rows[0]
             if tenant == "nobody" or source is QUEUE_VISITS:
                 for each in known.values():
@@ -378,15 +395,15 @@ async def test_filters_and_windows(reader: Reader, truth: list[tuple[str, Call]]
     first, end = truth[10][1].started_at, truth[10][1].started_at + 3 * DAY
     where = Compare("eq", CALL["trunk"], Literal("a"))
     inside = [call for _, call in truth if call.trunk == "a" and first <= call.started_at < end]
-    found = await aggregate(reader, "truth", CALLS, calls_of("calls"), where=where, first_ms=first, end_ms=end)
+    found = await aggregate(reader, View("truth"), CALLS, calls_of("calls"), where=where, first_ms=first, end_ms=end)
     assert found.rows == [{"calls": len(inside)}]
-    later = await aggregate(reader, "truth", CALLS, calls_of("calls"), where=where, first_ms=end)
+    later = await aggregate(reader, View("truth"), CALLS, calls_of("calls"), where=where, first_ms=end)
     assert later.rows[0]["calls"] == sum(call.trunk == "a" and call.started_at >= end for _, call in truth)
 
 
 async def test_what_makes_no_sense_is_refused(reader: Reader) -> None:
     with pytest.raises(BadExpression, match="order"):
-        await aggregate(reader, "t", CALLS, calls_of("calls"), order=["-cost"])
+        await aggregate(reader, View("t"), CALLS, calls_of("calls"), order=["-cost"])
     for name in ("asr; DROP", "pdd_p0_ms", "service_level_", "CALLS", "nothing_p95_ms"):
         with pytest.raises(BadExpression, match="none of"):
             measure(name, CALLS)
@@ -396,5 +413,5 @@ async def test_a_replaced_row_counts_once(client: Any, reader: Reader) -> None:
     call = stored_call("once", "c", NOON)
     write(client, [call])
     write_calls(client, [call_row(msgspec.structs.replace(call, version=5, cost="2", currency="GBP"))])
-    found = await aggregate(reader, "once", CALLS, calls_of("calls", "cost", "peak_calls"))
+    found = await aggregate(reader, View("once"), CALLS, calls_of("calls", "cost", "peak_calls"))
     assert found.rows == [{"calls": 1, "cost": "2", "peak_calls": 1}]

@@ -15,6 +15,7 @@ from pipeline.warehouse.query.expressions import Compare, Literal
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.queries import call, call_log, logs_of, older, page
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.storage.rows import call_row, log_rows, retired_call, retired_log
 from pipeline.warehouse.storage.writer import write_call_logs, write_calls
 from schemas.call import Call, rfc3339
@@ -52,7 +53,7 @@ async def test_pages_equal_the_whole(reader: Reader, many: list[Call], top: int,
     order = (Order(CALL["started_at"], descending=not ascending),)
     expected = [made.call_id for made in (many[::-1] if ascending else many)]
     for skip in (0, 1, 5, 99, 150, 199, 200, 1000):
-        found = await page(reader, "many", CALLS, SELECTED, order=order, skip=skip, top=top)
+        found = await page(reader, View("many"), CALLS, SELECTED, order=order, skip=skip, top=top)
         assert found.count == 200
         assert [row["call_id"] for row in found.rows] == expected[skip : skip + top]
 
@@ -66,7 +67,7 @@ async def test_pages_in_another_order(reader: Reader, many: list[Call], name: st
     for source in (CALLS, CLOSED_CALLS):
         for skip in (0, 3, 99, 195, 200):
             order = (Order(CALL[name], descending=descending),)
-            found = await page(reader, "many", source, SELECTED, order=order, skip=skip, top=7)
+            found = await page(reader, View("many"), source, SELECTED, order=order, skip=skip, top=7)
             assert found.count == 200
             assert [row["call_id"] for row in found.rows] == [made.call_id for made in expected[skip : skip + 7]]
 
@@ -79,7 +80,7 @@ async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> Non
 
     async def look() -> tuple[int, list[str], list[str]]:
         asked.clear()
-        found = await page(reader, tenant, CLOSED_CALLS, SELECTED, skip=0, top=10)
+        found = await page(reader, View(tenant), CLOSED_CALLS, SELECTED, skip=0, top=10)
         return found.count, [row["call_id"] for row in found.rows], sorted(name for name in asked if "count" in name)
 
     old = NOON - 90 * 24 * 60 * MINUTE
@@ -103,10 +104,10 @@ async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> Non
 async def test_pages_of_a_filter(reader: Reader, many: list[Call]) -> None:
     where = Compare("eq", CALL["caller_number"], Literal("103"))
     expected = [made.call_id for made in many if made.caller_number == "103"]
-    found = await page(reader, "many", CLOSED_CALLS, SELECTED, where, skip=3, top=10)
+    found = await page(reader, View("many"), CLOSED_CALLS, SELECTED, where, skip=3, top=10)
     assert (found.count, [row["call_id"] for row in found.rows]) == (len(expected), expected[3:13])
     wrong = Compare("eq", CALL["caller_number"], Literal("wrong"))
-    assert (await page(reader, "many", CALLS, SELECTED, wrong, skip=0, top=10)).count == 0
+    assert (await page(reader, View("many"), CALLS, SELECTED, wrong, skip=0, top=10)).count == 0
 
 
 @pytest.mark.parametrize("limit", [9, 500])
@@ -114,7 +115,7 @@ async def test_keysets_equal_the_whole(reader: Reader, many: list[Call], limit: 
     found: list[str] = []
     after: Place | None = None
     for _ in range(300):
-        rows = await older(reader, "many", CALLS, SELECTED, first_ms=None, end_ms=None, after=after, limit=limit)
+        rows = await older(reader, View("many"), CALLS, SELECTED, first_ms=None, end_ms=None, after=after, limit=limit)
         if not rows:
             break
         found += [row["call_id"] for row in rows]
@@ -125,17 +126,17 @@ async def test_keysets_equal_the_whole(reader: Reader, many: list[Call], limit: 
 
 async def test_keysets_keep_to_their_time(reader: Reader, many: list[Call]) -> None:
     first, end = many[150].started_at, many[20].started_at
-    rows = await older(reader, "many", CALLS, SELECTED, first_ms=first, end_ms=end, after=None, limit=500)
+    rows = await older(reader, View("many"), CALLS, SELECTED, first_ms=first, end_ms=end, after=None, limit=500)
     assert [row["call_id"] for row in rows] == [made.call_id for made in many if first <= made.started_at < end]
 
 
 async def test_a_call_comes_back_as_it_was_written(reader: Reader, many: list[Call]) -> None:
     for made in many[::20]:
-        row = await call(reader, "many", made.id)
+        row = await call(reader, View("many"), made.id)
         assert row is not None
-        assert as_call(row, await logs_of(reader, "many", row)) == made
-        assert await call(reader, "others", made.id) is None
-        log = await call_log(reader, "many", made.logs[0].id)
+        assert as_call(row, await logs_of(reader, View("many"), row)) == made
+        assert await call(reader, View("others"), made.id) is None
+        log = await call_log(reader, View("many"), made.logs[0].id)
         assert log is not None
         assert (log["session_id"], log["started_at"]) == (made.id, rfc3339(made.logs[0].started_at))
 
@@ -148,11 +149,11 @@ async def test_retired_rows_are_gone(client: Any, reader: Reader) -> None:
     key, log = (late.started_at, late.id), late.logs[0]
     write_call_logs(client, [*log_rows(early), retired_log("moved", (log.started_at, log.id), late.id, "moved", 9)])
     write_calls(client, [call_row(early), retired_call("moved", key, "moved", 9)])
-    found = await page(reader, "moved", CLOSED_CALLS, SELECTED, skip=0, top=10)
+    found = await page(reader, View("moved"), CLOSED_CALLS, SELECTED, skip=0, top=10)
     assert (found.count, [row["id"] for row in found.rows]) == (1, [early.id])
-    assert await call(reader, "moved", late.id) is None
-    assert await call_log(reader, "moved", log.id) is None
-    logs = await page(reader, "moved", CALL_LOGS, [CALL_LOG["id"]], skip=0, top=10)
+    assert await call(reader, View("moved"), late.id) is None
+    assert await call_log(reader, View("moved"), log.id) is None
+    logs = await page(reader, View("moved"), CALL_LOGS, [CALL_LOG["id"]], skip=0, top=10)
     assert [row["id"] for row in logs.rows] == [early.logs[0].id]
 
 
@@ -160,7 +161,7 @@ async def test_texts_of_any_kind_come_back(client: Any, reader: Reader) -> None:
     text = "tab\t line\n quote' \\ back {p0:String} \u2028 é 漢 \U0001f4de % _"
     write(client, [stored_call("texts", text, NOON, caller_name=text, user_data=text)])
     where = Compare("eq", CALL["call_id"], Literal(text))
-    found = await page(reader, "texts", CALLS, [CALL["call_id"], CALL["user_data"]], where, skip=0, top=1)
+    found = await page(reader, View("texts"), CALLS, [CALL["call_id"], CALL["user_data"]], where, skip=0, top=1)
     assert found.rows == [{"call_id": text, "user_data": text}]
 
 
@@ -178,7 +179,7 @@ async def test_a_wrong_query_is_a_fault_of_ours(reader: Reader) -> None:
     with pytest.raises(QueryFailed):
         await reader.rows("wrong", "SELECT nothing FROM call_rows", {})
     with pytest.raises(QueryFailed):
-        await page(reader, "t", Source("bad", "call_rows", "no_such"), SELECTED, skip=0, top=1)
+        await page(reader, View("t"), Source("bad", "call_rows", "no_such"), SELECTED, skip=0, top=1)
 
 
 async def test_reading_cannot_write(client: Any, reader: Reader, many: list[Call]) -> None:

@@ -27,6 +27,7 @@ from pipeline.warehouse.query.listing import Listing, count_of, page_of
 from pipeline.warehouse.query.queries import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.terms import Narrowed, narrowed
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call as StoredCall
@@ -100,9 +101,9 @@ def questions(stored: list[StoredCall]) -> list[tuple[Node, Any]]:
 async def test_the_same_calls_are_found(reader: Reader, stored: list[StoredCall]) -> None:
     for where, fits in questions(stored):
         expected = [str(call.id) for call in stored if fits(call)]
-        found = await page(reader, TENANT, CALLS, (CALL["id"],), where, skip=0, top=500)
+        found = await page(reader, View(TENANT), CALLS, (CALL["id"],), where, skip=0, top=500)
         assert ([str(row["id"]) for row in found.rows], found.count) == (expected, len(expected)), where
-        listing = Listing(TENANT, CALLS, "toString(id) AS id", where)
+        listing = Listing(View(TENANT), CALLS, "toString(id) AS id", where)
         lines = await page_of(reader, listing, 500)
         assert [line.decode() for line in lines.rows] == [f'{{"id":"{id_}"}}' for id_ in expected], where
         assert await count_of(reader, listing) == len(expected)
@@ -110,15 +111,15 @@ async def test_the_same_calls_are_found(reader: Reader, stored: list[StoredCall]
 
 async def test_what_is_skipped(reader: Reader, stored: list[StoredCall], monkeypatch: pytest.MonkeyPatch) -> None:
     number = stored[7].caller_number
-    found = await narrowed(reader, TENANT, CALLS, _has(CALLER, number[4:]))
+    found = await narrowed(reader, View(TENANT), CALLS, _has(CALLER, number[4:]))
     assert found.is_narrow and isinstance(found.where, All) and isinstance(found.where.parts[0], Within)
     assert number in found.where.parts[0].terms and len(found.where.parts[0].months) <= 2
-    assert await narrowed(reader, TENANT, CALLS, _has(CALLER, "5550001111")) == Narrowed(NOTHING, is_narrow=True)
+    assert await narrowed(reader, View(TENANT), CALLS, _has(CALLER, "5550001111")) == Narrowed(NOTHING, is_narrow=True)
     for unchanged in (_has(CALLER, "29"), Compare("eq", CALLEE, Literal("101")), Not(_has(CALLER, "12345")), All(())):
-        assert await narrowed(reader, TENANT, CALLS, unchanged) == Narrowed(unchanged)
+        assert await narrowed(reader, View(TENANT), CALLS, unchanged) == Narrowed(unchanged)
     monkeypatch.setattr(terms, "_MOST_TERMS", 10)
     common = _has(CALLER, "41632")
-    assert await narrowed(reader, TENANT, CALLS, common) == Narrowed(common)
+    assert await narrowed(reader, View(TENANT), CALLS, common) == Narrowed(common)
 
 
 async def test_a_number_that_came_by_a_correction_is_found(client: Any, reader: Reader) -> None:
@@ -129,5 +130,5 @@ async def test_a_number_that_came_by_a_correction_is_found(client: Any, reader: 
         write_calls(client, [call_row(first)])
     write_calls(client, [retired_call("moved", call_key(first), "m", 8), call_row(later)])
     for text, count in (("960888", 1), ("960777", 0)):
-        found = await page(reader, "moved", CALLS, (CALL["id"],), _has(CALLER, text), skip=0, top=5)
+        found = await page(reader, View("moved"), CALLS, (CALL["id"],), _has(CALLER, text), skip=0, top=5)
         assert found.count == count

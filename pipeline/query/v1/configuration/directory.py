@@ -17,7 +17,8 @@ from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, buil
 from pipeline.directory.validate import FIELDS, InvalidEntry, dangling, entry
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, requires
 from pipeline.query.http.problems import Problem, RequestProblem, not_found
-from pipeline.warehouse.reference.directories import Directories
+from pipeline.warehouse.query.masking import masked_value
+from pipeline.warehouse.reference.directories import Directories, DomainTaken
 from pipeline.warehouse.reference.directory_editor import Editor
 
 WRITE: Final = "directory:write"
@@ -62,7 +63,7 @@ async def whole(request: Request, caller: Authenticated) -> Response:
     for kind, plural in PLURALS.items():
         if kind != "tenant":
             body[plural] = [plain(one, whole=True) for one in getattr(directory, plural).values()]
-    return _answer(request, body)
+    return _answer(request, caller, body)
 
 
 def _schema(class_: type[Entry]) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def _routes(kind: str) -> None:
         async def listed(request: Request, caller: Authenticated) -> Response:
             """As they are in force, by key."""
             entries = getattr(await _current(request, caller), plural)
-            return _answer(request, {"data": [plain(one, whole=True) for one in entries.values()]})
+            return _answer(request, caller, {"data": [plain(one, whole=True) for one in entries.values()]})
 
         router.add_api_route(
             f"/{plural}",
@@ -122,7 +123,7 @@ def _routes(kind: str) -> None:
 
     async def one(request: Request, caller: Authenticated, key: str) -> Response:
         """The entry as it is in force, with its ETag."""
-        return _answer(request, plain(_found(await _current(request, caller), kind, key), whole=True))
+        return _answer(request, caller, plain(_found(await _current(request, caller), kind, key), whole=True))
 
     async def put(request: Request, caller: Writing, key: str) -> Response:
         """Make the entry, or replace it whole: fields left out take their defaults."""
@@ -215,9 +216,12 @@ def _etag(body: Mapping[str, Any]) -> str:
     return f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:20]}"'
 
 
-def _answer(request: Request, body: Mapping[str, Any], status: int = 200) -> Response:
-    headers = {"ETag": _etag(body), "Cache-Control": "private, no-cache"}
-    if request.method == "GET" and headers["ETag"] in _tags(request, "if-none-match"):
+def _answer(request: Request, caller: Caller, body: Mapping[str, Any], status: int = 200) -> Response:
+    headers = {"ETag": _etag(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if caller.masked:
+        headers["ETag"] = f'{headers["ETag"][:-1]}m"'  # the same entry, shown otherwise
+        body = masked_value(body)
+    if request.method in ("GET", "HEAD") and headers["ETag"] in _tags(request, "if-none-match"):
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=headers)
 
@@ -249,7 +253,9 @@ def _guarded(request: Request, caller: Caller, entries: dict[Key, Entry], kind: 
     if kind == "tenant" and ("tenant", key) not in entries:
         before = directory.tenant
     tag = None if before is None else _etag(plain(before, whole=True))
-    wanted, unwanted = _tags(request, "if-match"), _tags(request, "if-none-match")
+    wanted, unwanted = (
+        [each.replace('m"', '"') for each in _tags(request, name)] for name in ("if-match", "if-none-match")
+    )
     fits = wanted == [""] or (tag is not None and (tag in wanted or wanted == ["*"]))
     if not fits or (tag is not None and (unwanted == ["*"] or tag in unwanted)):
         is_now = "is not there" if tag is None else f"is {tag} now"
@@ -304,12 +310,17 @@ async def _changed(
     decide: Callable[[dict[Key, Entry]], tuple[dict[Key, Entry | None], tuple[int, Any]]],
 ) -> Response:
     editor: Editor = request.app.state.editor
-    status, made = await editor.edit(caller.tenant, f"token {caller.name}", decide)
+    try:
+        status, made = await editor.edit(caller.tenant, f"token {caller.name}", decide)
+    except DomainTaken:  # whose it is, is nobody else's business
+        raise RequestProblem(
+            409, "conflict", "domain is taken; a domain belongs to one tenant. Leave it out.", field="domain"
+        ) from None
     request.app.state.directories.forget(caller.tenant)
     if made is None:
         return Response(status_code=status)
     entry_ = _found(await _current(request, caller), kind_of(made), key_of(made))
-    return _answer(request, plain(entry_, whole=True), status)
+    return _answer(request, caller, plain(entry_, whole=True), status)
 
 
 for _kind_name in KINDS:

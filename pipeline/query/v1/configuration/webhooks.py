@@ -18,6 +18,7 @@ from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.v1.endpoint import body_of, reader_of, refusals
 from pipeline.settings import Settings
+from pipeline.warehouse.identity.access import numbers_of
 from pipeline.warehouse.query.reader import Row
 
 _STATES: Final = ("waiting", "delivered", "dead")
@@ -71,6 +72,7 @@ def router(settings: Settings) -> APIRouter:
             body.get("url"),
             body.get("events"),
             body.get("secret") or None,
+            numbers_of(caller.scopes),
         )
         return _json(shown(webhook, secret=True), 201)
 
@@ -92,7 +94,7 @@ def router(settings: Settings) -> APIRouter:
         no_options(request)
         body = await body_of(request, tuple(WebhookChange.model_fields))
         webhook = await _found(request, caller, id)
-        return _json(shown(await changed(settings, _store(request), webhook, body)))
+        return _json(shown(await changed(settings, _store(request), webhook, body, numbers_of(caller.scopes))))
 
     @routes.delete("/{id}", operation_id="delete_webhook", summary="Delete a webhook", status_code=204)
     async def delete_webhook(request: Request, caller: Owner, id: Id) -> Response:

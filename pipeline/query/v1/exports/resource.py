@@ -19,13 +19,13 @@ from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
 from pipeline.query.v1 import call_logs, calls
-from pipeline.query.v1.endpoint import body_of, is_masked, look_of, reader_of, refusals
+from pipeline.query.v1.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.v1.exports.runs import ExportRuns, file_of
-from pipeline.query.v1.fields import Presentation
 from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked
 from pipeline.settings import Settings
 from pipeline.warehouse.query.listing import Listing
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 from schemas.call import rfc3339
 from schemas.call_model import Time
@@ -116,7 +116,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
     no_options(request)
     reader, runs = reader_of(request), _runs(request)
     body = await body_of(request, _MEMBERS)
-    form, listing = await _listing(request, caller, body)
+    form, listing = await _listing(request, caller.view, body)
     key = request.headers.get("idempotency-key", "")
     if len(key) > 128:
         raise invalid("Idempotency-Key", key, "is longer than 128 characters")
@@ -146,7 +146,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
         now = clock.now_ms()
         export = Export(
             tenant=caller.tenant, id=id_, name=caller.name, extension="" if caller.sees_all else caller.extension,
-            masked=int(is_masked(request, caller)), question=orjson.dumps(body).decode(), state="pending", rows=0,
+            masked=int(caller.masked), question=orjson.dumps(body).decode(), state="pending", rows=0,
             bytes=0, sha256="", problem="", created_at=now, seen_at=now,
             expires_at=now + settings.export_days * DAY_MS,
         )  # fmt: skip
@@ -263,19 +263,17 @@ async def _found(request: Request, caller: Caller, id_: str, *, going_on: bool =
     export = await find(reader_of(request), caller.tenant, id_[:64])
     if export is None or not _sees(caller, export) or export.expires_at < clock.now_ms():
         raise not_found(f"There is no export {id_[:64]!r}.")
-    if export.masked == 0 and is_masked(request, caller):
+    if caller.masked and not export.masked:
         raise RequestProblem(403, "forbidden", "The export holds numbers in full; the token lacks numbers:clear.")
     runs = _runs(request)
     if going_on and export.state in ("pending", "running") and not runs.working_on(export):
-        asker = Caller(export.tenant, export.name, (), "user" if export.extension else "admin", export.extension)
-        form, listing = await _listing(request, asker, _question(export), masked=bool(export.masked))
+        view = View(export.tenant, export.extension or None, bool(export.masked))
+        form, listing = await _listing(request, view, _question(export))
         runs.begin(export, listing, form.written, form.ending)
     return export
 
 
-async def _listing(
-    request: Request, caller: Caller, body: dict[str, Any], *, masked: bool | None = None
-) -> tuple[Format, Listing]:
+async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[Format, Listing]:
     """The rows that an export's question asks for. Raises RequestProblem."""
     name = body.get("of") or "calls"
     if not isinstance(name, str) or name not in _TABLES:
@@ -283,12 +281,11 @@ async def _listing(
     form = _FORMS.get(str(body.get("format") or CSV.name))
     if form is None:
         raise invalid("format", str(body["format"]), f"is none of {', '.join(_FORMS)}")
-    look = await look_of(request, caller)
-    look = look if masked is None else Presentation(masked, look.named)
+    look = await look_of(request, view)
     members = {key: value for key, value in body.items() if key not in ("of", "format")}
-    zone = await zone_asked(request, caller, members.get("zone"))
+    zone = await zone_asked(request, view, members.get("zone"))
     question = question_of(_TABLES[name], members, look, form, zone)
-    return form, listing_of(caller, _TABLES[name], question, look)
+    return form, listing_of(view, _TABLES[name], question, look)
 
 
 def _state(request: Request, export: Export) -> dict[str, Any]:

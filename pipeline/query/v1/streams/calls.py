@@ -17,8 +17,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.instants import DAY_MS
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
-from pipeline.query.access.visible import visible_calls
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
@@ -30,9 +29,10 @@ from pipeline.query.v1.lists import chosen_fields
 from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
 from pipeline.warehouse.query.columns import CALL
-from pipeline.warehouse.query.expressions import EVERYTHING, All, In, Literal, Node
+from pipeline.warehouse.query.expressions import EVERYTHING, In, Literal, Node
 from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
+from pipeline.warehouse.query.view import View
 from schemas.call import snowflake_ms
 
 _EVERY_S: Final = 1.0
@@ -84,16 +84,15 @@ async def stream_calls(request: Request, caller: Authenticated) -> Response:
         given.isascii() and given.isdigit() and len(given) <= 15 and _EARLIEST_MS <= int(given) <= now + 1000
     ):
         raise invalid("Last-Event-ID", given, "is no id of this stream; leave it out to begin now")
-    where = visible_calls(caller)
     place = Place(
         caller.tenant, "" if caller.sees_all else caller.extension, 0, now - 1000 if given is None else int(given)
     )
     reader = reader_of(request)
     followers: StreamSlots = request.app.state.followers
     with followers.one(caller.tenant):
-        await changes(reader, place, where, 1)  # what is wrong is said with a status
-    look = await look_of(request, caller)
-    following = Following(reader, caller, fields, look, where, place, with_open=options.truth("open", True))
+        await changes(reader, caller.view, place, 1)  # what is wrong is said with a status
+    look = await look_of(request, caller.view)
+    following = Following(reader, caller.view, fields, look, place, with_open=options.truth("open", True))
     return StreamingResponse(
         followers.during(caller.tenant, while_good(request, caller, following.events())),
         media_type="text/event-stream",
@@ -107,15 +106,14 @@ class Following:
     def __init__(
         self,
         reader: Reader,
-        caller: Caller,
+        view: View,
         fields: Sequence[Field],
         look: Presentation,
-        where: Node,
         place: Place,
         *,
         with_open: bool,
     ) -> None:
-        self._reader, self._caller, self._where, self._place = reader, caller, where, place
+        self._reader, self._view, self._place = reader, view, place
         self._select = document_select(fields, look)
         self._with_open = with_open
         self._open: dict[str, int] = {}  # version that was told of each call in progress
@@ -142,7 +140,7 @@ class Following:
         if self._with_open:
             for line in await self._in_progress():
                 yield b"event: call\ndata: %s\n\n" % line
-        found, place = await changes(self._reader, self._place, self._where, _MOST_CHANGES)
+        found, place = await changes(self._reader, self._view, self._place, _MOST_CHANGES)
         if place == self._place:
             return
         there = {change.id for change in found if change.row is not None}
@@ -177,5 +175,4 @@ class Following:
         return (await page_of(self._reader, listing, len(ids))).rows
 
     def _listing(self, source: Source, which: Node, first_ms: int, end_ms: int | None) -> Listing:
-        where = All((which, self._where))
-        return Listing(self._caller.tenant, source, self._select, where, first_ms, end_ms)
+        return Listing(self._view, source, self._select, which, first_ms, end_ms)

@@ -3,7 +3,6 @@ version only.)"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -12,15 +11,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.push.following import Following, place_of
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, while_good
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import unavailable
-from pipeline.query.v1.endpoint import directory_of, is_masked, refusals
+from pipeline.query.v1.endpoint import directory_of, refusals
 from pipeline.query.v1.shown import shown
 from pipeline.settings import Settings
-from pipeline.warehouse.query.callers import parties
+from pipeline.warehouse.query.view import document_of
 
 log = structlog.get_logger("cdr.query")
 
@@ -62,11 +61,10 @@ def router(settings: Settings) -> APIRouter:
         place = None if given is None else place_of(given)
 
         async def look(document: dict[str, Any]) -> dict[str, Any] | None:
-            if not sees(caller, document):
-                return None
-            if document.get("retired"):
-                return document
-            return shown(document, await directory_of(request, caller), is_masked=is_masked(request, caller))
+            seen = document_of(caller.view, document)
+            if seen is None or seen.get("retired"):
+                return seen
+            return shown(seen, await directory_of(request, caller.view))
 
         followers: StreamSlots = request.app.state.followers
         with followers.one(caller.tenant):
@@ -83,18 +81,3 @@ def router(settings: Settings) -> APIRouter:
         )
 
     return routes
-
-
-def sees(caller: Caller, document: Mapping[str, Any]) -> bool:
-    """Whether the caller may see the call: its tenant's, and an ordinary user one that its extension made or was a
-    target of."""
-    if document.get("tenant") != caller.tenant:
-        return False
-    if caller.sees_all:
-        return True
-    mine = caller.extension
-    if not mine or document.get("retired"):
-        return False
-    by, to = document["caller"], document["callee"]
-    sides = parties(document["direction"], by["number"], by["extension"], to["extension"])
-    return mine in sides or any(log["number"] == mine for log in document["logs"])
