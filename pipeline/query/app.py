@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pipeline import __version__
@@ -20,14 +23,16 @@ from pipeline.query.http import documents
 from pipeline.query.http.compression import Compression
 from pipeline.query.http.connections import networks_of
 from pipeline.query.http.forwarded import Forwarded
+from pipeline.query.http.head import HeadAsGet
 from pipeline.query.http.limits import Limits, StreamSlots
-from pipeline.query.http.observation import Observation, Observer
+from pipeline.query.http.observation import CLIENT_GONE, Observation, Observer
 from pipeline.query.http.plus_signs import PlusSigns
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
 from pipeline.query.routes import routers
 from pipeline.query.v1.exports.runs import ExportRuns
 from pipeline.settings import Settings
 from pipeline.warehouse.query.expressions import BadExpression
+from pipeline.warehouse.query.masking import masked_text
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
 from pipeline.warehouse.query.view import HiddenNumbers
 from pipeline.warehouse.reference.directories import Directories
@@ -39,6 +44,17 @@ _ABOUT = """Call detail records of the tenant that the token belongs to.
 
 `/api` speaks PortSIP's language, `/v1` our own. Times are RFC 3339 in UTC. Send
 `Authorization: Bearer <token>`; `cdr token create` makes one."""
+
+
+# Headers that pages of other origins may send, and read of answers.
+_ASKED_WITH: Final = (
+    *("Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match", "If-Range", "Range"),
+    *("Idempotency-Key", "Last-Event-ID", "X-Request-ID"),
+)
+_ANSWERED_WITH: Final = (
+    *("ETag", "Link", "Location", "Retry-After", "Content-Disposition", "Content-Range", "Accept-Ranges"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-ID", "WWW-Authenticate"),
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -92,12 +108,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(BadExpression, _refused)
     app.add_exception_handler(BadField, _refused)
     app.add_exception_handler(HiddenNumbers, _hidden)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Unavailable, _away)
     app.add_exception_handler(TooCostly, _away)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(PlusSigns)
     app.add_middleware(Compression)
     app.add_middleware(Limits, rate=settings.api_rate, concurrent=settings.api_concurrent)
+    app.add_middleware(HeadAsGet)
+    if settings.api_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in settings.api_origins.split(",") if origin.strip()],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=_ASKED_WITH,
+            expose_headers=_ANSWERED_WITH,
+            max_age=3600,
+        )
     app.add_middleware(Observation, observer=observer)
     app.add_middleware(Forwarded, trusted=networks_of(settings.trusted_proxies))
     return app
@@ -111,13 +138,18 @@ async def _refused(request: Request, error: Exception) -> Response:
     return response(problem, request.url.path, request.scope["cdr.request_id"])
 
 
+async def _gone(request: Request, error: Exception) -> Response:
+    """The client hung up before its request was whole: nobody reads this, and nothing failed."""
+    return Response(status_code=CLIENT_GONE)
+
+
 async def _hidden(request: Request, error: Exception) -> Response:
     why = f"The {error} hold numbers in full, which the token may not see; it lacks the scope numbers:clear."
     return response(RequestProblem(403, "forbidden", why), request.url.path, request.scope["cdr.request_id"])
 
 
 async def _away(request: Request, error: Exception) -> Response:
-    log.warning("clickhouse", problem=str(error), request_id=request.scope["cdr.request_id"])
+    log.warning("clickhouse", problem=masked_text(str(error)), request_id=request.scope["cdr.request_id"])
     if isinstance(error, TooCostly):
         problem = RequestProblem(
             422,

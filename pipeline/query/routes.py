@@ -14,7 +14,7 @@ from pipeline.query.v1 import aggregates, call_logs, calls, reports, search
 from pipeline.query.v1.configuration import directory, webhooks
 from pipeline.query.v1.exports import resource as exports
 from pipeline.query.v1.streams import calls as stream
-from pipeline.query.v1.streams import cdrs
+from pipeline.query.v1.streams import cdrs, tickets
 from pipeline.query.yeastar import routes as yeastar
 from pipeline.settings import Settings
 
@@ -33,6 +33,7 @@ def routers(settings: Settings) -> list[APIRouter]:
     vendors = [commpeak.router, ipcortex.router, yeastar.router]  # CommPeak's behind PortSIP's, of one segment
     own = [
         stream.router,  # before /calls/{id}
+        tickets.router,
         calls.router,
         call_logs.router,
         aggregates.router,

@@ -6,6 +6,7 @@ import signal
 import sys
 
 import uvicorn
+from prometheus_client import start_http_server
 
 from pipeline import logs
 from pipeline.errors import USAGE, Problem
@@ -20,9 +21,10 @@ _LONGEST_HEAD = 512 * 1024
 def serve(settings: Settings) -> None:
     """Serve until a signal ends it; requests under way finish within 5 s."""
     logs.configure(settings.log_level)
+    app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.api_host,
             port=settings.api_port,
             http=bounded(Bounds(per_address=settings.api_connections, trusted=networks_of(settings.trusted_proxies))),
@@ -37,6 +39,15 @@ def serve(settings: Settings) -> None:
             log_config=None,  # through the same door as every other process
         )
     )
+    if settings.api_metrics_port:
+        try:
+            start_http_server(settings.api_metrics_port, settings.api_metrics_host, app.state.observer.registry)
+        except OSError as error:
+            raise Problem(
+                f"Metrics cannot be served on {settings.api_metrics_host}:{settings.api_metrics_port}: {error}.",
+                hint="Another program has the port? Set CDR_API_METRICS_PORT.",
+                code=USAGE,
+            ) from None
     # uvicorn repeats the signal that ended it, when all is done: ending as told is success
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

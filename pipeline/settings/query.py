@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from ipaddress import ip_network
+
+from pydantic import Field, field_validator
 
 from pipeline.settings.base import Group
 
@@ -32,6 +35,26 @@ class QuerySettings(Group):
     )
     api_streams: int = Field(4, ge=1, description="Files of one tenant under way; more are told to wait.")
     api_followers: int = Field(32, ge=1, description="Streams of changes of one tenant; more are told to wait.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in (each.strip() for each in text.split(",")):
+            try:
+                if part:
+                    ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(f"{part!r} is no IP address or network; write 10.0.0.5,10.1.0.0/16") from None
+        return text
+
+    @field_validator("api_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        for part in (each.strip() for each in text.split(",")):
+            if part and part != "*" and not re.fullmatch(r"https?://[^/\s]+", part):
+                raise ValueError(f"{part!r} is no origin; write https://app.example.com, without a path")
+        return text
+
     mask_numbers: bool = Field(False, description="Mask phone numbers for tokens without the scope numbers:clear.")
     export_days: int = Field(7, ge=1, description="How long an export is kept.")
     files: str = Field("", description="Where exports and reports go: a folder or an fsspec URL; empty: data/files.")

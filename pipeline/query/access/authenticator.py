@@ -40,6 +40,7 @@ _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
 _LONGEST_BASIC: Final = 4096
 _LOOK_S: Final = 1.0  # how often a stream asks whether its token is still good
 _CLOSING: Final[set[asyncio.Future[None]]] = set()
+TICKET_S: Final = 60
 _ENDED_MS: Final = 400 * DAY_MS
 
 
@@ -173,6 +174,20 @@ class Authenticator:
             return None
         return await self._of_issued(row)
 
+    async def ticket(self, caller: Caller, beside: str) -> str:
+        """A ticket to open a stream with, where a browser can send no header: short-lived, in the address. It ends with
+        the login of `beside`, if that is an issued token."""
+        return await self.issue(caller, "ticket", TICKET_S, beside=beside)
+
+    async def holder_of(self, ticket: str, *, opened: bool = False) -> Caller | None:
+        """Whom a ticket was given to, with the rights of now; of a stream that was `opened` with it, also when the
+        ticket's own time is over. None when it is unknown, expired or ended, or its user or token is no longer good."""
+        row = await self._issued_row(ticket)
+        if row is None or row.kind != "ticket" or row.ended_at is not None:
+            return None
+        over = not opened and int(self._wall() * 1000) >= row.expires_at
+        return None if over else await self._of_issued(row)
+
     async def end(self, token: str) -> None:
         """Revoke an issued token and all others of its login. Unknown tokens are as good as ended."""
         row = await self._issued_row(token)
@@ -291,6 +306,19 @@ async def authenticated(request: Request) -> Caller:
     return allowed(await identified(request), READ)
 
 
+async def streaming(request: Request) -> Caller:
+    """The dependency of streams: a ticket in the query string does where there is no Authorization header."""
+    ticket = request.query_params.get("ticket")
+    if ticket is None or "authorization" in request.headers:
+        return await authenticated(request)
+    gate: Authenticator = request.app.state.gate
+    caller = await gate.holder_of(ticket)
+    if caller is None:
+        raise unauthorized("The ticket is unknown, or older than a minute; take another: POST /v1/tickets.")
+    known(request, caller)
+    return allowed(caller, READ)
+
+
 def requires(scope: str, *, basic: bool = False) -> Any:
     """A dependency: the caller, when it has the scope; 403 otherwise."""
 
@@ -355,7 +383,11 @@ async def _closed(following: asyncio.Future[bytes] | None, pieces: AsyncGenerato
 
 
 async def _is_still(request: Request, caller: Caller) -> bool:
+    ticket = request.query_params.get("ticket")
     try:
+        if ticket is not None and "authorization" not in request.headers:
+            gate: Authenticator = request.app.state.gate
+            return await gate.holder_of(ticket, opened=True) == caller
         return await identified(request) == caller
     except RequestProblem:
         return False
@@ -373,3 +405,4 @@ DOCUMENTED: Final = Depends(
 )
 
 Authenticated = Annotated[Caller, Depends(authenticated)]
+Streaming = Annotated[Caller, Depends(streaming)]

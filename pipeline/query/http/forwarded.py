@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.query.http.connections import Network, is_one_of
+from pipeline.query.http.connections import Network, is_one_of, networks_of
+
+LOOPBACK: Final = networks_of("127.0.0.0/8,::1")
 
 
 class Forwarded:
@@ -42,9 +45,11 @@ class Forwarded:
         return client
 
 
-def is_forwarded(scope: Scope) -> bool:
-    """Whether the request says that it came through a proxy."""
-    return any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"])
+def is_local(scope: Scope) -> bool:
+    """Whether the request comes from this machine, and through no proxy."""
+    peer = (scope.get("client") or ("",))[0]
+    through = any(name in (b"x-forwarded-for", b"x-real-ip", b"forwarded", b"via") for name, _ in scope["headers"])
+    return is_one_of(peer, LOOPBACK) and not through
 
 
 def _listed(scope: Scope) -> dict[bytes, list[str]]:

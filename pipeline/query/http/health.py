@@ -10,6 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from pipeline import __version__
+from pipeline.query.http.forwarded import is_local
+from pipeline.query.http.problems import RequestProblem
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 
 router = APIRouter(tags=["Service"])
@@ -43,7 +45,12 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", operation_id="metrics", summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
-    """Requests and ClickHouse queries: counts and seconds."""
+    """Requests and ClickHouse queries: counts and seconds. For this machine only, or on a port of its own
+    (CDR_API_METRICS_PORT): they are the operator's."""
+    if not is_local(request.scope):
+        raise RequestProblem(
+            403, "forbidden", "Metrics are the operator's: ask from this machine, or on CDR_API_METRICS_PORT."
+        )
     return Response(generate_latest(request.app.state.observer.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -15,9 +15,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.query.http.problems import RequestProblem, response
+from pipeline.warehouse.query.masking import masked_text
 
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-_SECRET: Final = re.compile(r"(?i)(/blobs/|/sync_tokens/)[^/]+")
+CLIENT_GONE: Final = 499  # nginx' word for a client that hung up; sent to nobody
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
@@ -56,7 +57,8 @@ class Observer:
 
 
 class Observation:
-    """The ASGI middleware. Logs paths, never query strings or headers: those hold numbers and tokens."""
+    """The ASGI middleware. The log has the templates of paths, never what stands in them, in query strings or headers:
+    those hold numbers and tokens."""
 
     def __init__(self, app: ASGIApp, observer: Observer) -> None:
         self._app = app
@@ -85,7 +87,8 @@ class Observation:
             await self._app(scope, receive, sending)
         except Exception:
             # as text: renderers that show local variables would show the token
-            log.error("request failed", path=_said(scope["path"]), request_id=request_id, trace=traceback.format_exc())
+            trace = masked_text(traceback.format_exc())
+            log.error("request failed", path=_route(scope), request_id=request_id, trace=trace)
             if status:  # too late for another answer
                 raise
             problem = RequestProblem(500, "unknown", f"The service failed; its log has more under {request_id}.")
@@ -96,17 +99,12 @@ class Observation:
             log.info(
                 "request",
                 method=scope["method"],
-                path=_said(scope["path"]),
+                path=_route(scope),
                 status=status,
                 ms=round(seconds * 1000, 1),
                 tenant=scope.get("cdr.tenant", ""),
                 request_id=request_id,
             )
-
-
-def _said(path: str) -> str:
-    """A path as the log says it: whoever has a link to a file or a sync token needs nothing else."""
-    return _SECRET.sub(r"\1…", path[:200])
 
 
 def _request_id(scope: Scope) -> str:

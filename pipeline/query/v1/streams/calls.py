@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.instants import DAY_MS
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, while_good
+from pipeline.query.access.authenticator import DOCUMENTED, Streaming, while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
@@ -26,6 +26,7 @@ from pipeline.query.v1 import calls
 from pipeline.query.v1.endpoint import look_of, reader_of, refusals
 from pipeline.query.v1.fields import Field, Presentation, document_select
 from pipeline.query.v1.lists import chosen_fields
+from pipeline.query.v1.streams.tickets import TICKET
 from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
 from pipeline.warehouse.query.columns import CALL
@@ -61,6 +62,7 @@ router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependenc
         "parameters": [
             parameter("fields", {"type": "string"}, "Only these, comma-separated; id and version always.", "status"),
             parameter("open", {"type": "boolean", "default": True}, "Calls in progress, too.", True),
+            TICKET,
             parameter("last_event_id", {"type": "string"}, "As the header Last-Event-ID.", "1773144000000"),
             {
                 "name": "Last-Event-ID",
@@ -73,9 +75,9 @@ router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependenc
         ]
     },
 )
-async def stream_calls(request: Request, caller: Authenticated) -> Response:
+async def stream_calls(request: Request, caller: Streaming) -> Response:
     """Server-sent events: first the calls in progress, then every call that comes, changes or goes."""
-    options = parse(request.scope["query_string"], ("fields", "open", "last_event_id"))
+    options = parse(request.scope["query_string"], ("fields", "open", "last_event_id", "ticket"))
     wanted = options.text("fields") if options.has("fields") else None
     fields = chosen_fields(calls.TABLE, None if wanted is None else f"id,version,{wanted}")
     given = request.headers.get("last-event-id") or options.text("last_event_id")

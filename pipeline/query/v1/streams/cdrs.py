@@ -11,13 +11,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.push.following import Following, place_of
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, while_good
+from pipeline.query.access.authenticator import DOCUMENTED, Streaming, while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import unavailable
 from pipeline.query.v1.endpoint import directory_of, refusals
 from pipeline.query.v1.shown import shown
+from pipeline.query.v1.streams.tickets import TICKET
 from pipeline.settings import Settings
 from pipeline.warehouse.query.view import document_of
 
@@ -41,6 +42,7 @@ def router(settings: Settings) -> APIRouter:
         },
         openapi_extra={
             "parameters": [
+                TICKET,
                 parameter("last_event_id", {"type": "string"}, "As the header Last-Event-ID.", "0:17,1:4"),
                 {
                     "name": "Last-Event-ID",
@@ -53,10 +55,10 @@ def router(settings: Settings) -> APIRouter:
             ]
         },
     )
-    async def stream_cdrs(request: Request, caller: Authenticated) -> Response:
+    async def stream_cdrs(request: Request, caller: Streaming) -> Response:
         """Server-sent events until the client goes. At least once: after a crash of a worker a version may come
         twice."""
-        options = parse(request.scope["query_string"], ("last_event_id",))
+        options = parse(request.scope["query_string"], ("last_event_id", "ticket"))
         given = request.headers.get("last-event-id") or options.text("last_event_id")
         place = None if given is None else place_of(given)
 
