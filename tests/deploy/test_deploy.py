@@ -220,4 +220,4 @@ def test_the_scraped_ports_are_those_of_compose() -> None:
     targets = [
         target for job in yaml.safe_load(text)["scrape_configs"] for target in job["static_configs"][0]["targets"]
     ]
-    assert targets == ["worker:9464", "api:8000", "hep:9465", "freeswitch:9466", "asterisk:9467"]
+    assert targets == ["worker:9464", "api:9468", "hep:9465", "freeswitch:9466", "asterisk:9467"]
