@@ -166,7 +166,9 @@ def _type(row: Row, number: str, numbering: Numbering) -> str:
         return "Test Number"
     if row["direction"] == "internal":
         return "Internal"
-    class_ = numbering.read(number).class_ or str(row["rate_class"]).upper()
+    # of a masked number, what it begins with says it
+    plain = number.replace("*", "0") if "***" in number else number
+    class_ = numbering.read(plain).class_ or str(row["rate_class"]).upper()
     return _CLASSES.get(class_, class_.capitalize())
 
 
