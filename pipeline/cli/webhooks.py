@@ -164,7 +164,7 @@ def _with_store(work: Callable[[PushStore], Awaitable[T]]) -> T:
     async def run() -> T:
         reader = push_reader(settings())
         try:
-            return await work(PushStore(reader))
+            return await work(PushStore(reader, settings().webhook_key))
         except (Unavailable, TooCostly, QueryFailed) as error:
             raise Problem(f"ClickHouse: {error}.", hint="Start it, run cdr migrate.", code=DEPENDENCY) from None
         finally:

@@ -133,6 +133,7 @@ class Supervisor:
             "CDR_API_PORT": str(ports.api),
             "CDR_METRICS_PORT": str(ports.metrics),
             "CDR_HEP_PORT": str(ports.hep),
+            "CDR_WEBHOOK_KEY": self.settings.webhook_key or clickhouse.secret_of(self.data / "webhooks"),
             "CDR_HEP_METRICS_PORT": "0",  # any: two products may run on one machine
         }
 

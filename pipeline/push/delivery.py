@@ -149,6 +149,8 @@ class Sender:
         of a server that the tenant may not see."""
         if not body:
             return 0, "the message is kept no longer"
+        if not webhook.secret:
+            return 0, "its secret cannot be opened: it was sealed under another CDR_WEBHOOK_KEY"
         if is_masked(webhook.numbers, self._settings.mask_numbers):
             body = masked_body(body)
         headers = signing.headers(webhook.secret, id_, int(time.time()), body)

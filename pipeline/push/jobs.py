@@ -8,6 +8,7 @@ Sidecar the fold, in a thread with a loop of its own: a slow receiver delays no 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ class PushJobs(Sidecar):
 async def _work(settings: Settings) -> None:
     reader = push_reader(settings)
     try:
-        await Jobs(settings, PushStore(reader)).run()
+        await Jobs(settings, PushStore(reader, settings.webhook_key)).run()
     finally:
         reader.close()
 
@@ -71,6 +72,9 @@ class Jobs(Group):
 
     async def beside(self) -> None:
         """Send what is to be sent."""
+        with contextlib.suppress(Unavailable, TooCostly, QueryFailed):  # the next start seals them
+            if number := await self._store.seal():
+                log.info("secrets of webhooks sealed", webhooks=number)
         await Sender(self.settings, self._store, self.is_mine).run(self._reports, self._news)
 
     async def take(self, found: Found) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pipeline import clock
 from pipeline.instants import instant
 from pipeline.push.events import Message, Published
+from pipeline.push.sealing import SEALED, seal, unseal
 from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339
 
@@ -69,14 +70,16 @@ def new_id() -> str:
 class PushStore:
     """Webhooks and deliveries over a reader."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, keys: str = "") -> None:
         self._reader = reader
+        self._keys = keys  # that secrets are sealed under; see `sealing`
 
     # -- webhooks ------------------------------------------------------------------------------------------
 
     async def save(self, webhook: Webhook, *, deleted: bool = False) -> None:
-        """Write a webhook, or take it out."""
+        """Write a webhook, or take it out. Of one that is taken out no secret is kept."""
         row = {name: getattr(webhook, name) for name in Webhook.__dataclass_fields__} | {
+            "secret": "" if deleted else seal(webhook.secret, self._keys, _about(webhook.tenant, webhook.id)),
             "enabled": int(webhook.enabled),
             "created_at": rfc3339(webhook.created_at),
             "deleted": int(deleted),
@@ -89,7 +92,15 @@ class PushStore:
         rows = await self._reader.rows(
             "webhooks", "SELECT * FROM webhook_rows FINAL WHERE deleted = 0 AND enabled = 1", {}, by_key=True
         )
-        return [_webhook(row) for row in rows]
+        return [self._webhook(row) for row in rows]
+
+    async def seal(self) -> int:
+        """Seal the secrets that are stored as they are, once there is a key; returns how many."""
+        rows = await self._reader.rows("webhooks_clear", "SELECT * FROM webhook_rows FINAL WHERE deleted = 0", {})
+        clear = [row for row in rows if self._keys and not row["secret"].startswith(SEALED)]
+        for row in clear:
+            await self.save(self._webhook(row))
+        return len(clear)
 
     async def webhook(self, tenant: str, id_: str) -> Webhook | None:
         """One, with its secret: for sending."""
@@ -101,7 +112,7 @@ class PushStore:
             {"tenant": tenant, "id": id_},
             by_key=True,
         )
-        return _webhook(rows[0]) if rows else None
+        return self._webhook(rows[0]) if rows else None
 
     async def listed(self, tenant: str) -> list[Row]:
         """Those of a tenant, without their secrets."""
@@ -111,6 +122,20 @@ class PushStore:
             " ORDER BY created_at, id",
             {"tenant": tenant},
             by_key=True,
+        )
+
+    def _webhook(self, row: Row) -> Webhook:
+        secret = unseal(row["secret"], self._keys, _about(row["tenant"], row["id"]))
+        return Webhook(
+            row["tenant"],
+            row["id"],
+            row["url"],
+            secret,
+            tuple(row["events"]),
+            bool(row["enabled"]),
+            row["reason"],
+            instant(row["created_at"]),
+            row["numbers"],
         )
 
     # -- what was told ---------------------------------------------------------------------------------------
@@ -265,18 +290,9 @@ class PushStore:
         )
 
 
-def _webhook(row: Row) -> Webhook:
-    return Webhook(
-        row["tenant"],
-        row["id"],
-        row["url"],
-        row["secret"],
-        tuple(row["events"]),
-        bool(row["enabled"]),
-        row["reason"],
-        instant(row["created_at"]),
-        row["numbers"],
-    )
+def _about(tenant: str, id_: str) -> str:
+    """What a sealed secret is bound to."""
+    return f"webhook\0{tenant}\0{id_}"
 
 
 def _delivery(row: Row) -> Delivery:

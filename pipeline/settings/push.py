@@ -17,6 +17,12 @@ class PushSettings(Group):
     )
     webhook_timeout_s: float = Field(15.0, gt=0, le=120, description="How long a webhook's receiver may take.")
     webhook_private: bool = Field(False, description="Webhooks may go to private and loopback addresses.")
+    webhook_key: str = Field(
+        "",
+        repr=False,
+        description="Keys that secrets of webhooks are sealed under (secret), between commas: the first seals, all "
+        "open. Empty: they are stored in clear.",
+    )
     erasure_key: str = Field(
         "",
         repr=False,

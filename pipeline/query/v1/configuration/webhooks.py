@@ -165,7 +165,8 @@ def _all_of(caller: Caller) -> Caller:
 
 
 def _store(request: Request) -> PushStore:
-    return PushStore(reader_of(request))
+    settings: Settings = request.app.state.settings
+    return PushStore(reader_of(request), settings.webhook_key)
 
 
 async def _found(request: Request, caller: Caller, id_: str) -> Webhook:
