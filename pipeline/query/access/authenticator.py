@@ -188,17 +188,18 @@ class Authenticator:
         over = not opened and int(self._wall() * 1000) >= row.expires_at
         return None if over else await self._of_issued(row)
 
-    async def end(self, token: str) -> None:
-        """Revoke an issued token and all others of its login. Unknown tokens are as good as ended."""
+    async def end(self, token: str) -> bool:
+        """Revoke an issued token and all others of its login; whether it was one that still held."""
         row = await self._issued_row(token)
         if row is None:
-            return
+            return False
         now = int(self._wall() * 1000)
         forever = now + _ENDED_MS  # longer than any token of the login lasts
         await write_issued(self._reader, replace(row, token_hash="", kind="", ended_at=now, expires_at=forever))
         for key, known in self._issued.known():
             if known.login == row.login:
                 self._issued.remember(key, replace(known, ended_at=now))
+        return row.ended_at is None and now < row.expires_at
 
     async def spend(self, token: str, kind: str) -> Caller | None:
         """`caller_of`, once: the token is ended by it. A spent token that comes again was stolen or is a

@@ -85,11 +85,12 @@ async def log_in(request: Request) -> Response:
     "/revoke",
     operation_id="log_out",
     summary="Log out",
-    response_model=models.Nothing,
+    response_model=models.Ended,
     openapi_extra=_form(token=("Access or refresh token; that of the Authorization header when left out.", "")),
 )
 async def log_out(request: Request) -> Response:
-    """Ends the access and refresh tokens of a login (RFC 7009). A token that is none any more is no error."""
+    """Ends the access and refresh tokens of a login (RFC 7009). A token that is none any more is no error; `ended` says
+    whether it was one. What `cdr token create` made is not ended here."""
     form = await form_of(request, ("token", "refresh_token", "access_token"))
     token = form.text("token") or form.text("refresh_token") or form.text("access_token")
     scheme, _, held = request.headers.get("authorization", "").partition(" ")
@@ -97,9 +98,10 @@ async def log_out(request: Request) -> Response:
         token = held.strip()
     if not token:
         raise invalid("token", None, "is missing; send it in the form or as Authorization: Bearer <token>")
+    if token.startswith(PREFIX):
+        raise invalid("token", None, "is of no login; cdr token revoke ends what cdr token create made")
     gate: Authenticator = request.app.state.gate
-    await gate.end(token)
-    return _json({})
+    return _json({"ended": await gate.end(token)})
 
 
 async def _caller(gate: Authenticator, form: Parameters, address: str) -> Caller | None:

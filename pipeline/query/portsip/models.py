@@ -154,8 +154,10 @@ class Login(_Shape):
     token_type: Literal["Bearer"] = Field(examples=["Bearer"])
 
 
-class Nothing(_Shape):
-    """An empty object."""
+class Ended(_Shape):
+    """What became of a login."""
+
+    ended: bool = Field(description="Whether the token was one that still held.", examples=[True])
 
 
 class SessionCall(_Shape):

@@ -71,7 +71,9 @@ async def test_revoking_one_token_ends_the_login(anonymous: httpx.AsyncClient, w
         answer = await anonymous.post("/api/login/oauth/revoke", headers=headers)
     else:
         answer = await anonymous.post("/api/login/oauth/revoke", data={"token": tokens[which]})
-    assert (answer.status_code, answer.json()) == (200, {})
+    assert (answer.status_code, answer.json()) == (200, {"ended": True})
+    again = await anonymous.post("/api/login/oauth/revoke", data={"token": tokens["access_token"]})
+    assert (again.status_code, again.json()) == (200, {"ended": False})
     assert await status_with(anonymous, tokens["access_token"]) == 401
     renewed = await log_in(anonymous, grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     assert renewed.status_code == 400
@@ -79,7 +81,15 @@ async def test_revoking_one_token_ends_the_login(anonymous: httpx.AsyncClient, w
 
 @pytest.mark.parametrize("token", ["nonsense", "cdrs_" + "0" * 24 + "_" + "A" * 43, "x" * 10_000])
 async def test_what_is_no_token_is_revoked_already(anonymous: httpx.AsyncClient, token: str) -> None:
-    assert (await anonymous.post("/api/login/oauth/revoke", data={"token": token})).status_code in (200, 400)
+    answer = await anonymous.post("/api/login/oauth/revoke", data={"token": token})
+    assert answer.status_code == 400 or answer.json() == {"ended": False}
+
+
+async def test_a_token_of_no_login_is_not_said_to_be_ended(anonymous: httpx.AsyncClient, warehouse: Warehouse) -> None:
+    answer = await anonymous.post("/api/login/oauth/revoke", data={"token": warehouse.token})
+    assert answer.status_code == 400
+    assert "cdr token revoke" in answer.json()["errors"][0]["detail"]
+    assert await status_with(anonymous, warehouse.token) == 200
 
 
 @pytest.mark.parametrize(
