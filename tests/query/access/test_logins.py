@@ -100,7 +100,7 @@ async def test_what_a_role_may(gate_with: Clocks) -> None:
 
 async def test_an_issued_token_is_its_caller_in_every_process(gate_with: Clocks) -> None:
     here, there = gate_with(), gate_with()
-    caller = await here.login("ann", WORD)
+    caller = await here.login("ann", WORD, "acme")
     assert caller is not None
     token = await here.issue(caller, "access", 60)
     assert await here.caller_of(token, "access") == await there.caller_of(token, "access") == caller
