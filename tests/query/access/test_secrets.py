@@ -25,6 +25,7 @@ PASSWORDS = {
     "freeswitch_host": "pbx=s3cret-node@127.0.0.1",
     "asterisk_password": "s3cret-asterisk",
     "asterisk_host": "pbx=cdr:s3cret-node@127.0.0.1",
+    "webhook_key": "s3cret",
     "erasure_key": "s3cret-erasure",
 }
 

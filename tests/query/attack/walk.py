@@ -32,7 +32,7 @@ NO_CALLS: Final = frozenset(
         *("/rest/auth", "/rest/auth/", "/rest/auth/logout", "/openapi/v1.0/get_token", "/openapi/v1.0/refresh_token"),
         *("/api/login/oauth/token", "/api/login/oauth/revoke", "/api/call_reports/{id}/destroy"),
         *("/api/completed_call_reports/{id}/destroy", "/v1/reports/schedules/{id}", "/v1/webhooks/{id}/test"),
-        *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}"),
+        *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}", "/v1/tickets"),
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py and tests/push/test_stream.py follow them through a view.
