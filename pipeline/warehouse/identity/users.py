@@ -16,6 +16,7 @@ from pipeline.warehouse.identity.access import SCOPES_OF, check_plain, check_rol
 from pipeline.warehouse.identity.passwords import LONGEST, hashed_password
 from pipeline.warehouse.identity.tokens import Client
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.storage.domains import domain_owner
 
 _SHORTEST: Final = 8
 
@@ -97,24 +98,6 @@ def create_user(
             "scopes": list(scopes),
         },
     )
-
-
-def domain_owner(client: Client, domain: str, *, but: str) -> str:
-    """Another tenant than `but` that a login with this domain may mean: it is called so, its directory has the domain,
-    or a user of it has; "" when there is none. A domain belongs to one tenant."""
-    if not domain:
-        return ""
-    answer = client.raw_query(
-        "SELECT tenant FROM (SELECT tenant FROM user_rows FINAL"
-        " WHERE domain = {domain:String} OR tenant = {domain:String}"
-        " UNION ALL SELECT tenant FROM api_token_rows FINAL WHERE tenant = {domain:String}"
-        " UNION ALL SELECT tenant FROM directory_rows FINAL WHERE kind = 'tenant' AND deleted = 0"
-        " AND (lowerUTF8(JSONExtractString(body, 'domain')) = lowerUTF8({domain:String}) OR tenant = {domain:String}))"
-        " WHERE tenant != {but:String} ORDER BY tenant LIMIT 1",
-        parameters={"domain": domain, "but": but},
-        fmt="JSONEachRow",
-    )
-    return str(orjson.loads(answer)["tenant"]) if answer.strip() else ""
 
 
 def check_password(password: str) -> None:

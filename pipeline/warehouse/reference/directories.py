@@ -15,10 +15,10 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipeline.directory.model import KINDS, Directory, Entry, Key, Tenant, build, key_of, kind_of
-from pipeline.warehouse.identity.users import domain_owner
 from pipeline.warehouse.query.masking import masked_value
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
+from pipeline.warehouse.storage.domains import domain_owner
 
 _CHANGED: Final = "SELECT max(version) AS version FROM directory_rows WHERE tenant = {tenant:String}"
 # One row a kind, however many entries: a reader limits rows, not their size.
