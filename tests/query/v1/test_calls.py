@@ -107,7 +107,7 @@ async def test_filters(client: httpx.AsyncClient, options: dict[str, Any], expec
         ("from=2024-08-20T12:00:00+02:00", "from"),  # the + of the URL is a space: the message says so
         ("from=2024-08-21&to=2024-08-20", "from"),
         ("state=paused", "state"),
-        ("status=answered&status=", None),
+        ("status=answered&status=", "status"),
         ("cursor=abc", "cursor"),
         ("cursor=" + "A" * 31, "cursor"),
         ("cursor=%FF", "cursor"),
@@ -115,11 +115,8 @@ async def test_filters(client: httpx.AsyncClient, options: dict[str, Any], expec
         ("tenant=other", "tenant"),
     ],
 )
-async def test_what_cannot_be_understood_is_refused(client: httpx.AsyncClient, query: str, field: str | None) -> None:
+async def test_what_cannot_be_understood_is_refused(client: httpx.AsyncClient, query: str, field: str) -> None:
     answer = await client.get(f"/v1/calls?{query}")
-    if field is None:
-        assert answer.status_code == 200
-        return
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
