@@ -101,7 +101,7 @@ _OF_THE_TABLES = ("warehouse/storage", "warehouse/privacy", "warehouse/reference
 _NOTHING_SHOWN = {
     "warehouse/query/paging.py": "SELECT started_at",
     "warehouse/query/terms.py": "calls_named",
-    "warehouse/query/conditions.py": "SELECT id, {fold}",
+    "warehouse/query/conditions.py": "def _involving(",
     "warehouse/query/changes.py": "_candidates",
     "warehouse/query/reader.py": "LIMIT 0",
     "warehouse/analytics/visits.py": "AS cut",
