@@ -43,6 +43,7 @@ SCHEME = "batched"
 # tenth of the requests, for a delay that the batch would have anyway.
 FETCH_BYTES = 32 << 10
 FETCH_WAIT_MS = 50
+COMMIT_S = 10.0  # how long a commit may take before it is tried again: a broker may die with it under way
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -72,7 +73,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def claim(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
         """Commit offsets as a member of this generation of the group; False when the group has moved on.
 
-        Raises KafkaError when the broker does not answer.
+        Raises KafkaError or TimeoutError when the broker does not answer.
         """
         return bool(await self.call_thread(self._commit_as, generation, offsets))
 
@@ -130,7 +131,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
             return False
         try:
             return await self._commit_as(self.app.consumer_generation_id, wanted)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             log.warning("commit failed, will be repeated", error=str(error) or type(error).__name__)
             return False
 
@@ -153,12 +154,12 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _committed(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
         coordinator = self._ensure_consumer()._coordinator
         wanted = {aiokafka.ensure_aiokafka_TP(tp): at for tp, at in offsets.items()}
-        await coordinator.ensure_coordinator_known()
+        await asyncio.wait_for(coordinator.ensure_coordinator_known(), COMMIT_S)
         async with coordinator._commit_lock:
             if coordinator.generation != generation:
                 return False
             try:
-                await coordinator._do_commit_offsets(None, wanted)
+                await asyncio.wait_for(coordinator._do_commit_offsets(None, wanted), COMMIT_S)
             except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
                 log.info("commit refused: the group has moved on", error=str(error) or type(error).__name__)
                 return False
@@ -229,8 +230,7 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         if records:
             failpoints.after("poll")
         if not self.flow_active:
-            await self.perform_seek()  # what was just polled is polled again after the rebalance
-            return
+            return  # a rebalance: what was just polled is polled again, from what is committed by then
         for tp, chunk in records.items():
             for part in self._parts(tp, chunk):
                 if not self.flow_active:
@@ -330,8 +330,9 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._grown = set(grown)
         for tp, end in ends.items():
             self._claims[tp] = end
-            at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1))
-            at = at if at >= 0 else self._first.get(tp, end)
+            at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1), self._first.get(tp, -1))
+            if at < 0:  # not read in this epoch: no offset is known behind which nothing is left undone
+                return False
             offsets[tp] = OffsetAndMetadata(at, self.claim_on(tp, at))
         done: bool = await self._thread.claim(generation, offsets)
         if done:

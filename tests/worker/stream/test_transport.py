@@ -146,6 +146,13 @@ async def test_it_is_not_noted_how_many_partitions_there_are_while_calls_may_lie
     assert noted_count(OffsetAndMetadata(60, "")) == noted_count(OffsetAndMetadata(60, "by hand")) == 0
 
 
+async def test_nothing_is_claimed_of_what_was_not_read(consumer: Consumer, broker: Broker) -> None:
+    """Nothing is committed of the partition, and it was given back meanwhile: the end of a batch that is not durable
+    is no offset to commit."""
+    assert not await consumer.claim(7, {PART: 60})
+    assert broker.committed is None
+
+
 async def test_a_refused_claim_notes_nothing(consumer: Consumer, broker: Broker) -> None:
     broker.refuses = True
     assert not await consumer.claim(6, {PART: 60})
