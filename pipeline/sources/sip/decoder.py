@@ -81,11 +81,10 @@ def packet(value: bytes) -> Packet:
     return hep.parse(value)
 
 
-def correlation(message: sip.Message, hep_correlation: str, suffixes: tuple[str, ...] = ()) -> str:
+def correlation(message: sip.Message, hep_correlation: str, own: str) -> str:
     """The id of the call that a message belongs to: the other leg's Call-ID that the message names, else
-    the capture agent's correlation id, else the message's own Call-ID, without a suffix such as `_b2b-1`."""
-    named = message.correlation or (bounded(hep_correlation) if hep_correlation else "")
-    return named or sip_id(message.sip.call_id, suffixes)
+    the capture agent's correlation id, else `own`: the message's Call-ID, without a suffix such as `_b2b-1`."""
+    return message.correlation or (bounded(hep_correlation) if hep_correlation else "") or own
 
 
 def _event(captured: Packet, options: Options, until: int) -> Event | None:
@@ -108,7 +107,8 @@ def _event(captured: Packet, options: Options, until: int) -> Event | None:
     found.src = f"{captured.src[:MAX_ID]}:{captured.src_port}"
     found.dst = f"{captured.dst[:MAX_ID]}:{captured.dst_port}"
     suffixes = options.call_id_suffixes
-    call_id = correlation(message, captured.correlation, suffixes)
+    own = sip_id(found.call_id, suffixes)
+    call_id = correlation(message, captured.correlation, own)
     event = Event(
         type=_type(found),
         at=at,
@@ -119,7 +119,7 @@ def _event(captured: Packet, options: Options, until: int) -> Event | None:
         node=captured.node[:256] or str(captured.capture_id),
         sip=found,
     )
-    others = {sip_id(found.call_id, suffixes), message.correlation}
+    others = {own, message.correlation}
     if captured.correlation:
         others.add(bounded(captured.correlation))
     if found.replaces:

@@ -28,7 +28,7 @@ _REASON_TEXT: Final = re.compile(r";\s*text\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;
 _REPLACES: Final = re.compile(r"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
 # What SEMS appends in Sipwise NGCP (NGCP::Panel strips the same), and what Homer's guides join by.
 _SUFFIX: Final = re.compile(r"(?:[-_](?:b2b|pbx|xfer)[-_]\d+)+\Z", re.IGNORECASE)
-_SUFFIXED: Final = re.compile(r"[-_](?:b2b|pbx|xfer)[-_]", re.IGNORECASE).search
+_MARKS: Final = frozenset("-_")
 _DIVERSION_REASON: Final = re.compile(r";\s*reason\s*=\s*\"?([A-Za-z0-9\-]{1,64})", re.IGNORECASE)
 _SESSION: Final = re.compile(r"\s*([0-9A-Fa-f]{32})(?:\s*;|\s*\Z)")
 _ICID: Final = re.compile(r"icid-value\s*=\s*\"?([^\";,\s]{8,200})", re.IGNORECASE)
@@ -59,7 +59,7 @@ def sip_id(call_id: str, suffixes: tuple[str, ...] = ()) -> str:
 
     `suffixes`: others, by setting; `#` stands for digits.
     """
-    if _SUFFIXED(call_id):
+    if call_id[-2:-1] in _MARKS or call_id[-3:-2] in _MARKS:  # a digit or two behind a mark: seldom, and quickly seen
         call_id = _SUFFIX.sub("", call_id)
     if suffixes:
         call_id = _own_suffix(suffixes).sub("", call_id) or call_id
@@ -125,8 +125,6 @@ def _end_of_name(address: str) -> int:
 
 def _left_angle(address: str) -> int:
     """Where the URI of a name-addr begins, -1 where it stands alone."""
-    if '"' not in address:
-        return address.find("<")
     end = _end_of_name(address)
     return address.find("<", end) if end else address.rfind("<")  # quotes that never end: the last one
 
@@ -134,7 +132,7 @@ def _left_angle(address: str) -> int:
 def user_domain(address: str) -> tuple[str, str]:
     """User and host of a URI or name-addr: `"Bob" <sip:bob@example.com:5060;user=phone>` gives bob and
     example.com; of a tel URI the number. A URI without user gives ""."""
-    start = _left_angle(address)
+    start = _left_angle(address) if '"' in address else address.find("<")
     if start >= 0:
         end = address.find(">", start)
         uri = address[start + 1 : end] if end >= 0 else address[start + 1 :]
@@ -168,7 +166,7 @@ def _phone(number: str) -> str:
 
 def party(address: str) -> Party:
     """The party that a From or To field names. Remembered: every message of a call repeats both."""
-    address = address[: address.find(">", max(_left_angle(address), 0)) + 1] or address
+    address = address[: address.rfind(">") + 1] or address  # without the parameters of the field: the tag
     known = _parties.get(address)
     if known is None:
         if len(_parties) > _MAX_PARTIES:
@@ -181,7 +179,7 @@ def party(address: str) -> Party:
 
 def _party(address: str) -> Party:
     user, domain = user_domain(address)
-    start = _left_angle(address)
+    start = _left_angle(address) if '"' in address else address.find("<")
     name = ""
     if start > 0:
         name = address[:start].strip()

@@ -204,12 +204,10 @@ def parse(payload: bytes) -> Message:
         raise MalformedMessage(
             f"header CSeq is {shown(cseq)}, expected a number below 2^32 and a method, as in '1 INVITE'"
         )
-    if found.diversions:
-        sip.forwards = found.diversions[::-1][-MAX_FORWARDS:]
-    elif found.history:
-        sip.forwards = history(found.history) or None
-    if sip.forwards:
-        sip.diversion, _, sip.diversion_reason = sip.forwards[-1].rpartition(";")
+    if found.diversions or found.history:
+        sip.forwards = (found.diversions or [])[::-1][-MAX_FORWARDS:] or history(found.history) or None
+        if sip.forwards:
+            sip.diversion, _, sip.diversion_reason = sip.forwards[-1].rpartition(";")
     if sip.status:
         sip.method = method.strip().upper()[:32]
         if body and 200 <= sip.status < 300 and sip.method == "INVITE" and "m=audio" in body:
