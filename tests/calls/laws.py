@@ -46,7 +46,7 @@ def _talk(call: Mapping[str, Any]) -> Iterator[str]:
             yield f"talk with nobody: {log['kind']} {log['number']}"
         if log["talk_ms"] and log["kind"] in _HUMANS and answered is None:
             yield f"talk in a call that was not answered: {log['number']}"
-        if begun is None or ended is None or log["kind"] == "consultation":
+        if begun is None or ended is None or not log["talk_ms"] or log["kind"] == "consultation":
             continue
         if begun + log["talk_ms"] / 1000 > ended + 0.001:
             yield f"the call ended before its talk with {log['number']}"
