@@ -230,7 +230,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         if records:
             failpoints.after("poll")
         if not self.flow_active:
-            return  # a rebalance: what was just polled is polled again, from what is committed by then
+            # What was just polled is polled again. When a rebalance begins a seek follows by itself; later, it was.
+            if self._owner:
+                await self.perform_seek()
+            return
         for tp, chunk in records.items():
             for part in self._parts(tp, chunk):
                 if not self.flow_active:
@@ -330,7 +333,8 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         self._grown = set(grown)
         for tp, end in ends.items():
             self._claims[tp] = end
-            at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1), self._first.get(tp, -1))
+            at = max(self.durable.get(tp, -1), self._confirmed.get(tp, -1))
+            at = at if at >= 0 else self._first.get(tp, -1)
             if at < 0:  # not read in this epoch: no offset is known behind which nothing is left undone
                 return False
             offsets[tp] = OffsetAndMetadata(at, self.claim_on(tp, at))
