@@ -10,10 +10,14 @@ CdrError
 ├── Malformed               a raw value that cannot be understood: it becomes a dead letter
 │   ├── MalformedHep        its bytes are no HEP packet
 │   └── MalformedMessage    its bytes are no SIP message
+│       └── NoBeginning     they do not begin as one; they may go on with one
 ├── WarehouseError          ClickHouse did not answer a question
 │   ├── Unavailable         it is away or busy: ask again later
 │   ├── TooCostly           the question needs more than one query may have
 │   └── QueryFailed         it refused a query that should have been right: a fault of the program
+├── HiddenNumbers           what is asked for holds numbers in full, and the caller may not see them
+├── DomainTaken             a domain that logins of another tenant are told by (also a ValueError)
+├── Fenced                  the group has given this worker's partitions to others
 ├── KafkaAway               Kafka does not take messages now
 ├── KafkaFull               so much waits for Kafka that no more is taken
 ├── Unreadable              a body of POST /ingest that holds no values

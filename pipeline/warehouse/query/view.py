@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.errors import CdrError
 from pipeline.warehouse.query.callers import parties
 from pipeline.warehouse.query.masking import SQL_FUNCTIONS, masked_value
 
 
-class HiddenNumbers(Exception):
+class HiddenNumbers(CdrError):
     """What is asked for holds numbers in full and cannot be masked; the view shows none. The message names it."""
 
 

@@ -15,6 +15,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from pipeline.directory.model import KINDS, Directory, Entry, Key, Tenant, build, key_of, kind_of
+from pipeline.errors import CdrError
 from pipeline.warehouse.query.masking import masked_value
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
@@ -31,7 +32,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _REMEMBERED: Final = 10_000  # tenants
 
 
-class DomainTaken(ValueError):
+class DomainTaken(CdrError, ValueError):
     """A tenant names a domain by which logins of another tenant are told. The message says which."""
 
 

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
-from pipeline.errors import Problem
+from pipeline.errors import CdrError, Problem
 from pipeline.settings import Settings
 from pipeline.warehouse.storage import writer
 from pipeline.warehouse.storage.client import connect, first_line, passes_by_itself
@@ -36,7 +36,7 @@ T = TypeVar("T")
 AWAY = (ClickHouseError, HTTPError, KafkaError, OSError, Problem)
 
 
-class Fenced(Exception):
+class Fenced(CdrError):
     """The group has given this worker's partitions to others."""
 
 
