@@ -24,6 +24,15 @@ from pipeline.query.http.plus_signs import with_plus_signs
         ("sort=+1", [" 1"]),
         ("from=2024-08-20T12:00:00+02:00", ["2024-08-20T12:00:00 02:00"]),
         ("filter=a+eq+1", ["a eq 1"]),
+        ('filter={"talk_ms":+{"gte":+30000}}', ['{"talk_ms": {"gte": 30000}}']),
+        (
+            "filter=%7B%22id%22:%7B%22in%22:%5B700551909773148160,+700551909773148161%5D%7D%7D&q=+44",
+            ['{"id":{"in":[700551909773148160, 700551909773148161]}}', "+44"],
+        ),
+        (
+            'filter={"caller.number":+{"in":["+441632960149",+"+33140205317"]}}',
+            ['{"caller.number": {"in":["+441632960149", "+33140205317"]}}'],
+        ),
     ],
 )
 def test_a_plus_before_a_number_is_a_plus(query: str, values: list[str]) -> None:
