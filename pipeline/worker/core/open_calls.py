@@ -175,10 +175,11 @@ class PartitionCalls:
 
     def joins(self, chunk: Chunk) -> None:
         """Make sure that a chunk follows what was read before it; anything else is a defect, and would be a loss."""
-        if None not in (self.next_offset, chunk.begins_at) and chunk.begins_at != self.next_offset:
+        if chunk.begins_at is not None and chunk.begins_at != self.next_offset:
+            read = "not read yet" if self.next_offset is None else f"read up to offset {self.next_offset}"
             raise RuntimeError(
-                f"partition {self.partition} was read up to offset {self.next_offset}, and its next chunk begins at"
-                f" {chunk.begins_at}: it is read again from what is committed when the worker is started again"
+                f"partition {self.partition} was {read}, and its next chunk begins at {chunk.begins_at}: it is read"
+                " again from what is committed when the worker is started again"
             )
         self._produced_at = chunk.records[-1].timestamp or 0
 
