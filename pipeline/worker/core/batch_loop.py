@@ -37,6 +37,8 @@ from pipeline.worker.core.pricing import Pricing
 log = structlog.get_logger()
 
 SWEEP_EVERY_S = 2.0
+# A member that the group has given up joins it again within its session and rebalance time-outs.
+FENCED_S = 180.0
 # How old the row of an open call may grow. What ends is written at once.
 REFRESH_EVERY_S = 1.0
 REFRESH_AT_ONCE = 2_000
@@ -102,6 +104,8 @@ class Worker:
         self._evicted_since = 0  # ms; closed calls that were last heard of before then are in `_evicted`
         self._intake = IntakeBuffer(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
+        self._writing_epoch = 0  # in which the batch that is being written was read
+        self._fenced_at: float | None = None  # since when no partitions are ours, for want of a new epoch
         self._preparing = False
         self._gave_up = False
         self._stopping = False
@@ -121,6 +125,7 @@ class Worker:
         what was read.
         """
         self._starts, self._epoch, self._generation = dict(starts), epoch, generation
+        self._fenced_at = None
         for partition, state in list(self._states.items()):
             start = starts.get(partition)
             if start is None or start.claims or state.next_offset != start.offset:
@@ -190,7 +195,7 @@ class Worker:
                 if batch is not None and batch.archived is not None:
                     batch.archived.cancel()
             elif batch is not None:
-                self._writing = asyncio.create_task(self._write(batch))
+                self._writing, self._writing_epoch = asyncio.create_task(self._write(batch)), batch.epoch
             self._preparing = False
         await self.wait_for_write()
         self._raise_from_writing()
@@ -203,14 +208,20 @@ class Worker:
                 self._writing.result()
         except Fenced:
             log.info("the group has moved on: what was not written is read again by who owns it now")
-            self._starts, self._epoch = {}, -1
-            self._states.clear()
-            self._intake.clear()
+            if self._writing_epoch == self._epoch:  # else partitions were given to us anew meanwhile
+                self._starts, self._epoch = {}, -1
+                self._states.clear()
+                self._intake.clear()
+                self._fenced_at = time.monotonic()
         finally:
             self._writing = None
 
     async def _take(self) -> list[Chunk]:
         """The chunks of the next batch; none when only the sweep is due."""
+        if self._fenced_at is not None and time.monotonic() - self._fenced_at > FENCED_S:
+            raise RuntimeError(
+                "the group has refused a claim, and has given no partitions since; started again, it does"
+            )
         due = self._swept_at + SWEEP_EVERY_S
         if any(state.postponed for state in self._states.values()):
             due = min(due, self._refreshed_at + REFRESH_EVERY_S)
