@@ -318,7 +318,7 @@ PLANTED: tuple[tuple[Callable[[Stored], None], str, str], ...] = (
 
 
 def test_nothing_is_found_in_what_is_sound(stored: Stored, tmp_path: Path) -> None:
-    assert sum(1 for call in stored.calls if call.merged_call_ids) > 1
+    assert any(call.merged_call_ids for call in stored.calls)
     observed = stored.observed()
     found = audit(stored.truth, observed)
     assert found == Audit(), found.examples

@@ -71,7 +71,17 @@ class Limits:
             self._under_way[client] -= 1
             if not self._under_way[client]:
                 del self._under_way[client]
-            self._remember(credentials, scope.get("cdr.caller", ""))
+            caller = scope.get("cdr.caller", "")
+            if caller and self._rate and credentials not in self._known:
+                self._give_back(client)  # whose it was is known only now
+                self._take(f"caller {caller}")
+            self._remember(credentials, caller)
+
+    def _give_back(self, client: str) -> None:
+        """Undo one `_take`."""
+        if client in self._buckets:
+            left, at = self._buckets[client]
+            self._buckets[client] = (left + 1, at)
 
     def _remember(self, credentials: bytes, caller: str) -> None:
         """Whose the credentials were found to be; "" when they were good for nobody."""

@@ -241,6 +241,8 @@ def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
     paths = wanted.split(",") if isinstance(wanted, str) else wanted
     if not isinstance(paths, list) or len(paths) > 200 or not all(isinstance(path, str) for path in paths):
         raise invalid("fields", None, "is no list of fields")
+    if not paths:
+        raise invalid("fields", "[]", "names no field; name some, or leave it out for those that are usual")
     found: dict[str, Field] = {}
     for path in paths:
         path = path.strip()

@@ -38,8 +38,8 @@ async def test_nothing_makes_it_fail(service: FastAPI, client: httpx.AsyncClient
     chance = random.Random(11)
     ids = [str(warehouse.calls["in"].id), "1", "x", "9" * 30]
     for path, operations in service.openapi()["paths"].items():
-        if not path.startswith("/v1/") or path == "/v1/calls/stream" or "/directory" in path or "/reports" in path:
-            continue
+        if not path.startswith("/v1/") or path.endswith("/stream") or "/directory" in path or "/reports" in path:
+            continue  # streams do not end, and that of versions needs Kafka
         for method, operation in operations.items():
             where = path.replace("{id}", chance.choice(ids))
             if method == "post":
