@@ -122,8 +122,8 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
 def _last_talker(course: Course) -> Leg | None:
     """The leg of who talked last, if it was there when the call ended."""
     leg = course.talking[-1].leg if course.talking else None
-    if leg is not None and any(move.transfer and move.event.leg_id == leg.id for move in course.moves):
-        return None  # who handed the caller on
+    if leg is not None and _transferred(course, leg):
+        return None
     if leg is None or course.ended is None or leg.ended is None or leg.ended >= course.ended - SAME_INSTANT_MS:
         return leg
     return None
@@ -135,12 +135,17 @@ def _another_left(course: Course) -> bool:
         return False
     for target in course.talking:
         leg = target.leg
-        if leg is None or leg.ended is None or leg.hung_up_by not in ("party", "callee"):
+        if leg is None or leg.ended is None or leg.hung_up_by not in ("party", "callee") or _transferred(course, leg):
             continue
         to_the_end = target.talk is not None and target.talk[1] >= course.ended - SAME_INSTANT_MS
         if abs(leg.ended - course.ended) <= SAME_INSTANT_MS and (to_the_end or course.handed_over):
             return True
     return False
+
+
+def _transferred(course: Course, leg: Leg) -> bool:
+    """Whether who has this leg sent the others on: that it hung up then ended nothing."""
+    return any(move.transfer and move.event.leg_id == leg.id for move in course.moves)
 
 
 def _first_gone(caller: Leg, callee: Leg) -> str:
