@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from itertools import islice
 
 import structlog
-from clickhouse_connect.driver.client import Client
 
 from pipeline.calls.fold import version_of
 from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.settings import Settings
-from pipeline.sources import canonical
 from pipeline.warehouse.storage import archive
 from pipeline.warehouse.storage.archive import CallKey, Stored
 from pipeline.worker import failpoints, metrics
@@ -28,11 +26,11 @@ from pipeline.worker.core.batch import Batch
 from pipeline.worker.core.chunk import Chunk, Start
 from pipeline.worker.core.durable_store import Fenced, Store
 from pipeline.worker.core.evicted_ids import EvictedIds
-from pipeline.worker.core.folding import fold_calls, postpone, rows_as_of
+from pipeline.worker.core.folding import fold_calls, postpone
 from pipeline.worker.core.intake_buffer import IntakeBuffer
-from pipeline.worker.core.links import is_link
 from pipeline.worker.core.open_calls import OpenCall, PartitionCalls
 from pipeline.worker.core.pricing import Pricing
+from pipeline.worker.core.reload import load_open, restore
 
 log = structlog.get_logger()
 
@@ -350,7 +348,7 @@ class Worker:
         topic = self._settings.events_topic
         now = wall_ms()
         loaded = await self._store.step(
-            "reload", lambda: self._store.query(lambda client: _load_open(client, topic, claims))
+            "reload", lambda: self._store.query(lambda client: load_open(client, topic, claims))
         )
         await self._complete(loaded)
         forgotten = await self._store.step(
@@ -391,7 +389,7 @@ class Worker:
         for key, found in (
             await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
         ).items():
-            _restore(lacking[key], found, {})
+            restore(lacking[key], found, {})
             lacking[key].pack()
 
     async def _reload(self, batch: Batch, unknown: list[tuple[PartitionCalls, OpenCall]]) -> None:
@@ -404,7 +402,7 @@ class Worker:
         stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
         for key, found in stored.items():
             state, call = wanted[key]
-            _restore(call, found, {state.partition: state.claims if state.replaying else ()})
+            restore(call, found, {state.partition: state.claims if state.replaying else ()})
             # Not put off: where its row says closed, a worker that takes over would not look at it again.
             call.has_new_end = True
         metrics.LATE.inc(len(stored))
@@ -471,39 +469,3 @@ class Worker:
             metrics.DEAD_LETTERS.labels(self._settings.events_topic).inc(len(batch.dead))
         if batch.newest_at:
             metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
-
-
-def _load_open(client: Client, topic: str, claims: Mapping[int, Sequence[int]]) -> list[tuple[int, OpenCall]]:
-    """The open calls of the partitions that have these claims on them, packed as they come."""
-    loaded: list[tuple[int, OpenCall]] = []
-    for (tenant, call_id), found in archive.load_open(client, topic, list(claims)):
-        call = OpenCall(tenant, call_id, [])
-        _restore(call, found, claims)
-        call.pack()
-        loaded.append((found.partition, call))
-    return loaded
-
-
-def _restore(call: OpenCall, found: Stored, claims: Mapping[int, Sequence[int]]) -> None:
-    """Add what the warehouse has of a call to what memory has; `claims` are those of its partition's owner before.
-
-    That owner may have rows of it on their way that are the fold of its events as of the claim. With what is archived
-    from there on, too, the call may lie under another key.
-    """
-    for partition, claims_on_it in claims.items():
-        for claim in claims_on_it:
-            if any(number == partition and offset >= claim for number, offset in found.places):
-                call.possible = (call.possible or []) + rows_as_of(found, partition, claim)
-    for event in canonical.decode(found.raw).events:
-        if event.linked_ids:
-            call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
-        if not is_link(event):
-            call.add(event)
-    call.orphan_version = found.orphan_version
-    if not found.rows:
-        call.logs = found.orphan_logs if call.key is None else call.logs
-        return
-    max(found.rows, key=lambda row: row.key).logs += found.orphan_logs
-    earliest, latest = call.first_at - NEAR_MS, call.last_at + NEAR_MS
-    reused = len(found.rows) > 1 or not earliest < found.rows[0].key[0] < latest
-    call.set_rows(found.rows, reused=reused)
