@@ -37,7 +37,7 @@ generate: setup ## what is made from the code: contracts under schemas/, tables 
 	$(BIN)/python docs/tables.py
 	$(BIN)/python -m tests.pbx.fidelity
 
-unit: setup ## the tests that need no server, in less than a minute (PYTEST=options)
+unit: setup ## the tests that need no server (PYTEST=options)
 	$(BIN)/python -m pytest tests -m "not slow and not kafka and not embedded and not sip" -n $(JOBS) --dist loadfile $(PYTEST)
 
 lint: setup
