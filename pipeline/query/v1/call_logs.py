@@ -8,13 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.questions.endpoint import refusals
+from pipeline.query.questions.lists import asked, asked_in_body, documented, documented_body, listed, other_forms
+from pipeline.query.questions.tables import LOG_TABLE
 from pipeline.query.v1.call_rows import CallLogPage
-from pipeline.query.v1.endpoint import refusals
-from pipeline.query.v1.fields import LOG_FIELDS, LOG_GROUPS, LOG_SORTS
-from pipeline.query.v1.lists import Table, asked, asked_in_body, documented, documented_body, listed, other_forms
-from pipeline.warehouse.query.clauses import CALL_LOGS
 
-TABLE: Final = Table("call-logs", CALL_LOGS, LOG_FIELDS, LOG_GROUPS, LOG_SORTS)
 _EXAMPLE: Final = {"filter": {"kind": "queue_agent", "outcome": ["no_answer", "rejected"]}, "limit": 50}
 
 router = APIRouter(prefix="/v1", tags=["Call logs"], responses=refusals(), dependencies=[DOCUMENTED])
@@ -26,11 +24,11 @@ router = APIRouter(prefix="/v1", tags=["Call logs"], responses=refusals(), depen
     summary="List call logs",
     response_model=CallLogPage,
     responses=refusals(406) | {200: {"content": other_forms()}},
-    openapi_extra={"parameters": documented(TABLE)},
+    openapi_extra={"parameters": documented(LOG_TABLE)},
 )
 async def list_call_logs(request: Request, caller: Authenticated) -> Response:
     """Targets of calls that the call has left, newest first: an agent that rang, a queue, a voicemail box."""
-    return await listed(request, caller, TABLE, await asked(request, caller, TABLE))
+    return await listed(request, caller, LOG_TABLE, await asked(request, caller, LOG_TABLE))
 
 
 @router.post(
@@ -39,8 +37,8 @@ async def list_call_logs(request: Request, caller: Authenticated) -> Response:
     summary="List call logs by a JSON filter",
     response_model=CallLogPage,
     responses=refusals(406, 413) | {200: {"content": other_forms()}},
-    openapi_extra={"requestBody": documented_body(TABLE, _EXAMPLE)},
+    openapi_extra={"requestBody": documented_body(LOG_TABLE, _EXAMPLE)},
 )
 async def search_call_logs(request: Request, caller: Authenticated) -> Response:
     """The same list, asked for in a body."""
-    return await listed(request, caller, TABLE, await asked_in_body(request, caller, TABLE))
+    return await listed(request, caller, LOG_TABLE, await asked_in_body(request, caller, LOG_TABLE))

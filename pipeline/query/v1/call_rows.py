@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field, create_model
 
-from pipeline.query.v1.fields import CALL_FIELDS, LOG_FIELDS
+from pipeline.query.questions.fields import CALL_FIELDS, LOG_FIELDS
 from schemas.call_model import CallDocument, CallLogDocument, PartyDocument, Snowflake
 
 _NEXT: Final[dict[str, Any]] = {

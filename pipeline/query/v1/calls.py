@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
-from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options, parse
-from pipeline.query.http.problems import not_found
-from pipeline.query.v1.call_rows import CallPage
-from pipeline.query.v1.endpoint import directory_of, look_of, reader_of, refusals
-from pipeline.query.v1.fields import CALL_FIELDS, CALL_GROUPS, CALL_SORTS, Presentation, document_select
-from pipeline.query.v1.formats import JSON, NDJSON, answer, format_of, unchanged
-from pipeline.query.v1.included import PARTS
-from pipeline.query.v1.lists import (
+from pipeline.query.questions.endpoint import directory_of, look_of, reader_of, refusals
+from pipeline.query.questions.fields import Presentation, document_select
+from pipeline.query.questions.formats import JSON, NDJSON, answer, format_of, unchanged
+from pipeline.query.questions.lists import (
     Known,
-    Table,
     asked,
     asked_in_body,
     documented,
@@ -30,24 +25,22 @@ from pipeline.query.v1.lists import (
     other_forms,
     zone_asked,
 )
-from pipeline.query.v1.shown import shown
-from pipeline.query.v1.timeline import Timeline, timeline
-from pipeline.warehouse.query.clauses import CALLS, OPEN_CALLS
+from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.timeline import Timeline, timeline
+from pipeline.query.questions.whole import found_call, whole_call
+from pipeline.query.v1.call_rows import CallPage
+from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.events import events_of
-from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.listing import Listing, page_of
-from pipeline.warehouse.query.queries import call, logs_of
-from pipeline.warehouse.query.reader import Row
-from schemas.call import document
 from schemas.call_model import CallDocument
 
-TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, CALL_SORTS, PARTS)
 _EXAMPLE: Final = {
     "filter": {"direction": "inbound", "or": [{"status": "abandoned"}, {"wait_ms": {"gt": 20000}}]},
     "from": "2026-03-10T00:00:00Z",
     "fields": ["id", "caller.number", "started_at", "wait_ms"],
 }
 _MOST_ACTIVE: Final = 10_000
+_OF_OPEN: Final = ("filter", *CALL_TABLE.language(Presentation()))
 
 Id = Annotated[str, Path(description="Id of the call, as lists show it.", examples=["1407374883553280"])]
 
@@ -60,11 +53,11 @@ router = APIRouter(prefix="/v1", tags=["Calls"], responses=refusals(), dependenc
     summary="List calls",
     response_model=CallPage,
     responses=refusals(406) | {200: {"content": other_forms()}},
-    openapi_extra={"parameters": documented(TABLE)},
+    openapi_extra={"parameters": documented(CALL_TABLE)},
 )
 async def list_calls(request: Request, caller: Authenticated) -> Response:
     """Calls, newest first, those in progress among them. Pages stay stable while calls arrive."""
-    return await listed(request, caller, TABLE, await asked(request, caller, TABLE))
+    return await listed(request, caller, CALL_TABLE, await asked(request, caller, CALL_TABLE))
 
 
 @router.post(
@@ -73,11 +66,11 @@ async def list_calls(request: Request, caller: Authenticated) -> Response:
     summary="List calls by a JSON filter",
     response_model=CallPage,
     responses=refusals(406, 413) | {200: {"content": other_forms()}},
-    openapi_extra={"requestBody": documented_body(TABLE, _EXAMPLE)},
+    openapi_extra={"requestBody": documented_body(CALL_TABLE, _EXAMPLE)},
 )
 async def search_calls(request: Request, caller: Authenticated) -> Response:
     """The same list, asked for in a body: for filters that are long, or made by a program."""
-    return await listed(request, caller, TABLE, await asked_in_body(request, caller, TABLE))
+    return await listed(request, caller, CALL_TABLE, await asked_in_body(request, caller, CALL_TABLE))
 
 
 @router.get(
@@ -88,7 +81,11 @@ async def search_calls(request: Request, caller: Authenticated) -> Response:
     openapi_extra={
         "parameters": [
             parameter("limit", {"type": "integer", "minimum": 1, "maximum": _MOST_ACTIVE}, "At most so many.", 1000),
-            *(each for each in documented(TABLE) if each["name"] in ("filter", *TABLE.language(Presentation()))),
+            *(
+                each
+                for each in documented(CALL_TABLE)
+                if each["name"] in ("filter", *CALL_TABLE.language(Presentation()))
+            ),
         ]
     },
 )
@@ -96,34 +93,20 @@ async def list_active_calls(request: Request, caller: Authenticated) -> Response
     """Calls that have not ended, newest first, at most two seconds old; filters as in lists. `as_of` says when it was
     looked."""
     look = await look_of(request, caller.view)
-    language = TABLE.language(look, await zone_asked(request, caller.view, None))
+    language = CALL_TABLE.language(look, await zone_asked(request, caller.view, None))
     known = Known(language, ("limit", "filter"))
     options = parse(request.scope["query_string"], known, repeatable=language, filled=("limit", "filter"))
     where = language.of_parameters(options)
     listing = Listing(
         caller.view,
         OPEN_CALLS,
-        document_select(TABLE.shown, look),
+        document_select(CALL_TABLE.shown, look),
         where,
     )
     as_of = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     page = await page_of(reader_of(request), listing, options.whole("limit", 1000, 1, _MOST_ACTIVE))
     body = b'{"as_of":"%s","data":[%s],"next_cursor":null}' % (as_of.encode(), b",".join(page.rows))
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
-
-
-async def found_call(request: Request, caller: Caller, id_: str) -> Row:
-    """The row of a call that the caller sees; 404 otherwise."""
-    row = await call(reader_of(request), caller.view, parse_id(id_, "Call"))
-    if row is None:
-        raise not_found(f"There is no call with the id {id_[:80]!r}.")
-    return row
-
-
-async def whole_call(request: Request, caller: Caller, row: Row) -> dict[str, Any]:
-    """The call document as the caller sees it."""
-    logs = await logs_of(reader_of(request), caller.view, row)
-    return shown(document(as_call(row, logs)), await directory_of(request, caller.view))
 
 
 @router.get(

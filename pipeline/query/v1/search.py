@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.directory.model import Directory
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
-from pipeline.query.names import numbers_called
-from pipeline.query.same_number import parts
-from pipeline.query.v1 import calls
+from pipeline.query.questions.endpoint import directory_of, refusals
+from pipeline.query.questions.formats import JSON
+from pipeline.query.questions.lists import Question, listed
+from pipeline.query.questions.search import LONGEST, meaning
+from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.call_rows import CallPage
-from pipeline.query.v1.endpoint import directory_of, refusals
-from pipeline.query.v1.formats import JSON
-from pipeline.query.v1.lists import Question, listed
-from pipeline.warehouse.query.columns import CALL
-from pipeline.warehouse.query.expressions import All, Any_, Call, Compare, Contains, In, Literal, Node
-
-_LONGEST: Final = 200
-_MOST_WORDS: Final = 8
-# How people write numbers: +44 (0)1632 960-123, 01632/960123, 1632.960
-_NUMBER: Final = re.compile(r"\+?[\d\s().\-/]*\d[\d\s().\-/]*", re.ASCII)
-_NUMBERS: Final = tuple(
-    CALL[name]
-    for name in (
-        "caller_number",
-        "callee_number",
-        "requested",
-        "destination",
-        "answered_by",
-        "did",
-        "outbound_caller_id",
-    )
-)
-_EXTENSIONS: Final = (CALL["caller_extension"], CALL["callee_extension"])
-_NAMES: Final = (CALL["caller_name"], CALL["callee_name"])
-_ID: Final = re.compile(r"\d{10,19}", re.ASCII)
 
 router = APIRouter(prefix="/v1", tags=["Search"], responses=refusals(), dependencies=[DOCUMENTED])
 
@@ -53,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["Search"], responses=refusals(), dependen
     response_model=CallPage,
     openapi_extra={
         "parameters": [
-            parameter("q", {"type": "string", "maxLength": _LONGEST}, "What to look for.", "01632 960 123")
+            parameter("q", {"type": "string", "maxLength": LONGEST}, "What to look for.", "01632 960 123")
             | {"required": True},
             parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}, "Calls a page.", 50),
             parameter("cursor", {"type": "string"}, "`next_cursor` of the page before, with the same q.", ""),
@@ -65,39 +38,13 @@ async def search(request: Request, caller: Authenticated) -> Response:
     directory's too, as it is now), the id of a call or its call_id."""
     options = parse(request.scope["query_string"], ("q", "limit", "cursor"))
     text = (options.text("q") or "").strip()
-    if not text or len(text) > _LONGEST:
+    if not text or len(text) > LONGEST:
         raise invalid(
-            "q", text, f"is empty or longer than {_LONGEST} characters; write part of a number, a name or an id"
+            "q", text, f"is empty or longer than {LONGEST} characters; write part of a number, a name or an id"
         )
     where = meaning(text, await directory_of(request, caller.view))
     question = Question(
-        where, None, None, tuple(calls.TABLE.shown), False, options.whole("limit", 50, 1, 1000),
+        where, None, None, tuple(CALL_TABLE.shown), False, options.whole("limit", 50, 1, 1000),
         options.text("cursor"), JSON, False,
     )  # fmt: skip
-    return await listed(request, caller, calls.TABLE, question)
-
-
-def meaning(text: str, directory: Directory) -> Node:
-    """The calls that somebody who types this looks for."""
-    if _NUMBER.fullmatch(text):
-        return _word(text, directory)
-    words = text.split()[:_MOST_WORDS]
-    return All(tuple(_word(word, directory) for word in words))
-
-
-def _word(word: str, directory: Directory) -> Node:
-    """The word is part of a number, of a name, or of an id."""
-    found: list[Node] = [Contains(_NAMES, word), Compare("eq", CALL["call_id"], Literal(word))]
-    if len(word) >= 6 and not _NUMBER.fullmatch(word) and any(map(str.isdigit, word)):
-        found.append(Contains((CALL["call_id"],), word))  # no name has digits, and reading all ids takes long
-    if _ID.fullmatch(word) and int(word) < 2**64:
-        found.append(Compare("eq", CALL["id"], Literal(word)))
-    if _NUMBER.fullmatch(word):
-        spelled = parts(word, directory.dial_plan.country)
-        found += [Call("contains", (column, Literal(each))) for column in _NUMBERS for each in spelled]
-    else:
-        found.append(Contains(_NUMBERS, word))  # a SIP user: sip:alice@…
-        named = tuple(Literal(number) for number in numbers_called(word, directory))
-        if named:
-            found += [In(column, named) for column in (*_NUMBERS, *_EXTENSIONS)]
-    return Any_(tuple(found))
+    return await listed(request, caller, CALL_TABLE, question)

@@ -16,9 +16,10 @@ from fastapi.routing import APIRoute
 from pipeline.directory.model import PLURALS
 from pipeline.query.commpeak import list as commpeak_list
 from pipeline.query.commpeak.fields import GROUPS
+from pipeline.query.questions.aggregates import VISIT_DIMENSIONS
+from pipeline.query.questions.included import PARTS
+from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.routes import routers
-from pipeline.query.v1 import aggregates, call_logs, calls
-from pipeline.query.v1.included import PARTS
 from pipeline.reports.catalogue import ALL
 from pipeline.settings import Settings
 from tests.query.attack.crossing import send
@@ -63,18 +64,18 @@ def questions(app: FastAPI, ids: Mapping[str, str], token: str) -> Iterator[Call
     """Requests that only ask, of all surfaces: the examples of the document, and each surface's widest."""
     yield from bases(app, ids)
     yield Call("POST", f"/api/user/cdrs/sync_tokens/{ids['sync']}/diff")
-    for path, table in (("/v1/calls", calls.TABLE), ("/v1/call-logs", call_logs.TABLE)):
+    for path, table in (("/v1/calls", CALL_TABLE), ("/v1/call-logs", LOG_TABLE)):
         fields = ",".join(table.fields)
         for form in ("json", "csv"):
             yield Call("GET", path, (("fields", fields), ("format", form)))
-        if table is calls.TABLE:
+        if table is CALL_TABLE:
             yield Call("GET", path, (("include", ",".join(PARTS)),))
         yield Call("POST", f"{path}/search", body={**_SPAN, "fields": list(table.fields), "format": "ndjson"})
         texts = [name for name, field in table.fields.items() if field.kind == "text" and name != "tenant"]
         for start in range(0, len(texts), 6):
             asked = {"of": table.name, "by": ",".join(texts[start : start + 6]), "measures": "calls"}
             yield Call("GET", "/v1/aggregate", tuple(asked.items()))
-    asked = {"of": "queue-visits", "by": ",".join(aggregates._VISIT_DIMENSIONS), "measures": "calls", "format": "csv"}
+    asked = {"of": "queue-visits", "by": ",".join(VISIT_DIMENSIONS), "measures": "calls", "format": "csv"}
     yield Call("GET", "/v1/aggregate", tuple(asked.items()))
     yield Call("GET", "/v1/search", (("q", "632960"),))
     yield Call("GET", "/v1/search", (("q", "Ann"),))

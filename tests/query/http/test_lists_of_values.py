@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline.query.commpeak.fields import GROUPS, METRICS
 from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
-from pipeline.query.v1 import aggregates, call_logs, calls
+from pipeline.query.questions.aggregates import VISIT_DIMENSIONS
+from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.warehouse.analytics.measures import names
 from pipeline.warehouse.query.clauses import CALLS
 from tests.query.conftest import Warehouse
@@ -69,11 +70,11 @@ def _in_body(path: str, name: str, join: str = "", **more: Any) -> Callable[[lis
 
 
 _MEASURES: Final = [*names(CALLS)][:30]
-_FIELDS: Final = list(calls.TABLE.fields)
+_FIELDS: Final = list(CALL_TABLE.fields)
 # Request made of a list → good items of it.
 LISTS: Final[dict[str, tuple[Callable[[list[str]], tuple[str, str, Any]], list[str]]]] = {
     "/v1/calls fields": (_in_query("/v1/calls", "fields"), _FIELDS),
-    "/v1/call-logs fields": (_in_query("/v1/call-logs", "fields"), list(call_logs.TABLE.fields)),
+    "/v1/call-logs fields": (_in_query("/v1/call-logs", "fields"), list(LOG_TABLE.fields)),
     "/v1/calls/search fields": (_in_body("/v1/calls/search", "fields"), _FIELDS),
     "/v1/calls in": (_in_query("/v1/calls", "status[in]"), ["busy", "answered"]),
     "/v1/calls not_in": (_in_query("/v1/calls", "caller.number[not_in]"), ["101", "102"]),
@@ -83,7 +84,7 @@ LISTS: Final[dict[str, tuple[Callable[[list[str]], tuple[str, str, Any]], list[s
     "/v1/aggregate measures": (_in_query("/v1/aggregate", "measures"), _MEASURES),
     "/v1/aggregate by": (_in_query("/v1/aggregate", "by"), ["trunk", "status", "hour_of_day"]),
     "/v1/aggregate order": (_in_query("/v1/aggregate", "order", by="trunk"), ["-calls", "trunk"]),
-    "/v1/aggregate visits": (_in_query("/v1/aggregate", "by", of="queue-visits"), list(aggregates._VISIT_DIMENSIONS)),
+    "/v1/aggregate visits": (_in_query("/v1/aggregate", "by", of="queue-visits"), list(VISIT_DIMENSIONS)),
     "POST /v1/aggregate measures": (_in_body("/v1/aggregate", "measures"), _MEASURES),
     "POST /v1/aggregate by": (_in_body("/v1/aggregate", "by"), ["trunk", "status"]),
     "POST /v1/aggregate order": (_in_body("/v1/aggregate", "order", by=["trunk"]), ["-calls", "trunk"]),

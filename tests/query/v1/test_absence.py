@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.query.v1.fields import CALL_FIELDS, LOG_FIELDS
+from pipeline.query.questions.fields import CALL_FIELDS, LOG_FIELDS
 from pipeline.warehouse.identity.tokens import create_token
 from tests.query.conftest import Warehouse
 from tests.query.stored_calls import MINUTE, NOON, stored_call, write

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.query.access.authenticator import Caller
-from pipeline.query.v1.calls import TABLE
-from pipeline.query.v1.fields import Presentation
+from pipeline.query.questions.fields import Presentation
+from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.streams.calls import Following
 from pipeline.warehouse.query.changes import Place
 from pipeline.warehouse.storage.rows import retired_call
@@ -32,7 +32,7 @@ def now_call(name: str, **changes: Any) -> Call:
 def following(service: FastAPI, position: int, **changes: Any) -> Following:
     caller = Caller("followed", "t", ("cdr:read",), **changes)
     place = Place("followed", caller.extension, 0, position)
-    fields = tuple(TABLE.fields[name] for name in ("id", "version", "call_id", "state"))
+    fields = tuple(CALL_TABLE.fields[name] for name in ("id", "version", "call_id", "state"))
     return Following(service.state.reader, caller.view, fields, Presentation(), place, with_open=True)
 
 

@@ -16,7 +16,7 @@ from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
-from pipeline.query.v1.endpoint import body_of, reader_of, refusals
+from pipeline.query.questions.endpoint import body_of, reader_of, refusals
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.access import numbers_of
 from pipeline.warehouse.query.reader import Row

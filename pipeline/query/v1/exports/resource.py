@@ -18,11 +18,11 @@ from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Calle
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
-from pipeline.query.v1 import call_logs, calls
-from pipeline.query.v1.endpoint import body_of, look_of, reader_of, refusals
+from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
+from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
+from pipeline.query.questions.lists import TIME, Table, listing_of, question_of, zone_asked
+from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.v1.exports.runs import ExportRuns, file_of
-from pipeline.query.v1.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.v1.lists import TIME, Table, listing_of, question_of, zone_asked
 from pipeline.settings import Settings
 from pipeline.warehouse.query.listing import Listing
 from pipeline.warehouse.query.view import View
@@ -30,7 +30,7 @@ from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 from schemas.call import rfc3339
 from schemas.call_model import Time
 
-_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (calls.TABLE, call_logs.TABLE)}
+_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (CALL_TABLE, LOG_TABLE)}
 _MEMBERS: Final = ("of", "filter", "from", "to", "zone", "fields", "sort", "format")
 _FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
 _MOST_UNDER_WAY: Final = 20

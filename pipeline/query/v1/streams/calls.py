@@ -22,10 +22,10 @@ from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
-from pipeline.query.v1 import calls
-from pipeline.query.v1.endpoint import look_of, reader_of, refusals
-from pipeline.query.v1.fields import Field, Presentation, document_select
-from pipeline.query.v1.lists import chosen_fields
+from pipeline.query.questions.endpoint import look_of, reader_of, refusals
+from pipeline.query.questions.fields import Field, Presentation, document_select
+from pipeline.query.questions.lists import chosen_fields
+from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.streams.tickets import TICKET
 from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
@@ -79,7 +79,7 @@ async def stream_calls(request: Request, caller: Streaming) -> Response:
     """Server-sent events: first the calls in progress, then every call that comes, changes or goes."""
     options = parse(request.scope["query_string"], ("fields", "open", "last_event_id", "ticket"))
     wanted = options.text("fields") if options.has("fields") else None
-    fields = chosen_fields(calls.TABLE, None if wanted is None else f"id,version,{wanted}")
+    fields = chosen_fields(CALL_TABLE, None if wanted is None else f"id,version,{wanted}")
     given = request.headers.get("last-event-id") or options.text("last_event_id")
     now = int(time.time() * 1000)
     if given is not None and not (

@@ -16,8 +16,8 @@ from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import unavailable
-from pipeline.query.v1.endpoint import directory_of, refusals
-from pipeline.query.v1.shown import shown
+from pipeline.query.questions.endpoint import directory_of, refusals
+from pipeline.query.questions.shown import shown
 from pipeline.query.v1.streams.tickets import TICKET
 from pipeline.settings import Settings
 from pipeline.warehouse.query.view import document_of

@@ -15,7 +15,7 @@ from pipeline.query.access.authenticator import DOCUMENTED, TICKET_S, Authentica
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem
-from pipeline.query.v1.endpoint import refusals
+from pipeline.query.questions.endpoint import refusals
 
 TICKET = parameter(
     "ticket", {"type": "string"}, "Of /v1/tickets, in place of the header Authorization: for an EventSource.", ""

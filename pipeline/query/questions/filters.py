@@ -28,7 +28,7 @@ from pipeline.errors import shortened
 from pipeline.instants import day_of
 from pipeline.query.http.parameters import LONGEST_VALUE, Parameters
 from pipeline.query.http.problems import RequestProblem, invalid
-from pipeline.query.v1.fields import Field
+from pipeline.query.questions.fields import Field
 from pipeline.warehouse.query.conditions import Bindings, condition
 from pipeline.warehouse.query.expressions import (
     All,

@@ -9,7 +9,7 @@ from fastapi import Request
 from pipeline.directory.model import Directory
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.problems import Problem, invalid
-from pipeline.query.v1.fields import Presentation
+from pipeline.query.questions.fields import Presentation
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories

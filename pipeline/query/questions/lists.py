@@ -18,12 +18,22 @@ from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid
-from pipeline.query.v1.cursor import cursor_of, place_of
-from pipeline.query.v1.endpoint import body_of, directory_of, look_of, reader_of
-from pipeline.query.v1.fields import Field, Presentation, document_select, flat_select
-from pipeline.query.v1.filters import OPERATORS, UTC, Language
-from pipeline.query.v1.formats import CSV, FORMATS, JSON, NDJSON, Format, answer, format_of, named_format, streamed
-from pipeline.query.v1.included import lines_with_parts, with_parts
+from pipeline.query.questions.cursor import cursor_of, place_of
+from pipeline.query.questions.endpoint import body_of, directory_of, look_of, reader_of
+from pipeline.query.questions.fields import Field, Presentation, document_select, flat_select
+from pipeline.query.questions.filters import OPERATORS, UTC, Language
+from pipeline.query.questions.formats import (
+    CSV,
+    FORMATS,
+    JSON,
+    NDJSON,
+    Format,
+    answer,
+    format_of,
+    named_format,
+    streamed,
+)
+from pipeline.query.questions.included import lines_with_parts, with_parts
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
 from pipeline.warehouse.query.directory_names import named_sql

@@ -13,8 +13,8 @@ import orjson
 from fastapi import Request
 
 from pipeline.query.access.authenticator import Caller
-from pipeline.query.v1.endpoint import directory_of, reader_of
-from pipeline.query.v1.shown import shown
+from pipeline.query.questions.endpoint import directory_of, reader_of
+from pipeline.query.questions.shown import shown
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.queries import calls_of, logs_of_calls
