@@ -33,9 +33,10 @@ class Look:
     width: int
     scheme: str
     media: str = "screen"
+    scripts: bool = True  # those of the page; `ask` runs in any case
 
     def __str__(self) -> str:
-        return f"{self.width}-{self.scheme}-{self.media}"
+        return f"{self.width}-{self.scheme}-{self.media}{'' if self.scripts else '-plain'}"
 
 
 @dataclass(slots=True)
@@ -46,6 +47,83 @@ class Seen:
     console: list[str] = field(default_factory=list)
     overflow: int = 0  # CSS pixels beyond the window's width
     answer: Any = None
+
+
+class Tab:
+    """A page that is open."""
+
+    def __init__(self, browser: Browser, session: str, look: Look) -> None:
+        self._browser, self._session, self._look = browser, session, look
+
+    async def go(self, url: str) -> None:
+        """Load another page."""
+        self.heard.clear()
+        await self.send("Page.navigate", url=url)
+        await self.loaded()
+
+    async def loaded(self) -> None:
+        """Wait until a page that was asked for has loaded."""
+        await self._browser.until(self._session, "Page.loadEventFired")
+
+    async def value(self, expression: str) -> Any:
+        """What the expression, or its promise, comes to."""
+        answer = await self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"])[:2000])
+        return answer["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Wait until the expression is true, and give it."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (found := await self.value(expression)):  # noqa: ASYNC110 - the page tells nobody
+                await asyncio.sleep(0.02)
+            return found
+
+    async def press(self, key: str, text: str = "") -> None:
+        """A key of the keyboard, down and up. `text`: what it writes."""
+        code = {"Enter": 13, "ArrowUp": 38, "ArrowDown": 40, "Escape": 27, "Tab": 9}.get(key, 0)
+        text = text or ("\r" if key == "Enter" else "")
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        await self.send("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
+        await self.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def picture(self, tallest: int = _TALLEST) -> bytes:
+        """A PNG of the page from its top."""
+        tall = await self.value("document.documentElement.scrollHeight")
+        clip = {"x": 0, "y": 0, "width": self._look.width, "height": min(int(tall), tallest), "scale": 1}
+        shot = await self.send("Page.captureScreenshot", captureBeyondViewport=True, format="png", clip=clip)
+        return base64.b64decode(shot["data"])
+
+    async def resize(self, width: int, height: int = 900) -> None:
+        """Make the window this large, CSS pixels."""
+        about = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self.send("Emulation.setDeviceMetricsOverride", **about)
+
+    def complaints(self) -> list[str]:
+        """What the console said: errors, and what the page's policy forbade."""
+        found = []
+        for event in self.heard:
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(str(event["params"]["exceptionDetails"]["text"]))
+            elif event["method"] == "Log.entryAdded":
+                found.append(str(event["params"]["entry"]["text"]))
+            elif event["method"] == "Runtime.consoleAPICalled":
+                found.append(str(event["params"]["args"]))
+        return found
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes that came for the page since it was asked for, as they were sent."""
+        finished = (event["params"] for event in self.heard if event["method"] == "Network.loadingFinished")
+        return sum(int(each["encodedDataLength"]) for each in finished)
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        return self._browser.heard(self._session)
+
+    async def send(self, method: str, **parameters: Any) -> Any:
+        """A command of the DevTools protocol to this page."""
+        return await self._browser.send(method, self._session, **parameters)
 
 
 class Browser:
@@ -59,71 +137,54 @@ class Browser:
         self._reading = asyncio.create_task(self._read())
 
     async def look(self, url: str, look: Look, *, ask: str = "null") -> Seen:
-        """The page at `url`; `ask` is an expression whose value is the answer."""
-        target = (await self._send("Target.createTarget", url="about:blank"))["targetId"]
-        session = (await self._send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        """The page at `url`; `ask` is an expression whose value, or that of whose promise, is the answer."""
+        async with self.visit(url, look) as tab:
+            overflow = await tab.value("document.documentElement.scrollWidth - window.innerWidth")
+            answer = await tab.value(ask)
+            return Seen(await tab.picture(), tab.complaints(), overflow, answer)
+
+    @asynccontextmanager
+    async def visit(self, url: str, look: Look) -> AsyncIterator[Tab]:
+        """The page at `url`, loaded, for as long as the block lasts."""
+        target = (await self.send("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self.send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         self._heard[session] = []
+        tab = Tab(self, session, look)
         try:
-            for domain in ("Page", "Runtime", "Log"):
-                await self._send(f"{domain}.enable", session)
-            await self._send(
-                "Emulation.setDeviceMetricsOverride",
-                session,
-                width=look.width,
-                height=900,
-                deviceScaleFactor=1,
-                mobile=False,
-            )
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await self.send(f"{domain}.enable", session)
+            await tab.resize(look.width)
             media = [{"name": "prefers-color-scheme", "value": look.scheme}]
-            await self._send("Emulation.setEmulatedMedia", session, media=look.media, features=media)
-            await self._send("Page.navigate", session, url=url)
-            await self._until(session, "Page.loadEventFired")
-            overflow = await self._value(session, "document.documentElement.scrollWidth - window.innerWidth")
-            answer = await self._value(session, ask)
-            tall = await self._value(session, "document.documentElement.scrollHeight")
-            clip = {"x": 0, "y": 0, "width": look.width, "height": min(int(tall), _TALLEST), "scale": 1}
-            shot = await self._send(
-                "Page.captureScreenshot", session, captureBeyondViewport=True, format="png", clip=clip
-            )
-            return Seen(base64.b64decode(shot["data"]), self._complaints(session), overflow, answer)
+            await self.send("Emulation.setEmulatedMedia", session, media=look.media, features=media)
+            await self.send("Emulation.setScriptExecutionDisabled", session, value=not look.scripts)
+            await tab.go(url)
+            yield tab
         finally:
-            await self._send("Target.closeTarget", targetId=target)
+            await self.send("Target.closeTarget", targetId=target)
 
     async def printed(self, url: str) -> bytes:
         """The page as PDF, on the paper that it asks for."""
-        target = (await self._send("Target.createTarget", url="about:blank"))["targetId"]
-        session = (await self._send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        target = (await self.send("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self.send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         self._heard[session] = []
         try:
-            await self._send("Page.enable", session)
-            await self._send("Page.navigate", session, url=url)
-            await self._until(session, "Page.loadEventFired")
-            pdf = await self._send("Page.printToPDF", session, preferCSSPageSize=True, printBackground=True)
+            await self.send("Page.enable", session)
+            await self.send("Page.navigate", session, url=url)
+            await self.until(session, "Page.loadEventFired")
+            pdf = await self.send("Page.printToPDF", session, preferCSSPageSize=True, printBackground=True)
             return base64.b64decode(pdf["data"])
         finally:
-            await self._send("Target.closeTarget", targetId=target)
+            await self.send("Target.closeTarget", targetId=target)
 
-    async def _value(self, session: str, expression: str) -> Any:
-        answer = await self._send("Runtime.evaluate", session, expression=expression, returnByValue=True)
-        return answer["result"].get("value")
+    def heard(self, session: str) -> list[dict[str, Any]]:
+        return self._heard[session]
 
-    def _complaints(self, session: str) -> list[str]:
-        found = []
-        for event in self._heard[session]:
-            if event["method"] == "Runtime.exceptionThrown":
-                found.append(str(event["params"]["exceptionDetails"]["text"]))
-            elif event["method"] == "Log.entryAdded":
-                found.append(str(event["params"]["entry"]["text"]))
-            elif event["method"] == "Runtime.consoleAPICalled":
-                found.append(str(event["params"]["args"]))
-        return found
-
-    async def _until(self, session: str, method: str) -> None:
+    async def until(self, session: str, method: str) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             while not any(event["method"] == method for event in self._heard[session]):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
-    async def _send(self, method: str, session: str = "", **parameters: Any) -> Any:
+    async def send(self, method: str, session: str = "", **parameters: Any) -> Any:
         id_ = next(self._ids)
         self._waiting[id_] = asyncio.get_running_loop().create_future()
         message = {"id": id_, "method": method, "params": parameters} | ({"sessionId": session} if session else {})

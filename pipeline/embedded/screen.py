@@ -72,7 +72,8 @@ class Screen:
         command = f"{_cdr()} "
         where = "" if data == Path("data") else f" --data {shlex.quote(str(data))}"
         rows = {
-            "start page": f"{urls['api']}/",
+            "open this": _link(urls["api"], token) or f"{urls['api']}/ui/",
+            "": "in a browser: the link signs you in, once; afterwards sign in with the token",
             "docs": urls["docs"],
             "HEP": urls["hep"],
             "Kafka": f"{urls['kafka']}, with the user and password in {data / 'kafka' / 'client.conf'}",
@@ -140,6 +141,16 @@ class Screen:
             )
         self.out.print(table)
         self.out.print()
+
+
+def _link(api: str, token: str) -> str:
+    """A link that signs the local user in, once; "" where none can be had."""
+    request = urllib.request.Request(f"{api}/ui/links", b"", {"Authorization": f"Bearer {token}"}, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return api + str(json.load(answer)["path"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def _short(call: dict[str, Any], moment: str) -> str:

@@ -10,6 +10,7 @@ from pipeline.query.commpeak import routes as commpeak
 from pipeline.query.http import contracts, documents, front_page, health
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
+from pipeline.query.ui import routes as ui
 from pipeline.query.v1 import aggregates, call_logs, calls, reports, search
 from pipeline.query.v1.configuration import directory, webhooks
 from pipeline.query.v1.exports import resource as exports
@@ -45,4 +46,4 @@ def routers(settings: Settings) -> list[APIRouter]:
         cdrs.router(settings),
     ]
     service = [ingest.router(settings), contracts.router(settings), health.router, documents.router, front_page.router]
-    return [*portsip, *vendors, *own, *service]
+    return [*portsip, *vendors, *own, *service, *ui.routers()]

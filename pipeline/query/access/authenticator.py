@@ -42,6 +42,7 @@ _LOOK_S: Final = 1.0  # how often a stream asks whether its token is still good
 _CLOSING: Final[set[asyncio.Future[None]]] = set()
 TICKET_S: Final = 60
 _ENDED_MS: Final = 400 * DAY_MS
+_LEAVE_MS: Final = 60_000  # of a token that another has replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,22 @@ class Authenticator:
         if row is None or row.kind != kind or row.ended_at is not None or int(self._wall() * 1000) >= row.expires_at:
             return None
         return await self._of_issued(row)
+
+    async def renewed(self, token: str, kind: str, after_s: int, ttl_s: int) -> str | None:
+        """Another token in place of one that is older than `after_s`, of the same login and with the rights of now. The
+        old one is good for another minute, for requests that are under way. None where it is younger, or not good."""
+        row = await self._issued_row(token)
+        now = int(self._wall() * 1000)
+        if row is None or now - row.issued_at < after_s * 1000 or row.expires_at - now <= _LEAVE_MS:
+            return None
+        caller = await self.caller_of(token, kind)
+        if caller is None:
+            return None
+        going = replace(row, expires_at=now + _LEAVE_MS, version=row.version + 1)
+        self._issued.remember(row.token_hash, going)  # before waiting: one renewal, however many ask
+        fresh = await self.issue(caller, kind, ttl_s, beside=token)
+        await write_issued(self._reader, going)
+        return fresh
 
     async def ticket(self, caller: Caller, beside: str) -> str:
         """A ticket to open a stream with, where a browser can send no header: short-lived, in the address. It ends with

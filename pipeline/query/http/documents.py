@@ -22,7 +22,6 @@ _PAGE_POLICY: Final = (
 _FILES: Final = {
     "docs.css": "text/css",
     "docs.js": "text/javascript",
-    "front.css": "text/css",
     "vendor/swagger-ui.css": "text/css",
     "vendor/swagger-ui-bundle.js": "text/javascript",
     "vendor/LICENSE": "text/plain",

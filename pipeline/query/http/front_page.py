@@ -1,4 +1,4 @@
-"""`/`: what this service is and where to go, as a page for browsers and as JSON for programs."""
+"""`/`: the web interface for browsers, and for programs where to go, as JSON."""
 
 from __future__ import annotations
 
@@ -8,23 +8,16 @@ from typing import Final
 
 import orjson
 from fastapi import APIRouter, Request
-from jinja2 import Environment
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from pipeline import __version__
-from pipeline.query.http.documents import STATIC
-
-# One style sheet of this service, no script, no form.
-_PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A path of this service. `token`: it answers 401 without one, so the page shows it without a link."""
+    """A path of this service. `token`: it answers 401 without one."""
 
     path: str
     about: str
@@ -32,6 +25,7 @@ class Link:
 
 
 LINKS: Final = (
+    Link("/ui/", "The web interface"),
     Link("/docs", "Every operation, to read and to try"),
     Link("/v1/calls", "Calls in our own words, in progress and finished", token=True),
     Link("/api/cdrs", "Call detail records and reports as PortSIP PBX gives them", token=True),
@@ -48,18 +42,11 @@ LINKS: Final = (
 
 @router.get("/")
 async def front_page(request: Request) -> Response:
-    """HTML where the client asks for it by name, as browsers do (RFC 9110, 12.5.1); JSON for everybody else."""
+    """The pages where the client asks for HTML by name, as browsers do (RFC 9110, 12.5.1); JSON for everybody else."""
     headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
     if "text/html" in request.headers.get("accept", ""):
-        headers |= {"Content-Security-Policy": _PAGE_POLICY, "Referrer-Policy": "no-referrer"}
-        return Response(_page(), media_type="text/html", headers=headers)
+        return RedirectResponse("/ui/", 303, headers)
     return Response(_index(), media_type="application/json", headers=headers)
-
-
-@cache
-def _page() -> str:
-    source = (STATIC / "front.html").read_text()
-    return Environment(autoescape=True).from_string(source).render(version=__version__, links=LINKS)
 
 
 @cache

@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.query.http.problems import RequestProblem, response
 
-_LIMITED: Final = ("/v1/", "/api/", "/rest/", "/openapi/")
+_LIMITED: Final = ("/v1/", "/api/", "/rest/", "/openapi/", "/ui/")
+_FREE: Final = ("/ui/static/",)  # files that browsers keep
 _REMEMBERED: Final = 20_000
 _WINDOW_S: Final = 60
 
@@ -40,7 +41,8 @@ class Limits:
         self._known: OrderedDict[bytes, str] = OrderedDict()  # credentials that were good the last time → whose
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith(_LIMITED) or path.startswith(_FREE):
             await self._app(scope, receive, send)
             return
         credentials = _credentials(scope)

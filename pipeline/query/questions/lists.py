@@ -34,14 +34,18 @@ from pipeline.query.questions.formats import (
     streamed,
 )
 from pipeline.query.questions.included import lines_with_parts, with_parts
+from pipeline.query.questions.search import LONGEST, WHAT, meaning
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
 from pipeline.warehouse.query.directory_names import named_sql
-from pipeline.warehouse.query.expressions import BadExpression, Column, Node
+from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
 from pipeline.warehouse.query.view import View
 
-MEMBERS: Final = ("filter", "from", "to", "zone", "fields", "include", "sort", "limit", "cursor", "format", "count")
+MEMBERS: Final = (
+    *("q", "filter", "from", "to", "zone", "fields", "include", "sort"),
+    *("limit", "cursor", "format", "count"),
+)
 # An empty cursor is the first page's.
 _FILLED: Final = tuple(name for name in MEMBERS if name != "cursor")
 _DEFAULT_LIMIT: Final = 100
@@ -59,6 +63,7 @@ class Table:
     groups: Mapping[str, tuple[str, ...]]
     sorts: Mapping[str, str]  # beside started_at: name -> SQL, see Listing.by
     parts: tuple[str, ...] = ()  # of the call document, that `include` may name
+    is_searched: bool = False  # whether `q` looks for numbers, names and ids
 
     def language(self, look: Presentation, zone: ZoneInfo = UTC) -> Language:
         """The filters of this table. Names are compared as they are shown; dates alone are days of `zone`."""
@@ -117,7 +122,8 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
     if options.has("limit") or form is JSON:
         limit = options.whole("limit", _DEFAULT_LIMIT, 1, _most(form))
     counted = options.truth("count", False)
-    return _question(table, members, language.of_parameters(options), form, limit, counted, zone)
+    where = await sought(request, caller.view, table, members["q"], language.of_parameters(options))
+    return _question(table, members, where, form, limit, counted, zone)
 
 
 async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
@@ -128,7 +134,20 @@ async def asked_in_body(request: Request, caller: Caller, table: Table) -> Quest
         raise invalid("format", None, "is no text")
     form = named_format(body.get("format"), request)
     zone = await zone_asked(request, caller.view, body.get("zone"))
-    return question_of(table, body, await look_of(request, caller.view), form, zone)
+    found = question_of(table, body, await look_of(request, caller.view), form, zone)
+    return replace(found, where=await sought(request, caller.view, table, body.get("q"), found.where))
+
+
+async def sought(request: Request, view: View, table: Table, q: Any, where: Node) -> Node:
+    """`where`, narrowed to what somebody who types `q` looks for. RequestProblem for a `q` that is none."""
+    if q is None:
+        return where
+    if not table.is_searched:
+        raise invalid("q", None, "is understood by lists of calls; leave it out")
+    text = q.strip() if isinstance(q, str) else ""
+    if not text or len(text) > LONGEST:
+        raise invalid("q", text, f"is empty or longer than {LONGEST} characters; {WHAT}")
+    return All((where, meaning(text, await directory_of(request, view))))
 
 
 async def zone_asked(request: Request, view: View, text: Any) -> ZoneInfo:
@@ -145,13 +164,14 @@ async def zone_asked(request: Request, view: View, text: Any) -> ZoneInfo:
 
 def question_of(table: Table, body: Mapping[str, Any], look: Presentation, form: Format, zone: ZoneInfo) -> Question:
     """What the members of a JSON object ask."""
-    for name in ("from", "to", "sort", "cursor"):
+    for name in ("q", "from", "to", "sort", "cursor"):
         value = body.get(name)
         if value is not None and (not isinstance(value, str) or (not value and name != "cursor")):
             raise invalid(name, None, "is empty or no text; write a value, or leave it out")
     limit = body.get("limit")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _most(form)):
-        raise invalid("limit", str(limit)[:40], f"is no whole number from 1 to {_most(form)}")
+        value = str(limit)[:40] if isinstance(limit, int) else None
+        raise invalid("limit", value, f"is no whole number from 1 to {_most(form)}")
     if limit is None and form is JSON:
         limit = _DEFAULT_LIMIT
     if not isinstance(body.get("count", False), bool):
@@ -316,6 +336,9 @@ def _next_url(request: Request, cursor: str) -> str:
     return f"{request.url.path}?{'&'.join([*kept, 'cursor=' + cursor])}"
 
 
+SEARCHED: Final = parameter(
+    "q", {"type": "string", "maxLength": LONGEST}, "Of these, those that have every word of it, as /v1/search.", "01632"
+)
 TIME: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
 
 
@@ -365,6 +388,7 @@ def documented(table: Table) -> list[dict[str, Any]]:
             "id,started_at",
         ),
         *_included(table),
+        *([SEARCHED] if table.is_searched else []),
         parameter("format", {"type": "string", "enum": list(FORMATS)}, "Form of the answer, before Accept.", "json"),
         parameter("count", {"type": "boolean", "default": False}, "Add `count`: how many match, on all pages.", False),
         parameter(
@@ -399,6 +423,7 @@ def documented_body(table: Table, example: dict[str, Any]) -> dict[str, Any]:
                         "from": TIME,
                         "to": TIME,
                         "zone": {"type": "string"},
+                        **({"q": {"type": "string", "maxLength": LONGEST}} if table.is_searched else {}),
                         "fields": {"type": "array", "items": {"type": "string", "enum": list(table.fields)}},
                         **(
                             {"include": {"type": "array", "items": {"type": "string", "enum": list(table.parts)}}}

@@ -12,6 +12,7 @@ from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import All, Any_, Call, Compare, Contains, In, Literal, Node
 
 LONGEST: Final = 200
+WHAT: Final = "write part of a number, a name or an id"
 _MOST_WORDS: Final = 8
 # How people write numbers: +44 (0)1632 960-123, 01632/960123, 1632.960
 _NUMBER: Final = re.compile(r"\+?[\d\s().\-/]*\d[\d\s().\-/]*", re.ASCII)

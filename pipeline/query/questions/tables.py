@@ -9,5 +9,5 @@ from pipeline.query.questions.included import PARTS
 from pipeline.query.questions.lists import Table
 from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS
 
-CALL_TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, CALL_SORTS, PARTS)
+CALL_TABLE: Final = Table("calls", CALLS, CALL_FIELDS, CALL_GROUPS, CALL_SORTS, PARTS, is_searched=True)
 LOG_TABLE: Final = Table("call-logs", CALL_LOGS, LOG_FIELDS, LOG_GROUPS, LOG_SORTS)

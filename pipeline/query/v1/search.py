@@ -12,7 +12,7 @@ from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import directory_of, refusals
 from pipeline.query.questions.formats import JSON
 from pipeline.query.questions.lists import Question, listed
-from pipeline.query.questions.search import LONGEST, meaning
+from pipeline.query.questions.search import LONGEST, WHAT, meaning
 from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.call_rows import CallPage
 
@@ -39,9 +39,7 @@ async def search(request: Request, caller: Authenticated) -> Response:
     options = parse(request.scope["query_string"], ("q", "limit", "cursor"))
     text = (options.text("q") or "").strip()
     if not text or len(text) > LONGEST:
-        raise invalid(
-            "q", text, f"is empty or longer than {LONGEST} characters; write part of a number, a name or an id"
-        )
+        raise invalid("q", text, f"is empty or longer than {LONGEST} characters; {WHAT}")
     where = meaning(text, await directory_of(request, caller.view))
     question = Question(
         where, None, None, tuple(CALL_TABLE.shown), False, options.whole("limit", 50, 1, 1000),

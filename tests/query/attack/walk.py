@@ -20,6 +20,7 @@ from pipeline.query.questions.aggregates import VISIT_DIMENSIONS
 from pipeline.query.questions.included import PARTS
 from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.routes import routers
+from pipeline.query.ui.calls.columns import ALL as COLUMNS
 from pipeline.reports.catalogue import ALL
 from pipeline.settings import Settings
 from tests.query.attack.crossing import send
@@ -34,6 +35,8 @@ NO_CALLS: Final = frozenset(
         *("/api/login/oauth/token", "/api/login/oauth/revoke", "/api/call_reports/{id}/destroy"),
         *("/api/completed_call_reports/{id}/destroy", "/v1/reports/schedules/{id}", "/v1/webhooks/{id}/test"),
         *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}", "/v1/tickets"),
+        *("/ui", "/ui/", "/ui/{rest:path}", "/ui/static/{name:path}", "/ui/links", "/ui/enter/{token}"),
+        *("/ui/sign-in", "/ui/sign-out", "/ui/preferences"),
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py and tests/push/test_stream.py follow them through a view.
@@ -93,8 +96,17 @@ def questions(app: FastAPI, ids: Mapping[str, str], token: str) -> Iterator[Call
     agent = (("User-Agent", "walk"),)
     for path in ("cdr/list", "cdr/search", "extension_group/list"):
         yield Call("GET", f"/openapi/v1.0/{path}", (("access_token", token), ("page_size", "100")), agent)
+    yield from pages(ids)
     for kind, plural in PLURALS.items():
         yield Call("GET", f"/v1/directory/{kind if kind == 'tenant' else plural}")
+
+
+def pages(ids: Mapping[str, str]) -> Iterator[Call]:
+    """The pages of the web interface."""
+    month = (("from", "2024-08-01"), ("to", "2024-08-31"), ("limit", "500"))
+    yield Call("GET", "/ui/calls", month)
+    yield Call("GET", "/ui/calls", (*month, ("col", ",".join(column.name for column in COLUMNS))))
+    yield Call("GET", "/ui/calls", (*month, ("q", "632960")))
 
 
 async def walk(client: httpx.AsyncClient, asked: Sequence[Call]) -> dict[str, httpx.Response]:

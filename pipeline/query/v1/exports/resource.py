@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import orjson
@@ -20,7 +21,8 @@ from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
 from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.questions.lists import TIME, Table, listing_of, question_of, zone_asked
+from pipeline.query.questions.lists import TIME, Table, listing_of, question_of, sought, zone_asked
+from pipeline.query.questions.search import LONGEST
 from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.v1.exports.runs import ExportRuns, file_of
 from pipeline.settings import Settings
@@ -31,7 +33,7 @@ from schemas.call import rfc3339
 from schemas.call_model import Time
 
 _TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (CALL_TABLE, LOG_TABLE)}
-_MEMBERS: Final = ("of", "filter", "from", "to", "zone", "fields", "sort", "format")
+_MEMBERS: Final = ("of", "q", "filter", "from", "to", "zone", "fields", "sort", "format")
 _FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
 _MOST_UNDER_WAY: Final = 20
 
@@ -96,6 +98,7 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
                             "from": TIME,
                             "to": TIME,
                             "zone": {"type": "string"},
+                            "q": {"type": "string", "maxLength": LONGEST},
                             "fields": {"type": "array", "items": {"type": "string"}},
                             "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
                         },
@@ -285,7 +288,8 @@ async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[
     members = {key: value for key, value in body.items() if key not in ("of", "format")}
     zone = await zone_asked(request, view, members.get("zone"))
     question = question_of(_TABLES[name], members, look, form, zone)
-    return form, listing_of(view, _TABLES[name], question, look)
+    where = await sought(request, view, _TABLES[name], members.get("q"), question.where)
+    return form, listing_of(view, _TABLES[name], replace(question, where=where), look)
 
 
 def _state(request: Request, export: Export) -> dict[str, Any]:

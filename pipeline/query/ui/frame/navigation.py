@@ -1,0 +1,28 @@
+"""The pages there are, in the order of the navigation, and who sees which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.query.access.authenticator import Caller
+from pipeline.query.ui.frame.language import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page in the navigation. `everybodys`: it is about calls of everybody, so a user with own calls has none of it;
+    `scope`: what it takes besides reading."""
+
+    path: str
+    name: str
+    icon: str
+    everybodys: bool = False
+    scope: str = ""
+
+    def open_to(self, caller: Caller) -> bool:
+        """Whether the caller has this page."""
+        return (caller.sees_all or not self.everybodys) and (not self.scope or caller.may(self.scope))
+
+
+PLACES: Final = (Place("/ui/calls", N_("Calls"), "calls"),)

@@ -1,0 +1,35 @@
+"""All pages, in the order in which their paths are tried."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from pipeline.query.http.problems import not_found
+from pipeline.query.ui.calls import list as calls
+from pipeline.query.ui.frame import assets, links, sign_in
+from pipeline.query.ui.frame.language import N_
+from pipeline.query.ui.frame.page import pages
+from pipeline.query.ui.frame.session import Visiting
+
+_FIRST = pages()
+_REST = pages()
+_NOTHING = N_("No page has this address. It may have moved, or the link is not whole.")
+
+
+@_FIRST.get("")
+@_FIRST.get("/")
+async def first(visitor: Visiting) -> Response:
+    """Calls: what most people come for."""
+    return RedirectResponse("/ui/calls", 303)
+
+
+@_REST.get("/{rest:path}")
+async def nothing(request: Request, visitor: Visiting, rest: str) -> Response:
+    """What is no page."""
+    raise not_found(visitor.language.say(_NOTHING))
+
+
+def routers() -> list[APIRouter]:
+    """The routers of all pages."""
+    return [assets.router, links.router, _FIRST, sign_in.router, calls.router, _REST]

@@ -1,0 +1,93 @@
+"""The service over the company's calls, once a file, and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.warehouse.identity.tokens import create_token
+from schemas.call import Call
+from tests.browser import Browser, browser, installed
+from tests.conftest import missing
+from tests.forks import Forked
+from tests.query.conftest import until
+from tests.servers import ClickHouseServer
+from tests.ui import company
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The running service: its address, tokens by what they may do, and the calls that it shows."""
+
+    url: str
+    tokens: dict[str, str]
+    calls: list[Call]
+    client: Any
+
+    def link(self, who: str = "admin") -> str:
+        """A one-time link that signs this caller in."""
+        answer = httpx.post(f"{self.url}/ui/links", headers=self.bearer(who))
+        assert answer.status_code == 201, answer.text
+        return f"{self.url}{answer.json()['path']}"
+
+    def bearer(self, who: str = "admin") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
+
+    @contextmanager
+    def signed_in(self, who: str = "admin") -> Iterator[httpx.Client]:
+        """A client with a session of this caller."""
+        with httpx.Client(base_url=self.url, follow_redirects=True, timeout=30) as client:
+            answer = client.get(self.link(who))
+            assert answer.status_code == 200, answer.text
+            yield client
+
+
+@pytest.fixture(scope="module")
+def site(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    clickhouse_server.start()
+    name = clickhouse_server.migrated_database()
+    client = clickhouse_server.client(name)
+    calls = company.fill(client)
+    tokens = {
+        "admin": create_token(client, company.TENANT, "Ada", scopes=("admin",)),
+        "reader": create_token(client, company.TENANT, "Rita", scopes=("cdr:read",)),
+        "masked": create_token(client, company.TENANT, "Max", scopes=("cdr:read", "numbers:masked")),
+        "user": create_token(client, company.TENANT, "Uwe", role="user", extension="101"),
+        "other": create_token(client, company.OTHER, "Otto", scopes=("admin",)),
+    }
+    folder = tmp_path_factory.mktemp("service")
+    log = folder / "log"
+    environment = os.environ | {
+        "CDR_CLICKHOUSE": clickhouse_server.url,
+        "CDR_DATABASE": name,
+        "CDR_FILES": str(folder / "files"),
+        "CDR_API_RATE": "0",
+    }
+    with log.open("wb") as out:
+        process = Forked(["api", "--port", "0"], stderr=out, env=environment)
+    try:
+        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
+        found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
+        assert found, log.read_text()
+        yield Site(found[1].decode(), tokens, calls, client)
+    finally:
+        process.kill()
+        process.wait()
+        client.close()
+        clickhouse_server.give_back(name)
+
+
+@pytest.fixture
+async def chromium(tmp_path: Path) -> AsyncIterator[Browser]:
+    if not installed():
+        missing("chromium")
+    async with browser(tmp_path / "profile") as found:
+        yield found
