@@ -25,8 +25,13 @@ def tried(tariffs: Tariffs, subject: Subject, seconds: int, kind: str = "custome
         free = "0" if rating.free and kind == "customer" else None
         why = f"{rating.class_} numbers are free" if free else "no line of a deck holds for this number and time"
         return row | {"deck": None, "prefix": None, "destination": None, "currency": None, "cost": free, "why": why}
+    return row | explained(price, seconds)
+
+
+def explained(price: Price, seconds: int) -> dict[str, Any]:
+    """What so many seconds cost by a line of a deck, with every term of the formula."""
     charge = explain(price.line.terms, seconds, price.header.decimals, price.header.rounding)
-    return row | _line(price) | _terms(price, charge) | {"cost": text(charge.cost), "formula": _formula(price, charge)}
+    return _line(price) | _terms(price, charge) | {"cost": text(charge.cost), "formula": _formula(price, charge)}
 
 
 def _line(price: Price) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def hostile(tenant: str = TENANT) -> list[Call]:
                 {"at": NOON + place * MINUTE + 9_000, "kind": "blind_transfer", "reason": "transfer", "from": name[:80],
                  "to": name[:80], "by": name[:80], "result": "answered"}
             ],
-            queue_visits=[{"number": "800", "queue": name[:200], "joined_at": rfc3339(NOON), "wait_ms": 1000}],
+            queue_visits=[{"number": "800", "queue": name[:200], "joined_at": NOON, "wait_ms": 1000}],
         )
         for place, name in enumerate(HOSTILE)
     ]  # fmt: skip

@@ -107,6 +107,8 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     yield Call("GET", "/ui/calls", month)
     yield Call("GET", "/ui/calls", (*month, ("col", ",".join(column.name for column in COLUMNS))))
     yield Call("GET", "/ui/calls", (*month, ("q", "632960")))
+    for path in ("", "/timeline.svg", "/ladder.svg"):
+        yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 
 
 async def walk(client: httpx.AsyncClient, asked: Sequence[Call]) -> dict[str, httpx.Response]:

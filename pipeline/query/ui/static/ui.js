@@ -64,3 +64,38 @@ document.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey) open(link.href);
   else link.click();
 });
+
+// Drawings as PNG: the SVG file, painted at twice its size.
+for (const button of document.querySelectorAll("button[data-png]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const text = await (await fetch(button.dataset.png)).text();
+    const source = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    const picture = new Image();
+    picture.src = source;
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.naturalWidth * 2, picture.naturalHeight * 2];
+    const brush = canvas.getContext("2d");
+    brush.fillStyle = "#fff";
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+    brush.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    URL.revokeObjectURL(source);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await new Promise((done) => canvas.toBlob(done, "image/png")));
+    link.download = button.dataset.name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
+// A message of a ladder opens the list that has its headers.
+const unfold = () => {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let part = target; part; part = part.parentElement) {
+    if (part.tagName === "DETAILS") part.open = true;
+  }
+  if (target) target.scrollIntoView({ block: "nearest" });
+};
+addEventListener("hashchange", unfold);
+unfold();
