@@ -48,6 +48,14 @@ def _may_be_billed(call: Call, tariffs: Tariffs) -> bool:
     return any(log.kind in ("outside", "consultation") for log in call.logs)
 
 
+def is_as_ordered(rating: str, order: int) -> bool:
+    """Whether a call that is priced so needs not be priced again for an order of this version (0: there is none)."""
+    if not order:
+        return True
+    kept = _kept(rating)
+    return bool(kept) and min(each.tariffs for each in kept.values()) >= order
+
+
 def clear(call: Call) -> None:
     """Take the price out of a call."""
     call.cost = call.currency = call.billed_account = call.rate = call.rate_class = call.rate_prefix = ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from clickhouse_connect.driver.client import Client
 from fastapi import FastAPI
 
 from pipeline.calls.fold import fold
@@ -20,10 +22,13 @@ from pipeline.warehouse.reference import decks
 from pipeline.warehouse.reference.decks import Loader, versions
 from pipeline.warehouse.reference.rerate import rerate
 from pipeline.warehouse.storage import rows, writer
+from pipeline.worker.core.durable_store import Store
+from pipeline.worker.core.open_calls import OpenCall
+from pipeline.worker.core.pricing import MAX_AGE_S, Pricing
 from schemas.call import Call
 from tests.rating.outside_calls import outside
 from tests.servers import ClickHouseServer
-from tests.worker.phone_calls import encoded
+from tests.worker.phone_calls import encoded, event
 
 START = 1_751_364_000_000  # 2025-07-01T10:00:00Z
 
@@ -72,3 +77,82 @@ async def test_prices_are_shown_and_made_anew(
         assert (again["cost"], again["version"]) == ("0.07", shown["version"] + 1)
         listed = {one["call_id"]: one["cost"] for one in (await client.get("/v1/calls")).json()["data"]}
         assert listed == {"known": "0.07", "unknown": "0.02"}
+
+
+def consulting(call_id: str) -> Call:
+    """An internal call: 101 talks to 102, who asks somebody outside for a minute, and takes 101 back."""
+    leg = {"role": "target", "direction": "outbound"}
+    moments = [
+        event(call_id, "started", START, 0, leg_id="a", caller={"number": "101", "extension": "101"}, callee="102")
+        | {"direction": "internal"},
+        event(call_id, "started", START + 50, 1, leg_id="b", caller="101", callee={"number": "102", "extension": "102"})
+        | {"role": "target", "kind": "extension"},
+        event(call_id, "answered", START + 2000, 2, leg_id="b"),
+        event(call_id, "answered", START + 2000, 3, leg_id="a"),
+        event(call_id, "started", START + 10_000, 4, leg_id="c", caller="102", callee="+442079460123")
+        | leg
+        | {"kind": "outside"},
+        event(call_id, "answered", START + 12_000, 5, leg_id="c"),
+        event(call_id, "ended", START + 72_000, 6, leg_id="c", hung_up_by="callee"),
+        event(call_id, "ended", START + 90_000, 7, leg_id="b", hung_up_by="caller"),
+        event(call_id, "ended", START + 90_000, 8, leg_id="a", hung_up_by="caller"),
+    ]
+    values = [value for _, value in encoded(moments) if value is not None]
+    return fold(canonical.decode(values).events)
+
+
+def cost_of(client: Client, call_id: str) -> tuple[str, str]:
+    ((cost, rating),) = client.query(
+        "SELECT cost, rating FROM call_rows FINAL WHERE call_id = {id:String}", parameters={"id": call_id}
+    ).result_rows
+    return cost, rating
+
+
+def test_a_leg_outside_is_priced_again_in_a_call_of_any_direction(
+    clickhouse_endpoint: ClickHouseServer, database: str
+) -> None:
+    with clickhouse_endpoint.client(database) as client:
+        one = consulting("asked outside")
+        assert (one.direction, one.rating) == ("internal", "")
+        colleagues = consulting("stays inside")
+        colleagues.logs = [log for log in colleagues.logs if log.kind != "outside"]
+        for each in (one, colleagues):
+            writer.write_calls(client, [rows.call_row(each)])
+            writer.write_call_logs(client, rows.log_rows(each))
+        decks.save(client, Header("retail"), parse_csv("prefix,price_n,currency\n44,0.07,GBP\n", "retail"), "tests")
+        done = rerate(client, START, START + 1, tenant="acme", country="GB")
+        assert (done.calls, done.changed, done.unknown) == (1, 1, 0)
+        assert (cost_of(client, "asked outside")[0], cost_of(client, "stays inside")) == ("0.07", ("", ""))
+        assert rerate(client, START, START + 1, tenant="acme", country="GB").changed == 0
+
+
+async def test_what_a_worker_holds_in_memory_is_priced_as_it_was_ordered(
+    clickhouse_endpoint: ClickHouseServer, database: str
+) -> None:
+    settings = Settings(clickhouse=clickhouse_endpoint.url, database=database, country="GB")
+    publisher: Any = None  # nothing is published here
+    with clickhouse_endpoint.client(database) as client:
+
+        def sell_at(price_of_a_minute: str) -> None:
+            text = f"prefix,price_n,currency\n44,{price_of_a_minute},GBP\n"
+            decks.save(client, Header("retail"), parse_csv(text, "retail"), "tests")
+
+        sell_at("0.05")
+        now = [0.0]
+        pricing = Pricing(Store(settings, publisher), "GB", lambda: now[0])
+        first = call("known", "+442079460123")
+        price(first, await pricing.tariffs())
+        writer.write_calls(client, [rows.call_row(first)])
+        writer.write_call_logs(client, rows.log_rows(first))
+        held = OpenCall("acme", "known", [], version=first.version, key=rows.call_key(first), rating=first.rating)
+        held.closed = True
+        sell_at("0.07")
+        rerate(client, START, START + 1, tenant="acme", country="GB")
+        sell_at("0.09")
+        now[0] += MAX_AGE_S
+        tariffs = await pricing.tariffs([held])
+        assert held.rating == cost_of(client, "known")[1]
+        again = call("known", "+442079460123")
+        again.rating = held.rating
+        price(again, tariffs)
+        assert (first.cost, again.cost) == ("0.05", "0.07")

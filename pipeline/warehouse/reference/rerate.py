@@ -18,8 +18,8 @@ import orjson
 from clickhouse_connect.driver.client import Client
 
 from pipeline.instants import DAY_MS, instant
-from pipeline.rating.calls import clear, price
-from pipeline.rating.rating import decoded
+from pipeline.rating.calls import clear, is_as_ordered, price
+from pipeline.rating.carrier_legs import OUTWARD
 from pipeline.rating.tariffs import Order, Tariffs
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.reference.decks import Loader, next_version, versions
@@ -48,9 +48,17 @@ _BETWEEN: Final = (
     " AND started_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')"
 )
 _OF_TENANT: Final = "({tenant:String} = '' OR tenant = {tenant:String})"
+_LAST: Final = f"SELECT max(greatest(ended_at, last_event_at)) FROM call_rows WHERE {_OF_TENANT} AND {_BETWEEN}"
+# A call of any direction may have a leg that went outside: somebody was consulted, or it was handed on.
+_WENT_OUTSIDE: Final = (
+    "SELECT tenant, session_id FROM call_log_rows FINAL WHERE retired = 0 AND isNotNull(answered_at)"
+    f" AND kind IN ('outside', 'consultation') AND {_OF_TENANT}"
+    f" AND started_at >= fromUnixTimestamp64Milli({{first:Int64}}, 'UTC') AND started_at <= ({_LAST})"
+)
 _PRICED: Final = (
-    f"FROM call_rows FINAL WHERE {_OF_TENANT} AND {_BETWEEN} AND retired = 0 AND state = 'closed'"
-    " AND isNotNull(answered_at) AND (direction IN {directions:Array(String)} OR rating != '')"
+    f"FROM call_rows FINAL WHERE {_OF_TENANT} AND {_BETWEEN} AND retired = 0 AND state = 'closed' AND"
+    " (isNotNull(answered_at) AND direction IN {directions:Array(String)} OR rating != ''"
+    f" OR (tenant, id) IN ({_WENT_OUTSIDE}))"
 )
 _DUE: Final = f"SELECT 1 {_PRICED} AND JSONExtractUInt(rating, 'tariffs') < {{newest:UInt64}} LIMIT 1"
 _CALLS: Final = (
@@ -174,14 +182,15 @@ def _price(
 ) -> None:
     changed = []
     for call in calls:
-        done.calls += 1
         before = (call.cost, call.currency)
-        if _is_done(call, tariffs):
+        if is_as_ordered(call.rating, tariffs.ordered(call.tenant, call.started_at)) and call.rating:
             _count(done, before, call)
             continue
         rated = call.rating
         clear(call)
         price(call, tariffs)
+        if not (call.rating or rated or call.direction in OUTWARD):
+            continue  # the colleague who was consulted is no carrier's
         _count(done, before, call)
         if (call.rating or rated) and Version.of(call.version).rerated < MOST_RERATED:
             call.version += 1
@@ -193,18 +202,8 @@ def _price(
         writer.write_calls(client, [rows.call_row(call) for call in changed])
 
 
-def _is_done(call: Call, tariffs: Tariffs) -> bool:
-    """Whether the call was priced by an order that is not older than what is known now."""
-    if not call.rating:
-        return False
-    try:
-        kept = min(rating.tariffs for rating in decoded(call.rating))
-    except (ValueError, KeyError, TypeError, ArithmeticError):
-        return False
-    return kept >= tariffs.ordered(call.tenant, call.started_at)
-
-
 def _count(done: Rerated, before: tuple[str, str], call: Call) -> None:
+    done.calls += 1
     cost, currency = before
     if cost:
         done.before[currency] = done.before.get(currency, Decimal(0)) + Decimal(cost)

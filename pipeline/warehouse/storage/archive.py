@@ -93,6 +93,19 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator
         yield key, stored
 
 
+def ratings(client: Client, calls: Collection[CallKey]) -> dict[tuple[str, str, Key], str]:
+    """How the live rows of these calls are priced: (tenant, call_id, key of the row) → rating."""
+    query = (
+        "SELECT tenant, call_id, toUnixTimestamp64Milli(started_at), id, rating FROM call_rows FINAL"
+        " WHERE retired = 0 AND (tenant, call_id) IN {ids:Array(Tuple(String, String))}"
+    )
+    found = {}
+    for ids in slices(sorted(calls)):
+        for tenant, call_id, at, id_, rating in client.query(query, parameters={"ids": ids}).result_rows:
+            found[tenant, call_id, (at, id_)] = rating
+    return found
+
+
 def newest(client: Client, now_ms: int) -> int:
     """Time of the newest archived event, ms; of those that a clock ahead dates later than `now_ms`
     none. 0 when there is none."""

@@ -242,8 +242,8 @@ class Worker:
         unknown = self._read(batch, chunks, now)
         if unknown:
             await self._reload(batch, unknown)
-        late = any(call.rating for calls in batch.touched.values() for call in calls)
-        batch.tariffs = await self._pricing.tariffs(late=late)
+        late = [call for calls in batch.touched.values() for call in calls if call.closed or call.rating]
+        batch.tariffs = await self._pricing.tariffs(late)
         if batch.archive:  # on its way while the calls are folded
             batch.archived = asyncio.create_task(self._store.archive(batch))
             await asyncio.sleep(0)  # lets it begin

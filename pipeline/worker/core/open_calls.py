@@ -139,6 +139,14 @@ class OpenCall(msgspec.Struct, gc=False):
         under = self.stored_call_id or self.call_id
         return [Row(self.key, under, self.logs or [], self.version, self.rating, self.published_version)]
 
+    def note_rating(self, key: Key, rating: str) -> None:
+        """Note how the row under a key is priced."""
+        for row in self.rows or ():
+            if row.key == key:
+                row.rating = rating
+        if self.key == key:
+            self.rating = rating
+
     def set_rows(self, rows: list[Row], *, reused: bool) -> None:
         """Note where its rows lie; what is said of the call is said of the newest."""
         self.rows = rows if reused else None
