@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 
-async def no_tariffs(*, late: bool) -> None:
+from pipeline.worker.core.open_calls import OpenCall
+
+
+async def no_tariffs(late: Sequence[OpenCall] = ()) -> None:
     """No call has a price here."""
