@@ -106,6 +106,38 @@ def _built() -> Directory:
     return build(TENANT, {key: entry for key, entry in directory().items() if entry is not None})
 
 
+def in_progress(now: int, tenant: str = TENANT) -> list[Call]:
+    """Calls that have not ended: one in each state, and some that wait in the queue."""
+    undecided: dict[str, Any] = {
+        "state": "open", "status": "", "ended_at": None, "duration_ms": None, "end_reason": "", "hung_up_by": "",
+        "talk_ms": 0, "billable_ms": 0, "answered_by": "", "talk_started_at": None, "answered_at": None,
+        "rang_at": None, "caller_extension": "", "direction": "inbound", "trunk": "trunk-a",
+    }  # fmt: skip
+    log: dict[str, Any] = {"ended_at": None, "outcome": "", "end_reason": "", "answered_at": None, "talk_ms": 0}
+    queue = {"callee_number": "800", "callee_name": "Support", "callee_extension": "", "service_number": "800"}
+    agent = {"kind": "queue_agent", "number": "111", "name": "Kira Novak"}
+    told: list[tuple[int, dict[str, Any], list[dict[str, Any]]]] = [
+        (184, {"answered_at": 179, "talk_started_at": 179, "answered_by": "104", "callee_number": "104"}, [{}]),
+        (96, {"direction": "outbound", "caller_number": "116", "callee_number": "+441632960942"}, [{}]),
+        (9, {"rang_at": 7, "callee_number": "103"}, [{}]),
+        (1, {"callee_number": "105"}, [{}]),
+        (140, {**queue, "answered_at": 139, "talk_started_at": 90, "answered_by": "112"}, [{"kind": "queue"}]),
+        (47, {**queue, "answered_at": 46}, [{"kind": "queue", "number": "800"}, agent]),
+        (12, {**queue, "answered_at": 11}, [{"kind": "queue", "number": "800"}]),
+    ]
+    found = []
+    for place, (ago, changes, logs) in enumerate(told):
+        at = now - ago * 1000
+        moments = {
+            name: now - value * 1000 if name.endswith("_at") and value is not None else value
+            for name, value in changes.items()
+        }
+        caller = {"caller_number": f"+4416329605{place:02}", "caller_name": ""}
+        whole = undecided | caller | moments | {"last_event_at": at}
+        found.append(stored_call(tenant, f"open-{at}-{place}", at, logs=[log | each for each in logs], **whole))
+    return found
+
+
 def tariffs() -> tuple[Deck, Tariffs]:
     """A deck, and what prices calls by it."""
     header = Header("retail", Scope(), 4, version=1)

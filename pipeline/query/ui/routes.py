@@ -12,6 +12,7 @@ from pipeline.query.ui.frame import assets, links, sign_in
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import pages
 from pipeline.query.ui.frame.session import Visiting
+from pipeline.query.ui.now import page as now
 
 _FIRST = pages()
 _REST = pages()
@@ -33,4 +34,4 @@ async def nothing(request: Request, visitor: Visiting, rest: str) -> Response:
 
 def routers() -> list[APIRouter]:
     """The routers of all pages."""
-    return [assets.router, links.router, _FIRST, sign_in.router, calls.router, call.router, _REST]
+    return [assets.router, links.router, _FIRST, sign_in.router, calls.router, call.router, now.router, _REST]

@@ -39,8 +39,8 @@ NO_CALLS: Final = frozenset(
         *("/ui/sign-in", "/ui/sign-out", "/ui/preferences"),
     }
 )
-# Streams have no end: tests/query/v1/test_stream.py and tests/push/test_stream.py follow them through a view.
-STREAMS: Final = frozenset({"/v1/calls/stream", "/v1/cdrs/stream"})
+# Streams have no end: tests/query/v1/test_stream.py, tests/push/test_stream.py and tests/ui/test_now.py follow them.
+STREAMS: Final = frozenset({"/v1/calls/stream", "/v1/cdrs/stream", "/ui/now/stream"})
 _SPAN: Final = {"from": "2024-08-01T00:00:00Z", "to": "2024-09-01T00:00:00Z"}
 _DAY: Final = {"start_at": "2024-08-01 00:00:00", "end_at": "2024-09-01 00:00:00"}
 _MONTH: Final = {"year": 2024, "month": 8}
@@ -107,6 +107,7 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     yield Call("GET", "/ui/calls", month)
     yield Call("GET", "/ui/calls", (*month, ("col", ",".join(column.name for column in COLUMNS))))
     yield Call("GET", "/ui/calls", (*month, ("q", "632960")))
+    yield Call("GET", "/ui/now")
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 

@@ -98,6 +98,10 @@ class Figures:
         ms = instant(at) if isinstance(at, str) else at
         return dt.datetime.fromtimestamp(ms // 1000, dt.UTC).replace(microsecond=ms % 1000 * 1000).astimezone(self.zone)
 
+    def day_of(self, at: int) -> dt.date:
+        """The viewer's day."""
+        return dt.datetime.fromtimestamp(at / 1000, self.zone).date()
+
     def time(self, at: Moment) -> str:
         """14:36:05."""
         local = self.local(at)

@@ -25,4 +25,7 @@ class Place:
         return (caller.sees_all or not self.everybodys) and (not self.scope or caller.may(self.scope))
 
 
-PLACES: Final = (Place("/ui/calls", N_("Calls"), "calls"),)
+PLACES: Final = (
+    Place("/ui/now", N_("Now"), "now"),
+    Place("/ui/calls", N_("Calls"), "calls"),
+)

@@ -1,0 +1,1 @@
+"""Now: calls in progress and queues, as they are at this moment."""
