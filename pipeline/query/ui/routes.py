@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.query.http.problems import not_found
+from pipeline.query.ui import missed
 from pipeline.query.ui.call import page as call
 from pipeline.query.ui.calls import list as calls
 from pipeline.query.ui.frame import assets, links, sign_in
@@ -34,4 +35,14 @@ async def nothing(request: Request, visitor: Visiting, rest: str) -> Response:
 
 def routers() -> list[APIRouter]:
     """The routers of all pages."""
-    return [assets.router, links.router, _FIRST, sign_in.router, calls.router, call.router, now.router, _REST]
+    return [
+        assets.router,
+        links.router,
+        _FIRST,
+        sign_in.router,
+        calls.router,
+        call.router,
+        now.router,
+        missed.router,
+        _REST,
+    ]

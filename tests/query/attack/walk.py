@@ -108,6 +108,7 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     yield Call("GET", "/ui/calls", (*month, ("col", ",".join(column.name for column in COLUMNS))))
     yield Call("GET", "/ui/calls", (*month, ("q", "632960")))
     yield Call("GET", "/ui/now")
+    yield Call("GET", "/ui/missed", (*month[:2], ("all", "1")))
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 

@@ -28,4 +28,5 @@ class Place:
 PLACES: Final = (
     Place("/ui/now", N_("Now"), "now"),
     Place("/ui/calls", N_("Calls"), "calls"),
+    Place("/ui/missed", N_("Missed calls"), "missed", everybodys=True),
 )
