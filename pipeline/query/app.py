@@ -28,8 +28,8 @@ from pipeline.query.http.limits import Limits, StreamSlots
 from pipeline.query.http.observation import CLIENT_GONE, Observation, Observer
 from pipeline.query.http.plus_signs import PlusSigns
 from pipeline.query.http.problems import RequestProblem, invalid, refusal, response, unavailable
+from pipeline.query.questions.export_runs import ExportRuns
 from pipeline.query.routes import routers
-from pipeline.query.v1.exports.runs import ExportRuns
 from pipeline.settings import Settings
 from pipeline.warehouse.query.expressions import BadExpression
 from pipeline.warehouse.query.masking import masked_text

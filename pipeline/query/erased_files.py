@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from pipeline.files import Files, files_of
-from pipeline.query.v1.exports.resource import form_of
-from pipeline.query.v1.exports.runs import file_of
+from pipeline.query.questions.export_runs import file_of
+from pipeline.query.questions.exports import form_of
 from pipeline.reports.runs import destroy
 from pipeline.reports.store import ReportStore
 from pipeline.settings import Settings

@@ -18,7 +18,7 @@ from pipeline.errors import Problem
 from pipeline.files import files_of
 from pipeline.push.housekeeping import Housekeeping
 from pipeline.query.erased_files import erase_files
-from pipeline.query.v1.exports.runs import file_of
+from pipeline.query.questions.export_runs import file_of
 from pipeline.reports.store import ReportStore, Run
 from pipeline.settings import Settings
 from pipeline.warehouse.privacy import erasure, retention

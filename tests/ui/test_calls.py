@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
 import pytest
 
+from pipeline.query.ui.frame.forgery import FIELD
 from tests.browser import Browser, Look
+from tests.query.conftest import until
 from tests.ui import company, looks
 from tests.ui.conftest import Site
-from tests.ui.test_frame import DAY
+from tests.ui.test_frame import DAY, token_in
 
 DAY_OF_API = "from=2026-03-09T23:00:00Z&to=2026-03-10T23:00:00Z"
 
@@ -129,3 +132,41 @@ async def test_by_keyboard(site: Site, chromium: Browser) -> None:
         first = await tab.value("document.activeElement.getAttribute('href')")
         await tab.press("Enter")
         await tab.until(f"location.pathname === '{first}'")
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_a_file_is_exactly_the_list(site: Site, form: str) -> None:
+    asked = f"{DAY}&direction=outbound&q=4416&col=started_at,callee,cost"
+    with site.signed_in() as client:
+        page = client.get(f"/ui/calls?{asked}")
+        token = token_in(page.text)
+        shown = client.post(f"/ui/calls/export?{asked}", data={FIELD: token, "format": form})
+        assert re.fullmatch(r"/ui/exports/[0-9a-f]{32}", shown.url.path)
+        until(lambda: "/file" in client.get(shown.url.path).text)
+        file = client.get(f"{shown.url.path}/file")
+        assert file.headers["content-disposition"].endswith(f'.{form}"')
+        assert file.content.startswith(b"PAR1") == (form == "parquet")
+        if form == "csv":
+            head, *rows = file.text.splitlines()
+            assert head.replace('"', "").startswith("id,started_at,callee_number,callee_name")
+            assert len(rows) == count(page.text)
+        if form == "ndjson":
+            assert [json.loads(line)["id"] for line in file.text.splitlines()] == ids(
+                client.get(f"/ui/calls?{asked}&limit=500").text
+            )
+        assert client.post(f"/ui/calls/export?{asked}", data={"format": form}).status_code == 403
+        with site.signed_in("other") as stranger:
+            for path in (shown.url.path, f"{shown.url.path}/file"):
+                assert stranger.get(path).status_code == 404
+            assert shown.url.path not in stranger.get("/ui/exports").text
+
+
+async def test_files_look_right(site: Site, chromium: Browser) -> None:
+    with site.signed_in() as client:
+        token = token_in(client.get(f"/ui/calls?{DAY}").text)
+        path = client.post(f"/ui/calls/export?{DAY}", data={FIELD: token, "format": "csv"}).url.path
+    await looks.sign_in(chromium, site)
+    async with chromium.visit(f"{site.url}{path}", Look(1280, "light")) as tab:
+        await tab.until("!!document.querySelector('a[download]')")
+        assert tab.complaints() == []
+    await looks.check(chromium, f"{site.url}/ui/exports", (Look(360, "dark"), Look(1280, "light")))

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_FILES: Final = re.compile(r"/(?:v1/exports/[^/]+/file|api/blobs/[^/]+)")
+_FILES: Final = re.compile(r"/(?:(?:v1|ui)/exports/[^/]+/file|api/blobs/[^/]+)")
 _SMALLEST: Final = 1024  # bytes; less is sent sooner than compressed
 # Lists of a thousand calls shrink to a tenth at level 1, in a few ms; higher levels cost more than they save.
 _LEVEL: Final = 1

@@ -36,7 +36,7 @@ NO_CALLS: Final = frozenset(
         *("/api/completed_call_reports/{id}/destroy", "/v1/reports/schedules/{id}", "/v1/webhooks/{id}/test"),
         *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}", "/v1/tickets"),
         *("/ui", "/ui/", "/ui/{rest:path}", "/ui/static/{name:path}", "/ui/links", "/ui/enter/{token}"),
-        *("/ui/sign-in", "/ui/sign-out", "/ui/preferences"),
+        *("/ui/sign-in", "/ui/sign-out", "/ui/preferences", "/ui/calls/export"),
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py, tests/push/test_stream.py and tests/ui/test_now.py follow them.
@@ -107,7 +107,8 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     yield Call("GET", "/ui/calls", month)
     yield Call("GET", "/ui/calls", (*month, ("col", ",".join(column.name for column in COLUMNS))))
     yield Call("GET", "/ui/calls", (*month, ("q", "632960")))
-    yield Call("GET", "/ui/now")
+    for path in ("now", "exports", f"exports/{ids['/v1/exports/{id}']}", f"exports/{ids['/v1/exports/{id}']}/file"):
+        yield Call("GET", f"/ui/{path}")
     yield Call("GET", "/ui/missed", (*month[:2], ("all", "1")))
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.files import Files
-from pipeline.query.v1.exports.runs import FORSAKEN_MS
+from pipeline.query.questions.export_runs import FORSAKEN_MS
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.reference.exports import find, save
 from tests.query.conftest import LEAK, Warehouse
@@ -139,7 +139,7 @@ async def test_one_that_a_dead_process_left_is_begun_again(
 async def test_one_that_cannot_be_made_says_so(
     client: httpx.AsyncClient, service: FastAPI, header: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.query.v1.exports import runs
+    from pipeline.query.questions import export_runs as runs
 
     def broken(*_: Any) -> Any:
         raise OSError("disk full")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import orjson
@@ -14,28 +10,20 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pipeline import clock
-from pipeline.instants import DAY_MS
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
 from pipeline.query.http.parameters import no_options
-from pipeline.query.http.problems import RequestProblem, invalid, not_found
+from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
-from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
-from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.questions.lists import TIME, Table, listing_of, question_of, sought, zone_asked
+from pipeline.query.questions.endpoint import body_of, reader_of, refusals
+from pipeline.query.questions.export_runs import file_of
+from pipeline.query.questions.exports import EXPORTED, FORMS, begun, form_of, found, runs_of, sees, source_of
+from pipeline.query.questions.lists import TIME
 from pipeline.query.questions.search import LONGEST
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
-from pipeline.query.v1.exports.runs import ExportRuns, file_of
-from pipeline.settings import Settings
-from pipeline.warehouse.query.listing import Listing
-from pipeline.warehouse.query.view import View
-from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
+from pipeline.warehouse.reference.exports import Export, of_tenant
 from schemas.call import rfc3339
 from schemas.call_model import Time
 
-_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (CALL_TABLE, LOG_TABLE)}
 _MEMBERS: Final = ("of", "q", "filter", "from", "to", "zone", "fields", "sort", "format")
-_FORMS: Final[Mapping[str, Format]] = {name: form for name, form in FORMATS.items() if form is not JSON}
-_MOST_UNDER_WAY: Final = 20
 
 Id = Annotated[str, Path(description="Id of the export.", examples=["b1946ac92492d2347c6235b4d2611184"])]
 
@@ -92,8 +80,8 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
                         "type": "object",
                         "additionalProperties": False,
                         "properties": {
-                            "of": {"type": "string", "enum": list(_TABLES)},
-                            "format": {"type": "string", "enum": list(_FORMS)},
+                            "of": {"type": "string", "enum": list(EXPORTED)},
+                            "format": {"type": "string", "enum": list(FORMS)},
                             "filter": {"type": "object"},
                             "from": TIME,
                             "to": TIME,
@@ -117,46 +105,8 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
 async def create_export(request: Request, caller: Authenticated) -> Response:
     """Begin to write all rows that match into a file. The answer says where to ask how far it is."""
     no_options(request)
-    reader, runs = reader_of(request), _runs(request)
     body = await body_of(request, _MEMBERS)
-    form, listing = await _listing(request, caller.view, body)
-    key = request.headers.get("idempotency-key", "")
-    if len(key) > 128:
-        raise invalid("Idempotency-Key", key, "is longer than 128 characters")
-    id_ = (
-        hashlib.sha256(repr((caller.tenant, caller.name, key)).encode()).hexdigest()[:32]
-        if key
-        else secrets.token_hex(16)
-    )
-    export = await find(reader, caller.tenant, id_) if key else None
-    if export is not None and _question(export) != body:
-        raise RequestProblem(
-            422,
-            "idempotency_key_reused",
-            f"Idempotency-Key {key!r} was sent with another body before; send another key, or the same body.",
-            field="Idempotency-Key",
-        )
-    if export is None:
-        under_way = [each for each in await of_tenant(reader, caller.tenant) if each.state in ("pending", "running")]
-        if len(under_way) >= _MOST_UNDER_WAY:
-            raise RequestProblem(
-                429,
-                "too_many_requests",
-                f"{len(under_way)} exports are under way; wait for one.",
-                headers={"Retry-After": "10"},
-            )
-        settings: Settings = request.app.state.settings
-        now = clock.now_ms()
-        export = Export(
-            tenant=caller.tenant, id=id_, name=caller.name, extension="" if caller.sees_all else caller.extension,
-            masked=int(caller.masked), question=orjson.dumps(body).decode(), state="pending", rows=0,
-            bytes=0, sha256="", problem="", created_at=now, seen_at=now,
-            expires_at=now + settings.export_days * DAY_MS,
-        )  # fmt: skip
-        export = await save(reader, export)
-        runs.begin(export, listing, form.written, form.ending)
-        for old in await runs.expired(caller.tenant):
-            await runs.delete(old, form_of(old).ending)
+    export = await begun(request, caller, body, request.headers.get("idempotency-key", ""))
     return _told(request, export)
 
 
@@ -164,7 +114,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
 async def list_exports(request: Request, caller: Authenticated) -> Response:
     """The tenant's exports, newest first; a user's own."""
     no_options(request)
-    found = [each for each in await of_tenant(reader_of(request), caller.tenant) if _sees(caller, each)]
+    found = [each for each in await of_tenant(reader_of(request), caller.tenant) if sees(caller, each)]
     body = {"data": [_state(request, each) for each in found if each.expires_at > clock.now_ms()]}
     return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -179,7 +129,7 @@ async def list_exports(request: Request, caller: Authenticated) -> Response:
 async def get_export(request: Request, caller: Authenticated, id: Id) -> Response:
     """202 until it is ready or has failed, then 200."""
     no_options(request)
-    return _told(request, await _found(request, caller, id))
+    return _told(request, await found(request, caller, id))
 
 
 @router.get(
@@ -188,7 +138,7 @@ async def get_export(request: Request, caller: Authenticated, id: Id) -> Respons
     summary="The file of an export",
     responses=refusals(404, 409, 416)
     | {
-        200: {"content": {form.media_type.partition(";")[0]: {} for form in _FORMS.values()}},
+        200: {"content": {form.media_type.partition(";")[0]: {} for form in FORMS.values()}},
         202: {"description": "Not ready yet; see Retry-After.", "model": ExportState},
         206: {"description": "The part that Range asked for."},
         304: {"description": "The client has it."},
@@ -210,7 +160,7 @@ async def get_export(request: Request, caller: Authenticated, id: Id) -> Respons
 async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Response:
     """The file, or a part of it. With If-Range, a part only of the same file."""
     no_options(request)
-    export = await _found(request, caller, id)
+    export = await found(request, caller, id)
     if export.state == "failed":
         raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
     if export.state != "ready":
@@ -218,11 +168,11 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
     form = form_of(export)
     headers = {
         "Cache-Control": "private",
-        "Content-Disposition": disposition("attachment", f"{_of(export)}-{export.id[:8]}.{form.ending}"),
+        "Content-Disposition": disposition("attachment", f"{source_of(export)}-{export.id[:8]}.{form.ending}"),
     }
     path, tag = file_of(export, form.ending), f'"{export.sha256}"'
     try:
-        return await stored_file(request, _runs(request).files, path, export.bytes, tag, form.media_type, headers)
+        return await stored_file(request, runs_of(request).files, path, export.bytes, tag, form.media_type, headers)
     except FileNotFoundError:
         raise not_found("The file of this export is gone; make another.") from None
 
@@ -233,63 +183,9 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
 async def delete_export(request: Request, caller: Authenticated, id: Id) -> Response:
     """Delete it with its file; one under way is given up."""
     no_options(request)
-    export = await _found(request, caller, id, going_on=False)
-    await _runs(request).delete(export, form_of(export).ending)
+    export = await found(request, caller, id, going_on=False)
+    await runs_of(request).delete(export, form_of(export).ending)
     return Response(status_code=204)
-
-
-def _runs(request: Request) -> ExportRuns:
-    runs: ExportRuns = request.app.state.exports
-    return runs
-
-
-def _sees(caller: Caller, export: Export) -> bool:
-    """Whether the export shows nothing that the caller may not see."""
-    return caller.sees_all or (caller.extension == export.extension and bool(export.extension))
-
-
-def _question(export: Export) -> dict[str, Any]:
-    question: dict[str, Any] = orjson.loads(export.question)
-    return question
-
-
-def _of(export: Export) -> str:
-    return str(_question(export).get("of") or "calls")
-
-
-def form_of(export: Export) -> Format:
-    return _FORMS[_question(export).get("format") or CSV.name]
-
-
-async def _found(request: Request, caller: Caller, id_: str, *, going_on: bool = True) -> Export:
-    """The export of this id; one that nobody works on any more is begun again."""
-    export = await find(reader_of(request), caller.tenant, id_[:64])
-    if export is None or not _sees(caller, export) or export.expires_at < clock.now_ms():
-        raise not_found(f"There is no export {id_[:64]!r}.")
-    if caller.masked and not export.masked:
-        raise RequestProblem(403, "forbidden", "The export holds numbers in full; the token lacks numbers:clear.")
-    runs = _runs(request)
-    if going_on and export.state in ("pending", "running") and not runs.working_on(export):
-        view = View(export.tenant, export.extension or None, bool(export.masked))
-        form, listing = await _listing(request, view, _question(export))
-        runs.begin(export, listing, form.written, form.ending)
-    return export
-
-
-async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[Format, Listing]:
-    """The rows that an export's question asks for. Raises RequestProblem."""
-    name = body.get("of") or "calls"
-    if not isinstance(name, str) or name not in _TABLES:
-        raise invalid("of", str(name), f"is none of {', '.join(_TABLES)}")
-    form = _FORMS.get(str(body.get("format") or CSV.name))
-    if form is None:
-        raise invalid("format", str(body["format"]), f"is none of {', '.join(_FORMS)}")
-    look = await look_of(request, view)
-    members = {key: value for key, value in body.items() if key not in ("of", "format")}
-    zone = await zone_asked(request, view, members.get("zone"))
-    question = question_of(_TABLES[name], members, look, form, zone)
-    where = await sought(request, view, _TABLES[name], members.get("q"), question.where)
-    return form, listing_of(view, _TABLES[name], replace(question, where=where), look)
 
 
 def _state(request: Request, export: Export) -> dict[str, Any]:
@@ -297,7 +193,7 @@ def _state(request: Request, export: Export) -> dict[str, Any]:
     return {
         "id": export.id,
         "state": export.state,
-        "of": _of(export),
+        "of": source_of(export),
         "format": form_of(export).name,
         "rows": export.rows,
         "bytes": export.bytes,
@@ -306,7 +202,7 @@ def _state(request: Request, export: Export) -> dict[str, Any]:
         "created_at": rfc3339(export.created_at),
         "expires_at": rfc3339(export.expires_at),
         "file": f"/v1/exports/{export.id}/file" if ready else None,
-        "url": _runs(request).files.url(file_of(export, form_of(export).ending)) if ready else None,
+        "url": runs_of(request).files.url(file_of(export, form_of(export).ending)) if ready else None,
     }
 
 

@@ -1,1 +1,0 @@
-"""Exports of whole lists: asked for, made in the background, fetched."""
