@@ -178,3 +178,14 @@ async def test_the_first_load_is_light(site: Site, chromium: Browser) -> None:
     await looks.sign_in(chromium, site)
     async with chromium.visit(f"{site.url}/ui/calls?{DAY}&limit=100", Look(1280, "light")) as tab:
         assert 10_000 < tab.wire_bytes < looks.HEAVIEST
+
+
+def test_a_page_speaks_one_language(site: Site) -> None:
+    with site.signed_in() as client:
+        client.headers["Accept-Language"] = "de"
+        page = client.get(f"/ui/calls?{DAY}&status=busy").text
+        assert "Ergebnis: <bdi>Besetzt</bdi>" in page and "Dienstag, 10. März 2026" in page and "Anrufe</p>" in page
+        client.headers["Accept-Language"] = "es"
+        assert "llamadas</p>" in client.get(f"/ui/calls?{DAY}").text
+        client.headers["Accept-Language"] = "fr"
+        assert "Appels manqués" in client.get(f"/ui/missed?{DAY}").text

@@ -13,6 +13,7 @@ from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.session import Visitor
 
 TIMES: Final = {"absolute": N_("Clock"), "start": N_("Since the start"), "previous": N_("Since the one before")}
+_AGAIN: Final = N_("(again)")
 _LEFT, _COLUMN, _TOP, _ROW = 130, 190, 44, 30
 _MOST: Final = 500
 _SHOWN: Final = (
@@ -86,7 +87,7 @@ def drawn(visitor: Visitor, messages: Sequence[Message], times: str, *, linked: 
         )
         before = messages[number - 1].at if number else each.at
         at = _time(visitor, times, each.at, messages[0].at, before)
-        label = each.label + (f" {visitor.language.say(N_('(again)'))}" if each.again else "")
+        label = each.label + (f" {visitor.language.say(_AGAIN)}" if each.again else "")
         dialog = dialogs.index(each.dialog) + 1 if len(dialogs) > 1 else 0
         text = f"{label} · {dialog}" if dialog else label
         tip = f"{each.sender} → {each.receiver}: {label}, {visitor.figures.exact(each.at)}"

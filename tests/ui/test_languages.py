@@ -1,0 +1,61 @@
+"""Every text of the pages stands in every catalogue, with the places for values that the English one has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+from pipeline.query.ui.frame.language import LANGUAGES, LOCALE
+from pipeline.query.ui.frame.page import TEMPLATES, environment
+
+CODE = Path(str(TEMPLATES)).parent
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "count": (1, 2)}
+PLACES = re.compile(r"%\((\w+)\)s")
+
+Message = str | tuple[str, ...]
+
+
+def messages() -> Iterator[Message]:
+    """The texts of all templates and of all code; two of them where there is a plural."""
+    for template in sorted(TEMPLATES.rglob("*.html")):
+        for _, _, message in environment("en").extract_translations(template.read_text()):  # type: ignore[attr-defined]
+            yield from one(message)
+    for module in sorted(CODE.rglob("*.py")):
+        with module.open("rb") as code:
+            for _, message, _, _ in extract("python", code, keywords=KEYWORDS):
+                yield from one(message)
+
+
+def one(found: Any) -> Iterator[Message]:
+    """The text in what an extractor found: texts among other arguments are the message and its plural."""
+    texts = (found,) if isinstance(found, str) else tuple(each for each in found or () if isinstance(each, str))
+    if texts and texts[0]:
+        yield texts[0] if len(texts) == 1 else texts[:2]
+
+
+WANTED = sorted(set(messages()), key=str)
+
+
+@pytest.mark.parametrize("tag", [tag for tag in LANGUAGES if tag != "en"])
+def test_every_text_is_translated(tag: str) -> None:
+    translated: dict[Message, Message] = {}
+    for file in sorted((LOCALE / tag).glob("*.po")):
+        with file.open("rb") as written:
+            for message in read_po(written, locale=tag):
+                if message.id:
+                    key = tuple(message.id) if isinstance(message.id, list | tuple) else message.id
+                    assert key not in translated, f"{file.name} has {key!r} again"
+                    translated[key] = (
+                        tuple(message.string) if isinstance(message.string, list) else message.string or ""
+                    )
+    assert [message for message in WANTED if not translated.get(message)] == []
+    assert [key for key in translated if key not in WANTED] == [], "nobody says these any more"
+    for key, value in translated.items():
+        for text in value if isinstance(value, tuple) else (value,):
+            assert set(PLACES.findall(text)) == set(PLACES.findall(key if isinstance(key, str) else key[-1])), text
