@@ -87,10 +87,12 @@ class Tab:
         await self.send("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
         await self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
-    async def picture(self, tallest: int = _TALLEST) -> bytes:
-        """A PNG of the page from its top."""
-        tall = await self.value("document.documentElement.scrollHeight")
-        clip = {"x": 0, "y": 0, "width": self._look.width, "height": min(int(tall), tallest), "scale": 1}
+    async def picture(self, tallest: int = _TALLEST, part: str = "html") -> bytes:
+        """A PNG of the page, or of the part that a selector names, from its top."""
+        place = f"(box => [box.x + scrollX, box.y + scrollY, box.width])(document.querySelector('{part}')"
+        x, y, width = await self.value(f"{place}.getBoundingClientRect())")
+        tall = await self.value(f"document.querySelector('{part}').scrollHeight")
+        clip = {"x": x, "y": y, "width": width, "height": min(int(tall), tallest), "scale": 1}
         shot = await self.send("Page.captureScreenshot", captureBeyondViewport=True, format="png", clip=clip)
         return base64.b64decode(shot["data"])
 

@@ -99,3 +99,16 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 unfold();
+
+// Columns can be put in another order: a column moves up.
+for (const item of document.querySelectorAll(".order li")) {
+  const up = document.createElement("button");
+  up.type = "button";
+  up.textContent = "↑";
+  up.setAttribute("aria-label", `${item.textContent.trim()} ↑`);
+  up.addEventListener("click", () => {
+    item.previousElementSibling?.before(item);
+    up.focus();
+  });
+  item.append(up);
+}

@@ -1,0 +1,97 @@
+"""The pictures of docs/web.md: the pages over the calls of the tests, as headless Chromium shows them.
+
+    python -m docs.pictures
+
+Needs Chromium and the embedded ClickHouse; takes half a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from pipeline.warehouse.identity.tokens import create_token
+from tests.browser import Look, browser
+from tests.forks import Forked
+from tests.query.conftest import until
+from tests.query.stored_calls import write
+from tests.servers import ClickHouseServer
+from tests.ui import company
+
+FOLDER = Path(__file__).parent / "pictures"
+DAY = "from=2026-03-10&to=2026-03-10"
+TALLEST = 900
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The service over the company's calls: its address, a token, and the ids of calls that are shown, by what they
+    are."""
+    server = ClickHouseServer(folder / "clickhouse")
+    database = server.migrated_database()
+    client = server.client(database)
+    calls = company.fill(client)
+    write(client, company.in_progress(int(time.time() * 1000)))
+    token = create_token(client, company.TENANT, "Ada", scopes=("admin",))
+    client.close()
+    moved = [call for call in calls if any(move["kind"] == "attended_transfer" for move in call.reroutes)]
+    told = {"call": str(moved[-2].id), "ladder": str(moved[-1].id)}
+    log = folder / "log"
+    environment = os.environ | {
+        "CDR_CLICKHOUSE": server.url,
+        "CDR_DATABASE": database,
+        "CDR_FILES": str(folder / "files"),
+    }
+    with log.open("wb") as out:
+        process = Forked(["api", "--port", "0"], stderr=out, env=environment)
+    try:
+        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
+        found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
+        assert found, log.read_text()
+        yield found[1].decode(), token, told
+    finally:
+        process.kill()
+        process.wait()
+        server.stop()
+
+
+async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
+    """Every picture, light; of the wall, dark."""
+    pages = {
+        "calls": (f"/ui/calls?{DAY}", Look(1280, "light")),
+        "call": (f"/ui/calls/{told['call']}", Look(1280, "light")),
+        "ladder": (f"/ui/calls/{told['ladder']}", Look(1280, "light")),
+        "now": ("/ui/now?wall=1", Look(1280, "dark")),
+        "missed": (f"/ui/missed?{DAY}", Look(1280, "light")),
+        "phone": (f"/ui/calls?{DAY}", Look(360, "dark")),
+    }
+    async with browser(folder / "profile") as chromium:
+        await chromium.look(url + link, Look(1280, "light"))
+        for name, (path, look) in pages.items():
+            async with chromium.visit(url + path, look) as tab:
+                if name == "now":
+                    await tab.until("document.getElementById('liveness').textContent === 'Live'")
+                part = "#ladder" if name == "ladder" else "html"
+                (FOLDER / f"{name}.png").write_bytes(await tab.picture(TALLEST, part))
+
+
+def main() -> None:
+    """Take all pictures anew."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        with service(folder) as (url, token, told):
+            answer = httpx.post(f"{url}/ui/links", headers={"Authorization": f"Bearer {token}"})
+            asyncio.run(take(url, answer.json()["path"], told, folder))
+
+
+if __name__ == "__main__":
+    main()
