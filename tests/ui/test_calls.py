@@ -106,6 +106,10 @@ async def test_it_looks_right(site: Site, chromium: Browser) -> None:
     narrow = (Look(360, "light"), Look(1280, "dark"))
     await looks.check(chromium, f"{site.url}/ui/calls?{DAY}&caller.number=%2B441632960999&q=4416", narrow)
     await looks.check(chromium, f"{site.url}/ui/calls?from=2020-01-01&to=2020-01-02&status=busy", narrow)
+    for look in narrow:
+        async with chromium.visit(f"{site.url}/ui/calls?{DAY}", look) as tab:
+            await tab.value("document.querySelectorAll('details.pop').forEach(menu => menu.open = true)")
+            assert await looks.barriers(tab) == [], look
 
 
 async def test_without_scripts_everything_can_be_read_and_asked(site: Site, chromium: Browser) -> None:
@@ -170,3 +174,20 @@ async def test_files_look_right(site: Site, chromium: Browser) -> None:
         await tab.until("!!document.querySelector('a[download]')")
         assert tab.complaints() == []
     await looks.check(chromium, f"{site.url}/ui/exports", (Look(360, "dark"), Look(1280, "light")))
+
+
+def test_a_view_is_kept_for_its_owner(site: Site) -> None:
+    name, asked = "<b>Busy & late</b>", "range=7d&status=busy&col=caller,status"
+    with site.signed_in() as client:
+        token = token_in(client.get(f"/ui/calls?{DAY}").text)
+        kept = client.post(f"/ui/calls/views?{asked}", data={FIELD: token, "name": name})
+        assert kept.url.path == "/ui/calls" and "&lt;b&gt;Busy &amp; late&lt;/b&gt;" in kept.text
+        assert f'href="/ui/calls?{asked.replace("&", "&amp;")}"' in client.get(f"/ui/calls?{DAY}").text
+        assert client.post("/ui/calls/views?nonsense=1", data={FIELD: token, "name": "x"}).status_code == 400
+        assert client.post(f"/ui/calls/views?{asked}", data={FIELD: token, "name": " "}).status_code == 400
+        assert client.post(f"/ui/calls/views?{asked}", data={"name": "x"}).status_code == 403
+        for who in ("reader", "other"):
+            with site.signed_in(who) as stranger:
+                assert "Busy &amp; late" not in stranger.get(f"/ui/calls?{DAY}").text
+        gone = client.post(f"/ui/calls/views?{asked}", data={FIELD: token, "name": name, "delete": "1"})
+        assert "Busy &amp; late" not in gone.text

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.query.http.problems import not_found
 from pipeline.query.ui import missed
 from pipeline.query.ui.call import page as call
-from pipeline.query.ui.calls import files
+from pipeline.query.ui.calls import files, views
 from pipeline.query.ui.calls import list as calls
 from pipeline.query.ui.frame import assets, links, sign_in
 from pipeline.query.ui.frame.language import N_
@@ -43,6 +43,7 @@ def routers() -> list[APIRouter]:
         sign_in.router,
         calls.router,
         files.router,
+        views.router,
         call.router,
         now.router,
         missed.router,

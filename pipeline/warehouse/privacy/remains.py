@@ -19,6 +19,7 @@ ELSEWHERE: Final = {
     "report_rows": "reports that ask for the number: delete or change them",
     "report_run_rows": "reports named after the number: delete them",
     "export_rows": "exports that asked for the number: their rows go with the exports' time",
+    "saved_view_rows": "a saved view that asks for the number: delete it where it is shown, in the web interface",
     "deck_rows": "an account of rates: `cdr rates`",
     "webhook_rows": "the URL of a webhook: `cdr webhook`",
 }

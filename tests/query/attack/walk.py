@@ -36,7 +36,7 @@ NO_CALLS: Final = frozenset(
         *("/api/completed_call_reports/{id}/destroy", "/v1/reports/schedules/{id}", "/v1/webhooks/{id}/test"),
         *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}", "/v1/tickets"),
         *("/ui", "/ui/", "/ui/{rest:path}", "/ui/static/{name:path}", "/ui/links", "/ui/enter/{token}"),
-        *("/ui/sign-in", "/ui/sign-out", "/ui/preferences", "/ui/calls/export"),
+        *("/ui/sign-in", "/ui/sign-out", "/ui/preferences", "/ui/calls/export", "/ui/calls/views"),
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py, tests/push/test_stream.py and tests/ui/test_now.py follow them.

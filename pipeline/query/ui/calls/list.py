@@ -28,6 +28,7 @@ from pipeline.query.ui.frame.urls import Query
 from pipeline.query.ui.frame.words import STATUS
 from pipeline.warehouse.query.clauses import Place
 from pipeline.warehouse.query.listing import Listing, count_of, page_of
+from pipeline.warehouse.reference.saved_views import views_of
 from schemas.call import rfc3339
 from schemas.words import Direction
 
@@ -67,7 +68,11 @@ async def list_calls(request: Request, visitor: Visiting) -> Response:
     look = await look_of(request, visitor.caller.view)
     listing = listing_of(visitor.caller.view, CALL_TABLE, what.question, look)
     reader = reader_of(request)
-    rows, count = await asyncio.gather(rows_of(request, what, listing), count_of(reader, listing))
+    rows, count, views = await asyncio.gather(
+        rows_of(request, what, listing),
+        count_of(reader, listing),
+        views_of(reader, visitor.caller.tenant, visitor.caller.name),
+    )
     timed = what.sort.lstrip("-") == "started_at"
     return page(
         visitor,
@@ -87,6 +92,7 @@ async def list_calls(request: Request, visitor: Visiting) -> Response:
         statuses=STATUS,
         directions=get_args(Direction),
         links=Links(what),
+        views=views,
     )
 
 
