@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from pipeline.sources import canonical
 from tests.worker.administration import administer
 from tests.worker.conftest import Deploy
-from tests.worker.deployment import Deployment
+from tests.worker.deployment import Deployment, wait_for
 from tests.worker.phone_calls import encoded, in_time, phone_calls
 from tests.worker.test_joined_calls import transfers
 
@@ -27,16 +27,18 @@ def add_partitions(deployment: Deployment, count: int) -> None:
 
 
 def test_calls_that_are_open_meanwhile(deploy: Deploy) -> None:
-    """Also with producers that go on by the old number for a while, and workers that never saw it."""
+    """Also with producers that go on by the old number for a while, and workers that never saw it; in a group that had
+    committed nothing when it began to read, and that notices before the next rebalance."""
     deployment = deploy(partitions=2, batch_events=200)
     events = in_time(phone_calls(100)) + transfers(20)
     random.Random(8).shuffle(events)
     part = len(events) // 4
-    deployment.worker()
-    second = deployment.worker(ready=False)
+    first = deployment.worker()
+    second = deployment.worker()
     deployment.produce(events[:part])
     deployment.wait_done()
     add_partitions(deployment, 5)
+    wait_for(lambda: "partitions were added" in first.said, lambda: deployment.said)
     deployment.produce(events[part : 2 * part])
     for number in (0, 1):  # by the old number of partitions
         deployment.send(encoded(events[2 * part + number : 3 * part : 2]), partition=number)

@@ -156,6 +156,8 @@ class Publisher:
     async def _send_batches(self, topic: str, partition: int, items: Sequence[tuple[bytes, bytes]]) -> None:
         producer = self._producer
         assert producer is not None
+        if partition not in await producer.partitions_for(topic):  # added since the producer asked for them last
+            await producer.client.force_metadata_update()
         futures: list[Awaitable[object]] = []
         builder = producer.create_batch()
         limit = self._limits.get(topic)

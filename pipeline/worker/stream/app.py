@@ -141,10 +141,11 @@ class Service:
             return
         self._end_when_stuck()
         count = topics.get(self.settings.events_topic, 0)
-        if count > self._partitions > 0:
-            log.info("partitions were added to the events topic", before=self._partitions, now=count)
+        before = max(self._partitions, self.app.consumer.partition_count(self.settings.events_topic))
+        if count > before > 0:
+            log.info("partitions were added to the events topic", before=before, now=count)
             self.worker.partitions_added()
-        self._partitions = max(self._partitions, count)
+        self._partitions = max(before, count)
         gone = sorted(self.read_topics - topics.keys())
         self.kafka_trouble = f"Kafka has no topic {', '.join(gone)}" if gone else ""
         self._gone_looks = self._gone_looks + 1 if gone else 0

@@ -104,14 +104,14 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp in consumer.assignment().intersection(tps):
             at, count = committed.get(tp), self.counts[tp.topic]
             if at is None:
-                grown = tp.partition >= noted.get(tp.topic, count)
-                starts[ensure_TP(tp)] = Start(None, grown=grown)
+                starts[ensure_TP(tp)] = Start(None, grown=noted.get(tp.topic, count) < count)
                 consumer._fetcher.seek_to(tp, first[tp])
             else:
                 grown = (noted_count(at) or count) < count
                 starts[ensure_TP(tp)] = Start(at.offset, claims_of(at), grown)
                 consumer._fetcher.seek_to(tp, at.offset)
-        self.fewest = noted
+        # A group that has committed nothing yet may see partitions added before its first commit.
+        self.fewest = {topic: noted.get(topic, count) for topic, count in self.counts.items()}
         self.seeks += 1
         return self.seeks, starts
 
@@ -347,6 +347,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
     def committing(self) -> int:
         """Number of the oldest commit or claim that has not returned; 0 for none."""
         return int(self._thread.committing)
+
+    def partition_count(self, topic: str) -> int:
+        """How many partitions the topic had when this epoch began; 0 before the first one."""
+        return int(self._thread.counts.get(topic, 0))
 
     def claim_on(self, tp: TP, offset: int) -> str:
         """The metadata that goes with an offset: how many partitions the topic has, and the claims beyond the offset,
