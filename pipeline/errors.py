@@ -16,6 +16,7 @@ CdrError
 │   ├── TooCostly           the question needs more than one query may have
 │   └── QueryFailed         it refused a query that should have been right: a fault of the program
 ├── HiddenNumbers           what is asked for holds numbers in full, and the caller may not see them
+├── SignInFirst             a page that only who is signed in may see: the browser is led to the sign-in page
 ├── DomainTaken             a domain that logins of another tenant are told by (also a ValueError)
 ├── Fenced                  the group has given this worker's partitions to others
 ├── KafkaAway               Kafka does not take messages now

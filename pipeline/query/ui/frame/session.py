@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from pipeline.errors import CdrError
 from pipeline.query.access.authenticator import Authenticator, Caller, allowed, known
 from pipeline.query.ui.frame.figures import Figures
 from pipeline.query.ui.frame.forgery import token_of
@@ -32,7 +33,7 @@ _RENEWED_S: Final = 900
 _YEAR_S: Final = 365 * 86400
 
 
-class SignInFirst(Exception):
+class SignInFirst(CdrError):
     """Nobody is signed in here."""
 
 
