@@ -37,7 +37,7 @@ from schemas.version import Version
 __all__ = ["GENERATION", "distinct", "fold", "version_of"]
 
 # Raised when a change of these rules changes calls: rows folded by newer rules replace older ones.
-GENERATION = 1
+GENERATION = 2
 
 
 def version_of(events: int, expired: bool) -> int:

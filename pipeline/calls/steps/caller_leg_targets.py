@@ -61,6 +61,9 @@ def _forwarding(course: Course, stops: list[Target]) -> list[Target]:
             continue  # it happened before the call came here
         if move.kind.startswith("forward_") and move.source and move.source not in numbers:
             numbers.add(move.source)
+            if any(target.leg is not None and since <= target.started < move.at for target in course.targets):
+                since = move.at
+                continue  # a group, whose phones rang
             outcome = _LEFT_OUTCOME.get(move.kind, "")
             found.append(Target("extension", move.source, min(since, move.at), ended=move.at, outcome=outcome))
         since = move.at

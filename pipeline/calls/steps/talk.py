@@ -12,6 +12,7 @@ from pipeline.calls.steps.targets import NOT_HUMAN, Target
 SAME_INSTANT_MS = 5_000
 # A proxy may tell of the callee's answer just after the caller's.
 _ANSWER_JITTER_MS = 500
+_HANGING_UP_MS = 200  # from the bridge that the end of the call dissolves to the end itself
 
 Bridges = dict[str, list[tuple[int, bool]]]
 
@@ -156,7 +157,8 @@ def _talk_end(
     if target.leg is None:
         return own if target.ended is None else min(own, target.ended)
     if heard and not heard[-1][1] and heard[-1][0] >= (target.answered or 0):
-        return min(heard[-1][0], own)
+        left = heard[-1][0]
+        return own if 0 <= own - left <= _HANGING_UP_MS and ended is not None else min(left, own)
     if target.ended is None or ended is None:
         return own if target.ended is None else target.ended
     if own <= target.ended:

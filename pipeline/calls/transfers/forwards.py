@@ -49,7 +49,8 @@ def complete(course: Course) -> None:
             if phone is None and not _is_forward(course, move, known, by_number):
                 continue
             done.add((move.source, move.to))
-            move.kind = _kind([phone] if phone else by_number.get(move.source, []), move.at)
+            left = [phone] if phone else by_number.get(move.source) or _group_of(course, tried, move)
+            move.kind = _kind(left, move.at)
         elif move.kind == "pickup" and move.source in ("", move.to):
             move.source = _ringing(tried, move)
         elif move.kind == SENT_ON:
@@ -130,6 +131,14 @@ def _is_forward(course: Course, move: Move, known: set[str], tried: dict[str, li
     answered = caller.answered
     gone_on = answered is not None and answered < move.at
     return not gone_on or move.to == "voicemail"
+
+
+def _group_of(course: Course, tried: list[Target], move: Move) -> list[Target]:
+    """The phones that rang under the number that the call left: since the call was sent there."""
+    since = max([other.at for other in course.moves if other.at < move.at and other.to == move.source], default=0)
+    latest = bisect_right(tried, move.at, key=_started)
+    near = tried[max(0, latest - _GROUP) : latest]
+    return [target for target in near if since <= target.started < move.at and target.number != move.to]
 
 
 def _kind(tried: list[Target], at: int) -> str:

@@ -108,13 +108,14 @@ class _Reached:
         self.caller = course.caller
         self.targets = [target for target in course.targets if target.kind != "consultation"]
         self.by_leg = {target.leg.id: target for target in self.targets if target.leg is not None}
-        self.until: dict[int, int] = {}  # place of a transfer → when the next one happened
+        self.until: dict[int, int] = {}  # place of a transfer → when the call went on from there
         after: int | None = None
         for place in range(len(course.moves) - 1, -1, -1):
-            if course.moves[place].transfer:
-                if after is not None:
-                    self.until[place] = after
-                after = course.moves[place].at
+            move = course.moves[place]
+            if move.transfer and after is not None:
+                self.until[place] = after
+            if move.transfer or move.kind.startswith("forward_"):
+                after = move.at
 
     def outcome(self, place: int, move: Move, by_number: str | None) -> str | None:
         """The outcome of the transfer at `place`. `by_number`: of the target that has the number dialled."""

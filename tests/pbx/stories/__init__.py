@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.pbx.stories import (
+    attempts,
     basic,
     forwarding,
     groups,
@@ -16,5 +17,5 @@ from tests.pbx.stories import (
 )
 from tests.pbx.story import Story
 
-SUBJECTS = (basic, trunks, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
+SUBJECTS = (basic, trunks, attempts, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
 ALL: tuple[Story, ...] = tuple(story for subject in SUBJECTS for story in subject.STORIES)

@@ -252,13 +252,6 @@ STORIES: Final = (
             step(30, "1001", "hangs_up"),
         ),
         {"requested": "5555", "answered_by": "07700900456", "destination": "07700900456", "trunk": CARRIER},
-        (
-            Untold(
-                "asterisk cel",
-                "one trunk is dialled twice at once: no row says which channel has which number",
-                {"answered_by": ..., "destination": ...},
-            ),
-        ),
     ),
     Story(
         "named-phone-calls-out",
