@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.settings import GROUPS
 from schemas.call_model import CallDocument
 from schemas.event_model import EVENT_TYPE_MEANINGS, CallEvent
+from schemas.event_reasons import EVENT_REASONS
 
 DOCS = Path(__file__).parent
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -53,6 +54,15 @@ def event_types_table() -> str:
     )
 
 
+def event_reasons_table() -> str:
+    """Every reason that changes how an event is read."""
+    rows = [
+        f"| `{type_}` | {', '.join(f'`{word}`' for word in words)} | {meaning} |"
+        for type_, words, meaning in EVENT_REASONS
+    ]
+    return "\n".join(["| event | `reason` | meaning |", "|---|---|---|", *rows])
+
+
 def call_fields_table() -> str:
     """Every field of the call document."""
     rows = []
@@ -78,6 +88,7 @@ TABLES = {
     "settings": settings_table,
     "event_fields": event_fields_table,
     "event_types": event_types_table,
+    "event_reasons": event_reasons_table,
     "call_fields": call_fields_table,
 }
 

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from schemas.event import SCHEMA_VERSION, Instant
+from schemas.event_reasons import EVENT_REASONS
 from schemas.words import EVENT_TYPES, Direction, LegHungUpBy, TargetKind
 
 # What each event type says. The first four are enough for a right CDR.
@@ -196,8 +197,16 @@ class CallEvent(BaseModel):
         "",
         description="Why. rerouted: forward_busy, forward_no_answer, queue_overflow, … (see `reroutes` of the call). "
         "transferred: blind, attended, semi_attended. queue_left: answered, abandoned, overflow, exit, callback. "
-        "answered: hangup_record, when only the hang-up record told of it.",
-        examples=["forward_busy", "blind", "abandoned"],
+        "answered: hangup_record, when only the hang-up record told of it. data: renamed, taken_over, originated, … "
+        "(`x-reasons` says which reasons change how an event is read).",
+        examples=["forward_busy", "blind", "abandoned", "renamed"],
+        json_schema_extra={
+            "x-reasons": [
+                {"type": type_, "reason": word, "description": meaning}
+                for type_, words, meaning in EVENT_REASONS
+                for word in words
+            ]
+        },
     )
     from_: Text = Field("", alias="from", description="Target the call leaves.", examples=["1001"])
     to: Text = Field("", description="Target the call goes to; of voicemail, the box.", examples=["1002"])
@@ -213,7 +222,9 @@ class CallEvent(BaseModel):
         None, description="Measured quality: mos (1 to 5), jitter_ms, loss_percent, rtt_ms.", examples=[{"mos": 4.2}]
     )
     data: dict[str, Any] | None = Field(
-        None, description="Anything else; kept with the event. `address` of a started leg: its device's IP address."
+        None,
+        description="Anything else; kept with the event. `address` of a started leg: its device's IP address. `bridge` "
+        "of bridged and unbridged: the id of a bridge, where the PBX names no other leg.",
     )
     sip: SipMessage | None = Field(None, description="Internal: set by the SIP decoder. Leave it out.")
 

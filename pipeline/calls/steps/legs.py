@@ -127,7 +127,34 @@ def read(events: Sequence[Event], nameless: str = "") -> Story:
     if story.skews:
         for leg in legs.values():
             leg.clock_ahead = story.skews.get(leg.node, 0)
+    if story.bridged or story.held or story.moves:
+        _infer_answers(story)
     return story
+
+
+def _infer_answers(story: Story) -> None:
+    """A leg of whose beginning nothing was told had been answered when it heard another, was held or was handed over:
+    who tells of the call came to it in its middle."""
+    untold = {leg.id for leg in story.legs.values() if leg.started is leg.answered is leg.rang is None}
+    if not untold:
+        return
+    signs: dict[str, list[int]] = {leg_id: [] for leg_id in untold}
+    for leg in story.legs.values():
+        for at, peer, joined in leg.bridges or ():
+            for each in (leg.id, peer) if joined and peer else ():
+                if each in signs:
+                    signs[each].append(at)
+        if leg.id in signs:
+            signs[leg.id] += [at for at, _ in leg.holds or ()]
+    for event in story.moves or ():
+        for each in (event.leg_id, event.transferee_leg_id) if event.type == "transferred" else ():
+            if each in signs:
+                signs[each].append(event.at)
+    for leg_id, found in signs.items():
+        if found:
+            leg = story.legs[leg_id]
+            leg.answered = min(found)
+            leg.first_at = min(leg.first_at, leg.answered)
 
 
 def address_of(event: Event) -> str:
@@ -216,6 +243,8 @@ def _read_rest(story: Story, leg: Leg, event: Event, at: int) -> bool:
         story.bridged = True
         leg.bridges = leg.bridges or []
         leg.bridges.append((at, event.peer_leg_id, kind == "bridged"))
+        if event.caller is not None or event.callee is not None or event.role:
+            _read_parties(leg, msgspec.structs.replace(event, peer_leg_id=""))  # which is no leg that it was made for
     elif kind in ("held", "resumed"):
         story.held = True
         leg.holds = leg.holds or []
