@@ -119,6 +119,18 @@ class Memory:
             if stored.partition in partitions:
                 yield key, stored
 
+    def on_several_partitions(
+        self, _client: object, _topic: str, partitions: Sequence[int]
+    ) -> list[tuple[int, CallKey]]:
+        found: dict[CallKey, set[int]] = defaultdict(set)
+        for (tenant, call_id, _, _), (_, partition, _) in self.events.items():
+            found[tenant, call_id].add(partition)
+        versions: dict[CallKey, set[int]] = defaultdict(set)
+        for row in self.live("call_rows") + self.live("call_log_rows"):
+            versions[row["tenant"], row["call_id"]].add(row["version"])
+        several = {key for key in found if len(found[key]) > 1 or len(versions[key]) > 1}
+        return [(each, key) for key in several for each in found[key] & set(partitions)]
+
     def newest(self, _client: object, now_ms: int) -> int:
         return max((int(at) for _, _, _, at in self.events if int(at) <= now_ms), default=0)
 
@@ -160,8 +172,13 @@ class Memory:
         self.step()
         self.dead |= {(letter.partition, letter.offset) for letter in letters}
 
-    def produce(self, key: bytes, value: bytes) -> None:
-        self.logs[sum(key) % self.partitions].append((key, value))
+    def add_partition(self) -> None:
+        self.logs[self.partitions] = []
+        self.partitions += 1
+
+    def produce(self, key: bytes, value: bytes, count: int | None = None) -> None:
+        """By the number of partitions that there is, or that the producer knows."""
+        self.logs[sum(key) % (count or self.partitions)].append((key, value))
 
 
 class Door:

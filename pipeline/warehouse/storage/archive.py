@@ -19,6 +19,9 @@ from schemas.event import Event
 # Ids in one query: far below ClickHouse's limits on the size of a statement.
 _IDS_A_QUERY = 5_000
 
+# How long it may take at most until an owner of partitions notices that some were added to the topic.
+LATELY_S = 300
+
 CallKey = tuple[str, str]  # (tenant, call_id)
 
 
@@ -91,6 +94,36 @@ def load_open(client: Client, topic: str, partitions: Sequence[int]) -> Iterator
         stored.places.append((partition, offset))
     if key is not None:
         yield key, stored
+
+
+def on_several_partitions(client: Client, topic: str, partitions: Sequence[int]) -> list[tuple[int, CallKey]]:
+    """The calls of these partitions that may have been folded from the events of one partition alone, though others lie
+    on another: each with its partition. Those among them that had news in the last `LATELY_S` of the partition.
+
+    An event that lies on both is known as of one of them only; then two folds have left rows of different versions.
+    """
+    of_topic, mine = "topic = {topic:String}", "`partition` IN {partitions:Array(UInt32)}"
+    since = f"SELECT `partition`, max(archived_at) - {{lately:UInt32}} AS since FROM event_rows WHERE {of_topic}"
+    news = (
+        f"(tenant, call_id) IN (SELECT tenant, call_id FROM event_rows INNER JOIN ({since} AND {mine}"
+        f" GROUP BY `partition`) AS lately USING `partition` WHERE {of_topic} AND archived_at >= since)"
+    )
+    of_both = f"SELECT tenant, call_id, `partition` AS each FROM event_rows WHERE {of_topic} AND {news}"
+    versions = " UNION ALL ".join(
+        f"SELECT tenant, call_id, version FROM {table} FINAL WHERE retired = 0 AND {news}"
+        for table in ("call_rows", "call_log_rows")
+    )
+    several = " UNION ALL ".join(
+        f"SELECT tenant, call_id FROM ({each}) GROUP BY tenant, call_id HAVING uniqExact({what}) > 1"
+        for each, what in ((of_both, "each"), (versions, "version"))
+    )
+    query = (
+        f"SELECT DISTINCT `partition`, tenant, call_id FROM event_rows WHERE {of_topic} AND {mine}"
+        f" AND (tenant, call_id) IN ({several})"
+    )
+    parameters = {"topic": topic, "partitions": list(partitions), "lately": LATELY_S}
+    rows = client.query(query, parameters=parameters).result_rows
+    return [(partition, (tenant, call_id)) for partition, tenant, call_id in rows]
 
 
 def ratings(client: Client, calls: Collection[CallKey]) -> dict[tuple[str, str, Key], str]:

@@ -102,6 +102,8 @@ class Worker:
         self._evicted_since = 0  # ms; closed calls that were last heard of before then are in `_evicted`
         self._intake = IntakeBuffer(settings.batch_events, settings.batch_wait_s)
         self._writing: asyncio.Task[None] | None = None
+        # Partitions of which calls may have been folded before it was known that some were added to the topic.
+        self._grown_unnoticed: set[int] = set()
         self._writing_epoch = 0  # in which the batch that is being written was read
         self._fenced_at: float | None = None  # since when no partitions are ours, for want of a new epoch
         self._preparing = False
@@ -129,13 +131,18 @@ class Worker:
             if start is None or start.claims or state.next_offset != start.offset:
                 del self._states[partition]
             elif start.grown:
-                state.grow(wall_ms() + GROWN_MS)
+                self._grow(state)
         self._intake.wake()
 
     def partitions_added(self) -> None:
         """The topic has more partitions than before."""
         for state in self._states.values():
-            state.grow(wall_ms() + GROWN_MS)
+            self._grow(state)
+        self._intake.wake()
+
+    def _grow(self, state: PartitionCalls) -> None:
+        state.grow(wall_ms() + GROWN_MS)
+        self._grown_unnoticed.add(state.partition)
 
     def revoked(self) -> None:
         """A rebalance begins: what was not begun comes again, to whoever owns it then. Nothing is loaded meanwhile."""
@@ -240,6 +247,7 @@ class Worker:
         await self._own(batch)
         now = wall_ms()
         unknown = self._read(batch, chunks, now)
+        unknown += await self._on_several_partitions(batch)
         if unknown:
             await self._reload(batch, unknown)
         late = [call for calls in batch.touched.values() for call in calls if call.closed or call.rating]
@@ -365,7 +373,7 @@ class Worker:
             self._states[partition] = PartitionCalls(partition, starts[partition])
             self._states[partition].evicted_up_to = forgotten
             if starts[partition].grown:
-                self._states[partition].grow(now + GROWN_MS)
+                self._grow(self._states[partition])
         for partition, call in loaded:
             state = self._states.get(partition)
             if state is not None:
@@ -376,6 +384,31 @@ class Worker:
                     batch.touched.setdefault(partition, []).append(call)
         metrics.RELOADED.labels("assigned").inc(len(loaded))
         log.info("partitions loaded", partitions=missing, open_calls=len(loaded))
+
+    async def _on_several_partitions(self, batch: Batch) -> list[tuple[PartitionCalls, OpenCall]]:
+        """Have the calls folded anew that lie on several partitions and were folded from one alone, before it was known
+        that partitions were added to the topic. Returns those that memory has not."""
+        partitions = sorted(self._grown_unnoticed & self._states.keys())
+        if not partitions:
+            return []
+        self._grown_unnoticed = set()
+        await self.wait_for_write()
+        topic = self._settings.events_topic
+        found = await self._store.step(
+            "reload",
+            lambda: self._store.query(lambda client: archive.on_several_partitions(client, topic, partitions)),
+        )
+        unknown: list[tuple[PartitionCalls, OpenCall]] = []
+        for partition, key in found:
+            if (state := self._states.get(partition)) is None:  # taken from us meanwhile
+                continue
+            if (call := state.get(*key)) is None:
+                call = state.open(*key)
+                unknown.append((state, call))
+            call.publish_again()
+            batch.touched.setdefault(partition, []).append(call)
+        log.info("calls on several partitions", partitions=partitions, calls=len(found))
+        return unknown
 
     async def _complete(self, loaded: list[tuple[int, OpenCall]]) -> None:
         """Load the rest of calls whose rows were folded from more events than lie on their partition: others lie on

@@ -119,10 +119,14 @@ class OpenCall(msgspec.Struct, gc=False):
             self.ids[event.event_id] = event.at
         self.first_at = min(each.at for each in hot)
         self.last_at = max(each.at for each in hot)
+        self.publish_again()
+        return True
+
+    def publish_again(self) -> None:
+        """Have the version that is stored written and published once more."""
         self.published_version = 0
         for row in self.rows or ():
             row.published_version = 0
-        return True
 
     def is_new(self, event: Event) -> bool:
         """Whether the event is not among those of the call."""

@@ -145,6 +145,7 @@ class Service:
         if count > before > 0:
             log.info("partitions were added to the events topic", before=before, now=count)
             self.worker.partitions_added()
+            await self.app.consumer.look_at_partitions()
         self._partitions = max(before, count)
         gone = sorted(self.read_topics - topics.keys())
         self.kafka_trouble = f"Kafka has no topic {', '.join(gone)}" if gone else ""

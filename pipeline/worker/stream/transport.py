@@ -77,6 +77,13 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         """
         return bool(await self.call_thread(self._commit_as, generation, offsets))
 
+    async def look_at_partitions(self) -> None:
+        """Ask Kafka anew how many partitions the topics have; the group shares them out again where these are more."""
+        await self.call_thread(self._look_at_partitions)
+
+    async def _look_at_partitions(self) -> None:
+        await self._ensure_consumer()._client.force_metadata_update()
+
     async def seek(self) -> tuple[int, dict[TP, Start]]:
         """Seek every partition to what the group has committed, or to its first record. Returns the number of this
         seek, and where each partition begins."""
@@ -351,6 +358,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
     def partition_count(self, topic: str) -> int:
         """How many partitions the topic had when this epoch began; 0 before the first one."""
         return int(self._thread.counts.get(topic, 0))
+
+    async def look_at_partitions(self) -> None:
+        """Have partitions that were added to a topic shared out in the group: by itself it looks every five minutes."""
+        await self._thread.look_at_partitions()
 
     def claim_on(self, tp: TP, offset: int) -> str:
         """The metadata that goes with an offset: how many partitions the topic has, and the claims beyond the offset,

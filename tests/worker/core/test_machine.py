@@ -78,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         self.memory = Memory(2)
         self.now = START + 20_000
         self.patch.setattr(core, "wall_ms", lambda: self.now)
-        for name in ("load", "load_open", "newest", "ids_since"):
+        for name in ("load", "load_open", "newest", "ids_since", "on_several_partitions"):
             self.patch.setattr(archive, name, getattr(self.memory, name))
         self.patch.setattr(orphans, "_read", self.memory.all_versions)
         self.committed = [0, 0]
@@ -127,7 +127,8 @@ class Machine(RuleBasedStateMachine):
         self.read = list(self.committed)
         self.epoch += 1
         self.starts = {
-            number: Start(self.committed[number], tuple(sorted(self.claims_on(number)))) for number in (0, 1)
+            number: Start(self.committed[number], tuple(sorted(self.claims_on(number))), grown=len(self.committed) > 2)
+            for number in range(len(self.committed))
         }
         self.worker.assigned(self.starts, epoch=self.epoch, generation=self.generation)
 
@@ -181,6 +182,8 @@ class Machine(RuleBasedStateMachine):
 
     def feed_worker(self, most: int) -> None:
         for partition, log in self.memory.logs.items():
+            if partition >= len(self.read):  # the group does not know of it yet
+                continue
             first = self.read[partition]
             some = log[first : first + most]
             cuts = [claim for claim in self.starts[partition].claims if first < claim < first + len(some)]
@@ -197,10 +200,34 @@ class Machine(RuleBasedStateMachine):
     @rule(picks=st.lists(st.integers(0, len(UNIVERSE) - 1), min_size=1, max_size=12))
     def deliver(self, picks: list[int]) -> None:
         """Events arrive, in any order, some of them not for the first time."""
+        self.produce(picks)
+
+    @rule(picks=st.lists(st.integers(0, len(UNIVERSE) - 1), min_size=1, max_size=12))
+    def deliver_elsewhere(self, picks: list[int]) -> None:
+        """By a producer that does not know yet that partitions were added."""
+        self.produce(picks, 2)
+
+    def produce(self, picks: list[int], count: int | None = None) -> None:
         for pick in picks:
             value = UNIVERSE[pick]
             key = orjson.loads(value)["call_id"].encode() if value.startswith(b"{") else b"k"
-            self.memory.produce(key, value)
+            self.memory.produce(key, value, count)
+
+    @rule()
+    def add_partition(self) -> None:
+        """Nobody has noticed it yet."""
+        if self.memory.partitions < 4:
+            self.memory.add_partition()
+
+    @rule()
+    def notice(self) -> None:
+        """The worker looks at Kafka, and the group at its topics: partitions that were added are shared out."""
+        if len(self.committed) < self.memory.partitions:
+            self.worker.partitions_added()
+            self.settle()
+            self.committed += [0] * (self.memory.partitions - len(self.committed))
+            self.claims += [[] for _ in range(self.memory.partitions - len(self.claims))]
+            self.revoke(given_up=False)
 
     @rule(most=st.integers(1, 6))
     def work(self, most: int) -> None:
@@ -274,8 +301,8 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "memory"):
             return
         archived = {key[:3] for key in self.memory.events}
-        for partition, log in self.memory.logs.items():
-            for offset, (_, value) in enumerate(log[: self.committed[partition]]):
+        for partition, committed in enumerate(self.committed):
+            for offset, (_, value) in enumerate(self.memory.logs[partition][:committed]):
                 events = canonical.decode([value]).events
                 if any(map(is_row_note, events)):
                     continue
@@ -284,7 +311,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def one_row_a_call(self) -> None:
-        if hasattr(self, "memory"):
+        if hasattr(self, "memory") and len(self.committed) == self.memory.partitions:
             begun: dict[tuple[str, str], list[float]] = defaultdict(list)
             for row in self.memory.live("call_rows"):
                 begun[row["tenant"], row["call_id"]].append(row["started_at"] * 1000)
@@ -296,13 +323,18 @@ class Machine(RuleBasedStateMachine):
         """Everything is read and shown, silent calls are closed: each call is the fold of all its events."""
         while self.frozen:
             self.thaw()
+        self.memory.failures = 0
+        self.notice()
         for _ in range(3):
             self.memory.failures = 0
             self.feed_worker(1000)
             self.settle()
             self.clock(2)
-        self.clock(OPEN_LIMIT_S * 2)
-        self.clock(2)
+        for _ in range(3):  # what is written is noted in the log, too; a partition may have events of days ago only
+            self.clock(5 * 86_400)
+            self.clock(2)
+            self.feed_worker(1000)
+            self.settle()
         assert self.committed == [len(log) for log in self.memory.logs.values()]
         values = [value for log in self.memory.logs.values() for _, value in log]
         events = [each for each in canonical.decode(values).events if not (is_link(each) or is_row_note(each))]
@@ -395,3 +427,28 @@ def test_held_at_any_step_and_woken_at_any_step_of_the_new_owner(split: int, ste
     machine.teardown()
     rows_of = [row for row in machine.memory.live("call_rows") if row["call_id"] == "turned"]
     assert len(rows_of) == 1
+
+
+@pytest.mark.parametrize("order", range(6))
+@pytest.mark.parametrize("died", [False, True])
+def test_partitions_added_and_not_noticed_yet(order: int, died: bool) -> None:
+    """Events of a call lie on two partitions, and are read as if they were all; nothing more comes of it after that
+    was noticed, by this worker or by the one after it."""
+    machine = Machine()
+    machine.begin()
+    values = [orjson.dumps(each) for each in phone_call("moved", START, random.Random(5))]
+    random.Random(order).shuffle(values)
+    for value in values[:3]:
+        machine.memory.produce(b"moved", value)
+    machine.work(100)
+    machine.memory.add_partition()
+    for value in values[3:]:
+        machine.memory.logs[0 if order % 2 else 1].append((b"moved", value))
+        if order > 3:
+            machine.memory.produce(b"moved", value, 2)
+    machine.work(100)
+    if died:
+        machine.committed.append(0)
+        machine.claims.append([])
+        machine.again()
+    machine.teardown()
