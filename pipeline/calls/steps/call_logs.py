@@ -24,6 +24,8 @@ def call_log(call: Call, course: Course, target: Target, position: int) -> CallL
     else:
         number = sip_status = 0
     rang, answered = target.rang, target.answered
+    if answered is not None and target.talk is not None:
+        answered = min(answered, target.talk[0])  # told just after the caller's, whose clock measures the talk
     if end is not None and end < target.started:
         end = target.started  # reports of two clocks, or a part of them
     if answered is not None:

@@ -65,7 +65,7 @@ def assign(
             times: Sequence[tuple[int, bool]] = heard.get(leg.id, ()) if leg is not None else ()
             if target.via_transfer and times:  # what it heard of the caller before it was handed the call is over
                 times = [each for each in times if each[0] > target.started + _ANSWER_JITTER_MS]
-            start = min(max(_talk_start(target, caller, times), answered), now)
+            start = min(max(_talk_start(target, caller, times), answered, target.started), now)
             end = min(max(start, _talk_end(target, caller, times, transfers, ended, now)), now)
             reached.append((start, end, position, target))
     if len(reached) > 1:
