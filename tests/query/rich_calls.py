@@ -36,20 +36,20 @@ def rich_call(tenant: str, call_id: str = "rich", at: int = NOON, **changes: Any
     return msgspec.structs.replace(made, **changes)
 
 
-def rich_calls(tenant: str) -> list[Call]:
+def rich_calls(tenant: str, at: int = NOON, suffix: str = "") -> list[Call]:
     """Received, dialled, transferred, missed and open calls."""
     dialled = {"direction": "outbound", "caller_number": "101", "caller_extension": "101", "callee_number": NUMBER}
     return [
-        rich_call(tenant, "received"),
-        rich_call(tenant, "dialled", NOON + MINUTE, **dialled, cost="0.5", currency="GBP"),
-        rich_call(tenant, "through", NOON + 2 * MINUTE, direction="inbound_outbound"),
+        rich_call(tenant, f"received{suffix}", at),
+        rich_call(tenant, f"dialled{suffix}", at + MINUTE, **dialled, cost="0.5", currency="GBP"),
+        rich_call(tenant, f"through{suffix}", at + 2 * MINUTE, direction="inbound_outbound"),
         rich_call(
-            tenant, "missed-call", NOON + 3 * MINUTE, status="abandoned", answered_at=None, talk_started_at=None,
-            talk_ms=0, answered_by="", billable_ms=0, setup_ms=None,
+            tenant, f"missed-call{suffix}", at + 3 * MINUTE, status="abandoned", answered_at=None,
+            talk_started_at=None, talk_ms=0, answered_by="", billable_ms=0, setup_ms=None,
         ),
         rich_call(
-            tenant, "open", NOON + 4 * MINUTE, state="open", status="", ended_at=None, duration_ms=None, end_reason="",
-            hung_up_by="",
+            tenant, f"open{suffix}", at + 4 * MINUTE, state="open", status="", ended_at=None, duration_ms=None,
+            end_reason="", hung_up_by="",
         ),
     ]  # fmt: skip
 

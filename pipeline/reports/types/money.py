@@ -24,6 +24,8 @@ _ANSWERED: Final = Compare("ne", CALL["answered_at"], Literal(None))
 _OUT: Final = In(CALL["direction"], (Literal("outbound"), Literal("inbound_outbound")))
 _SHORT_S: Final = 10
 _TOP: Final = 100
+# All that is shown of a caller: the order of callers who look alike is that of what is seen.
+_SHOWN: Final = "caller_number, name, hints, calls, answered, night, abroad, numbers, burst, billable"
 # What makes somebody look: (name, condition on the row of a caller, what it means).
 _HINTS: Final = (
     ("Short calls", "short >= 10 AND short * 2 >= answered", "ten answered calls or more were short, and half of them"),
@@ -149,7 +151,7 @@ async def short_calls(question: Question) -> Report:
         " night_n, countIf(abroad) AS abroad_n, uniqExactState(whom) AS numbers_s,"
         " sum(billable_ms) AS billable"
         f" FROM ({calls}) GROUP BY who, in_hour) GROUP BY who)"
-        f" WHERE short > 0 OR hints != '' ORDER BY hints != '' DESC, short DESC, caller_number LIMIT {_TOP}",
+        f" WHERE short > 0 OR hints != '' ORDER BY hints != '' DESC, short DESC, {_SHOWN} LIMIT {_TOP}",
         bindings,
     )
     bindings = Bindings()

@@ -17,6 +17,8 @@ from pipeline.warehouse.query.view import same_number
 
 _SHOWN_BARS: Final = 12
 _MOST_CALLERS: Final = 20_000
+# All that is shown of a caller: the order of callers who look alike is that of what is seen.
+_SHOWN: Final = "number, name, asked, missed, first_ms, waited_ms, reached_at, tries, reaches"
 _KINDS: Final = ("extension", "queue_agent", "ring_group_member")
 # Tries that ended because somebody else was faster are nobody's miss.
 _MISSED: Final = "outcome IN ('no_answer', 'busy', 'rejected', 'unreachable')"
@@ -176,7 +178,7 @@ async def missed(question: Question) -> Report:
     bindings = Bindings()
     rows = await question.rows(
         "missed",
-        f"SELECT * FROM ({_missed(question, bindings)}) ORDER BY last_ms DESC, digits LIMIT {_MOST_CALLERS}",
+        f"SELECT * FROM ({_missed(question, bindings)}) ORDER BY last_ms DESC, {_SHOWN} LIMIT {_MOST_CALLERS}",
         bindings,
     )
     lines = []

@@ -12,17 +12,23 @@ from pipeline.warehouse.query.callers import MADE_BY
 from pipeline.warehouse.query.masking import SQL_FUNCTIONS
 
 TENANT: Final = "names_tenant"
-# (numbers, names) of the tenant's directory, as one constant.
-_ENTRIES: Final = (
-    "FROM (SELECT key, JSONExtractString(body, 'name') AS name"
-    f" FROM directory_rows FINAL WHERE tenant = {{{TENANT}:String}} AND deleted = 0"
-    " AND kind IN ('extension', 'queue', 'ring_group', 'did') AND name != ''"
-    " ORDER BY indexOf(['extension', 'queue', 'ring_group', 'did'], toString(kind)), key)"
-)
-_NAMES: Final = f"(SELECT (groupArray(key), groupArray(name)) {_ENTRIES})"
-_MASKED_NAMES: Final = (
-    f"(WITH {SQL_FUNCTIONS} SELECT (groupArray(masked_text(key)), groupArray(masked_text(name))) {_ENTRIES})"
-)
+_KINDS: Final = "['extension', 'queue', 'ring_group', 'did']"
+
+
+def _names_sql(number: str, name: str, functions: str = "") -> str:
+    """(numbers, names) of the tenant's directory as they are shown, as one constant; of a number that is there twice,
+    or looks like another, the first name counts."""
+    return (
+        "(SELECT (groupArray(number), groupArray(name))"
+        f" FROM ({functions} SELECT {number} AS number, {name} AS name"
+        " FROM (SELECT kind, key, JSONExtractString(body, 'name') AS called FROM directory_rows FINAL"
+        f" WHERE tenant = {{{TENANT}:String}} AND deleted = 0 AND kind IN {_KINDS} AND called != '')"
+        f" ORDER BY indexOf({_KINDS}, toString(kind)), number, name))"
+    )
+
+
+_NAMES: Final = _names_sql("key", "called")
+_MASKED_NAMES: Final = _names_sql("masked_text(key)", "masked_text(called)", f"WITH {SQL_FUNCTIONS}")
 # Whose name it is: the extension that called, and who was called, by extension or else by number (queues, groups).
 CALLER: Final = MADE_BY
 CALLEE: Final = "if(callee_extension != '', toString(callee_extension), callee_number)"

@@ -97,14 +97,18 @@ class Directories:
 
 
 def masked_directory(directory: Directory) -> Directory:
-    """A copy with every number masked; rows that are masked too find their names in it."""
+    """A copy with every number masked; rows that are masked too find their names in it. Of numbers that look alike the
+    first one stands for all, first as it is shown: which one says nothing of hidden digits."""
     entries: dict[Key, Entry] = {}
+    shown: list[tuple[str, bytes]] = []
     for (kind, key), entry in directory.entries().items():
         if kind == "tenant":
             entries[kind, key] = entry
-            continue
-        masked = _DECODERS[kind].decode(_encode(masked_value(msgspec.to_builtins(entry))))
-        entries[kind, key_of(masked)] = masked
+        else:
+            shown.append((kind, _encode(masked_value(msgspec.to_builtins(entry)))))
+    for kind, body in sorted(shown):
+        masked = _DECODERS[kind].decode(body)
+        entries.setdefault((kind, key_of(masked)), masked)
     return build(directory.tenant.id, entries, directory.version)
 
 

@@ -50,11 +50,10 @@ async def run(client: httpx.AsyncClient, found: Sequence[Attack], keys: Sequence
 
     async def one(attack: Attack) -> None:
         async with room:
-            call = attack.place.call(attack.value)
             try:
-                answer = await send(client, call)
+                answer = await send(client, attack.place.call(attack.value))
             except (httpx.InvalidURL, UnicodeEncodeError, httpx.LocalProtocolError):
-                return  # no HTTP client sends it
+                return  # no HTTP client sends it: half a pair of surrogates is no character
             faults.extend(f"{attack}: {why}" for why in _wrong(attack, answer, keys))
 
     async with asyncio.TaskGroup() as group:

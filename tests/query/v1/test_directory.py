@@ -129,3 +129,35 @@ async def test_reading_is_for_the_tenant_and_writing_for_the_scope(
     assert (await client.put("/v1/directory/extensions/101", json={})).status_code == 403
     assert (await client.delete("/v1/directory/extensions/101")).status_code == 403
     assert (await anonymous.get("/v1/directory")).status_code == 401
+
+
+async def test_whoever_sees_numbers_masked_neither_writes_them_back_nor_tests_them(
+    service: FastAPI, warehouse: Warehouse, writer: httpx.AsyncClient
+) -> None:
+    for number, name in (("+442079460001", "B"), ("+442079460991", "Z"), ("+442071110001", "A")):
+        assert (await writer.put(f"/v1/directory/dids/{number}", json={"name": name})).status_code == 201
+    scopes = ("cdr:read", "directory:write", "numbers:masked")
+    token = create_token(warehouse.client, "writer", "masked", scopes=scopes)
+    headers = {"Authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(app=service)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as masked:
+        listed = (await masked.get("/v1/directory/dids")).json()["data"]
+        seen = [(each["number"], each["name"]) for each in listed]
+        assert seen == [("+4420****0001", "A"), ("+4420****0001", "B"), ("+4420****0991", "Z")]
+        # right or wrong, a number that looks so finds the same
+        alike = ("+442079460001", "+442071110001", "+442000000001", "+4420****0001")
+        shown = [await masked.get(f"/v1/directory/dids/{number}") for number in alike]
+        assert {(each.status_code, each.headers["etag"], each.text) for each in shown} == {
+            (200, shown[0].headers["etag"], shown[0].text)
+        }
+        clear = await writer.get("/v1/directory/dids/+442071110001")
+        assert clear.headers["etag"] != shown[0].headers["etag"]
+        for answer in (
+            await masked.put("/v1/directory/dids/+442079460001", json=shown[0].json()),
+            await masked.patch("/v1/directory/dids/+442079460001", json={"name": "C"}),
+            await masked.delete("/v1/directory/dids/+442079460555"),
+            await masked.put("/v1/directory/tenant", json={}),
+        ):
+            assert answer.status_code == 403
+            assert "numbers:clear" in answer.json()["detail"]
+    assert (await writer.get("/v1/directory/dids/+442079460001")).json()["name"] == "B"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, buil
 from pipeline.directory.validate import FIELDS, InvalidEntry, dangling, entry
 from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, requires
 from pipeline.query.http.problems import Problem, RequestProblem, not_found
-from pipeline.warehouse.query.masking import masked_value
+from pipeline.warehouse.query.masking import masked_text, masked_value
 from pipeline.warehouse.reference.directories import Directories, DomainTaken
 from pipeline.warehouse.reference.directory_editor import Editor
 
@@ -28,7 +28,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": text, "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
     for status, text in (
         (401, "No valid token."),
-        (403, f"The token lacks the scope {WRITE}."),
+        (403, f"The token lacks the scope {WRITE}, or sees numbers masked and would change what it is not shown."),
         (404, "No such entry."),
         (503, "The warehouse is away; see Retry-After."),
     )
@@ -59,11 +59,36 @@ router = APIRouter(prefix="/v1/directory", tags=["Directory"], responses=_REFUSA
 async def whole(request: Request, caller: Authenticated) -> Response:
     """Everything known about the tenant, as it is in force."""
     directory = await _current(request, caller)
-    body: dict[str, Any] = {"tenant": plain(directory.tenant, whole=True)}
+    body: dict[str, Any] = {"tenant": _shown(caller, directory.tenant)}
     for kind, plural in PLURALS.items():
         if kind != "tenant":
-            body[plural] = [plain(one, whole=True) for one in getattr(directory, plural).values()]
-    return _answer(request, caller, body)
+            body[plural] = _all(caller, getattr(directory, plural).values())
+    return _answer(request, body)
+
+
+def _shown(caller: Caller, entry_: Entry) -> dict[str, Any]:
+    """The entry as the caller sees it."""
+    body: dict[str, Any] = plain(entry_, whole=True)
+    return masked_value(body) if caller.masked else body
+
+
+def _all(caller: Caller, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Entries as the caller sees them, by key. In which order masked numbers come says nothing of hidden digits."""
+    shown_ = [_shown(caller, one) for one in entries]
+    return sorted(shown_, key=orjson.dumps) if caller.masked else shown_
+
+
+async def _writer(caller: Writing) -> Caller:
+    """Somebody who may change the directory. Who sees numbers masked may not: what was sent back would replace numbers
+    by stars, and whether an entry was there before would tell which numbers there are."""
+    if caller.masked:
+        raise RequestProblem(
+            403, "forbidden", "The token sees numbers masked and would write them back so; it needs numbers:clear."
+        )
+    return caller
+
+
+Changing = Annotated[Caller, Depends(_writer)]
 
 
 def _schema(class_: type[Entry]) -> dict[str, Any]:
@@ -109,7 +134,7 @@ def _routes(kind: str) -> None:
         async def listed(request: Request, caller: Authenticated) -> Response:
             """As they are in force, by key."""
             entries = getattr(await _current(request, caller), plural)
-            return _answer(request, caller, {"data": [plain(one, whole=True) for one in entries.values()]})
+            return _answer(request, {"data": _all(caller, entries.values())})
 
         router.add_api_route(
             f"/{plural}",
@@ -123,9 +148,9 @@ def _routes(kind: str) -> None:
 
     async def one(request: Request, caller: Authenticated, key: str) -> Response:
         """The entry as it is in force, with its ETag."""
-        return _answer(request, caller, plain(_found(await _current(request, caller), kind, key), whole=True))
+        return _answer(request, _seen(caller, await _current(request, caller), kind, key))
 
-    async def put(request: Request, caller: Writing, key: str) -> Response:
+    async def put(request: Request, caller: Changing, key: str) -> Response:
         """Make the entry, or replace it whole: fields left out take their defaults."""
         body = await _body(request)
 
@@ -137,7 +162,7 @@ def _routes(kind: str) -> None:
 
         return await _changed(request, caller, decide)
 
-    async def patch(request: Request, caller: Writing, key: str) -> Response:
+    async def patch(request: Request, caller: Changing, key: str) -> Response:
         """Change the fields that are sent (RFC 7396); null takes a field back to its default."""
         body = await _body(request)
 
@@ -151,7 +176,7 @@ def _routes(kind: str) -> None:
 
         return await _changed(request, caller, decide)
 
-    async def delete(request: Request, caller: Writing, key: str) -> Response:
+    async def delete(request: Request, caller: Changing, key: str) -> Response:
         """Take the entry out."""
 
         def decide(entries: dict[Key, Entry]) -> tuple[dict[Key, Entry | None], tuple[int, None]]:
@@ -206,6 +231,17 @@ def _found(directory: Directory, kind: str, key: str) -> Entry:
     return entry_
 
 
+def _seen(caller: Caller, directory: Directory, kind: str, key: str) -> dict[str, Any]:
+    """The entry as the caller sees it. Where numbers are masked, keys are compared so, too: of several that look alike
+    it is the first in the order in which they are listed."""
+    if not caller.masked or kind == "tenant":
+        return _shown(caller, _found(directory, kind, key))
+    like = [one for name, one in getattr(directory, PLURALS[kind]).items() if masked_text(name) == masked_text(key)]
+    if not like:
+        raise _missing(kind, key)
+    return _all(caller, like)[0]
+
+
 def _missing(kind: str, key: str) -> RequestProblem:
     return not_found(
         f"There is no {kind.replace('_', ' ')} {shown(key)}; GET /v1/directory/{PLURALS[kind]} lists them."
@@ -216,11 +252,9 @@ def _etag(body: Mapping[str, Any]) -> str:
     return f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:20]}"'
 
 
-def _answer(request: Request, caller: Caller, body: Mapping[str, Any], status: int = 200) -> Response:
+def _answer(request: Request, body: Mapping[str, Any], status: int = 200) -> Response:
+    """The body as it is shown, and the ETag of that."""
     headers = {"ETag": _etag(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if caller.masked:
-        headers["ETag"] = f'{headers["ETag"][:-1]}m"'  # the same entry, shown otherwise
-        body = masked_value(body)
     if request.method in ("GET", "HEAD") and headers["ETag"] in _tags(request, "if-none-match"):
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=headers)
@@ -253,9 +287,7 @@ def _guarded(request: Request, caller: Caller, entries: dict[Key, Entry], kind: 
     if kind == "tenant" and ("tenant", key) not in entries:
         before = directory.tenant
     tag = None if before is None else _etag(plain(before, whole=True))
-    wanted, unwanted = (
-        [each.replace('m"', '"') for each in _tags(request, name)] for name in ("if-match", "if-none-match")
-    )
+    wanted, unwanted = (_tags(request, name) for name in ("if-match", "if-none-match"))
     fits = wanted == [""] or (tag is not None and (tag in wanted or wanted == ["*"]))
     if not fits or (tag is not None and (unwanted == ["*"] or tag in unwanted)):
         is_now = "is not there" if tag is None else f"is {tag} now"
@@ -320,7 +352,7 @@ async def _changed(
     if made is None:
         return Response(status_code=status)
     entry_ = _found(await _current(request, caller), kind_of(made), key_of(made))
-    return _answer(request, caller, plain(entry_, whole=True), status)
+    return _answer(request, plain(entry_, whole=True), status)
 
 
 for _kind_name in KINDS:
