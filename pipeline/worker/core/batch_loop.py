@@ -122,10 +122,12 @@ class Worker:
         """These partitions are ours from now on, and no others; `generation` is that of the group.
 
         What memory has of a partition stays where nobody can have written since: the group has committed exactly
-        what was read.
+        what was read. Unless a batch was refused: it may have shown calls of a partition without having read of it.
         """
         self._starts, self._epoch, self._generation = dict(starts), epoch, generation
         self._fenced_at = None
+        if self._writing is not None and not (self._writing.done() and _succeeded(self._writing)):
+            self._states.clear()
         for partition, state in list(self._states.items()):
             start = starts.get(partition)
             if start is None or start.claims or state.next_offset != start.offset:
@@ -502,3 +504,7 @@ class Worker:
             metrics.DEAD_LETTERS.labels(self._settings.events_topic).inc(len(batch.dead))
         if batch.newest_at:
             metrics.END_TO_END_SECONDS.observe(max(0, wall_ms() - batch.newest_at) / 1000)
+
+
+def _succeeded(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is None

@@ -25,6 +25,7 @@ from pipeline.warehouse.storage import archive, orphans, rows
 from pipeline.worker.core import batch_loop as core
 from pipeline.worker.core.batch_loop import Worker
 from pipeline.worker.core.chunk import Chunk, Start
+from pipeline.worker.core.durable_store import Fenced
 from pipeline.worker.core.folding import call_of
 from pipeline.worker.core.links import is_link, is_row_note
 from schemas.call import Call, document
@@ -64,7 +65,7 @@ def universe() -> list[bytes]:
 UNIVERSE = universe()
 REUSED = ("one", "again")
 SETTINGS = Settings(
-    batch_events=8, batch_wait_s=0, grace_s=0, open_limit_s=OPEN_LIMIT_S, partitions=2, kafka="none", clickhouse="none"
+    batch_events=20, batch_wait_s=0, grace_s=0, open_limit_s=OPEN_LIMIT_S, partitions=2, kafka="none", clickhouse="none"
 )
 
 
@@ -173,7 +174,9 @@ class Machine(RuleBasedStateMachine):
 
     def _write_died(self) -> bool:
         writing = self.worker._writing
-        return writing is not None and writing.done() and not writing.cancelled() and writing.exception() is not None
+        if writing is None or not writing.done() or writing.cancelled():
+            return False
+        return not isinstance(writing.exception(), Fenced | None)
 
     def again(self) -> None:
         self.end()
@@ -255,16 +258,18 @@ class Machine(RuleBasedStateMachine):
         self.worker._intake.wake()
         self.settle()
 
-    @rule(given_up=st.booleans())
-    def revoke(self, given_up: bool) -> None:
-        """A rebalance: the partitions go and come back; what was begun is settled or given up."""
+    @rule(given_up=st.booleans(), refused=st.booleans())
+    def revoke(self, given_up: bool, refused: bool = False) -> None:
+        """A rebalance: the partitions go and come back; what was begun is settled or given up, or the group refuses
+        it."""
         self.feed_worker(4)
         self.loop.run_until_complete(asyncio.sleep(0))
+        self.generation += refused
         self.worker.revoked()
         if given_up:
             self.worker.give_up_in_flight()
         self.settle()
-        self.generation += 1
+        self.generation += not refused
         self.assign()
 
     @rule(steps=st.integers(0, 12), most=st.integers(1, 12))
@@ -451,4 +456,21 @@ def test_partitions_added_and_not_noticed_yet(order: int, died: bool) -> None:
         machine.committed.append(0)
         machine.claims.append([])
         machine.again()
+    machine.teardown()
+
+
+def test_a_refused_batch_had_news_of_a_partition_that_stays() -> None:
+    """Its calls are not in the tables as memory has them, though all that was read of the partition is committed."""
+    machine = Machine()
+    machine.begin()
+    first, *others = [orjson.dumps(each) for each in phone_call("news", START, random.Random(5))]
+    for value in (first, *others[:3]):
+        machine.memory.produce(b"news", value)
+        machine.work(100)
+    machine.generation += 1
+    machine.clock(2)
+    machine.worker.revoked()
+    machine.assign()
+    for value in others[3:]:
+        machine.memory.produce(b"news", value)
     machine.teardown()
