@@ -12,7 +12,7 @@ from zlib import crc32
 
 from pipeline.calls.causes import cause_from_code, cause_from_name
 from pipeline.calls.column_limits import LONG_MS
-from pipeline.calls.numbering import outside as is_outside
+from pipeline.calls.numbering import comes_in, leads_out
 from pipeline.calls.steps.ending import STATUS_OF
 from pipeline.calls.steps.legs import address_of
 from pipeline.calls.steps.outcome import BY_CAUSE, CANCEL_NAMES, NORMAL_CLEARING
@@ -176,10 +176,11 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     return ""
 
 
-def _by_numbers(caller: str, called: str) -> Direction:
+def _by_numbers(caller: Party, called: Party, target: str) -> Direction:
     """The direction of a call of which only the numbers tell."""
-    inward = is_outside(caller)
-    return "internal" if inward == is_outside(called) else "inbound" if inward else "outbound"
+    if not called.number:
+        called = Party(target)
+    return "inbound" if comes_in(caller, called) else "outbound" if leads_out(caller, called) else "internal"
 
 
 def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int) -> int | None:
@@ -253,7 +254,8 @@ def _record(
                 bool(start.trunk)
                 or start.direction == "outbound"
                 or (
-                    not (direction or first.trunk or first.did) and is_outside(target) and not is_outside(caller.number)
+                    not (direction or first.trunk or first.did)
+                    and leads_out(caller, party if party.number else Party(target))
                 )
             )
         )
@@ -268,13 +270,16 @@ def _record(
         if not direction:
             direction = (
                 ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else ""
-            ) or _by_numbers(caller.number, callee.number or target)
+            ) or _by_numbers(caller, callee, target)
     else:
         party, target = callee, requested
+        if not direction:
+            if trunk or did:
+                direction = "inbound"
+            else:
+                direction = "internal" if caller.extension else _by_numbers(caller, callee, target)
         outside = direction in ("outbound", "inbound_outbound")
         its_trunk = trunk if outside else ""
-        if not direction:
-            direction = "inbound" if trunk or did else _by_numbers(caller.number, callee.number or target)
     if answered is None:
         outcome = _REFUSALS[its_cause]
         status = STATUS_OF[_REFUSALS[number]]

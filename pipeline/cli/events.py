@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import OutputOption
 from pipeline.output import Output
+
+if TYPE_CHECKING:
+    from schemas.call import Call
 
 
 def fold(
@@ -20,6 +24,9 @@ def fold(
     expired: Annotated[bool, typer.Option("--expired", help="Close the calls that are open at the end.")] = False,
     zone: Annotated[str, typer.Option(help="IANA zone of local times without one; CDR_ZONE when left out.")] = "",
     node: Annotated[str, typer.Option(help="Names the node where the events do not.")] = "",
+    directory: Annotated[
+        Path | None, typer.Option(help="The tenant's directory, YAML or CSV: which way calls went is decided by it.")
+    ] = None,
 ) -> None:
     """Fold raw events into calls, without broker or database: one call document a line. Exit code 1 when a line was no
     event."""
@@ -36,8 +43,24 @@ def fold(
         sip_ids=True,
         call_id_suffixes=tuple(chosen.call_id_suffixes),
     )
-    wrong = fold_file(source, file, expired=expired, output=sys.stdout, errors=sys.stderr, options=options)
+    complete = None if directory is None else _directed(directory, chosen.tenant, chosen.country)
+    wrong = fold_file(
+        source, file, expired=expired, output=sys.stdout, errors=sys.stderr, options=options, complete=complete
+    )
     raise typer.Exit(1 if wrong else 0)
+
+
+def _directed(file: Path, tenant: str, country: str) -> Callable[[Call], None]:
+    """What gives calls their direction by a directory."""
+    from pipeline.cli.directory import read_directory
+    from pipeline.directory.model import build
+    from pipeline.rating.directions import direct
+    from pipeline.rating.tariffs import Tariffs
+
+    wanted = read_directory(file, tenant)
+    known = {name: build(name, each.entries) for name, each in wanted.items()}
+    tariffs = Tariffs(directories=known, country=country)
+    return lambda call: direct(call, tariffs)
 
 
 def validate(

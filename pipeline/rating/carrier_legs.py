@@ -17,6 +17,8 @@ from schemas.call import Call, CallLog
 
 OUTWARD: Final = ("outbound", "inbound_outbound")
 INWARD: Final = "inbound"
+_SENT: Final = frozenset(("blind_transfer", "attended_transfer", "semi_attended_transfer", "redirect"))
+_AT_ONCE_MS: Final = 1_000  # a leg may begin just before the row that tells why
 
 
 class CarrierLeg(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +68,29 @@ def extension_of(call: Call, tariffs: Tariffs) -> str:
     return next((each for each in (call.caller_number, call.requested) if each in own), "")
 
 
+def payer_of(log: CallLog, call: Call, tariffs: Tariffs) -> str:
+    """The extension that pays for a leg outside: who sent the call there (a phone that forwards, who transfers), or who
+    consulted it, else who pays for the call."""
+    own = tariffs.directory(call.tenant).extensions
+    if log.kind == "consultation":
+        leg = next((leg for leg in call.legs if leg.get("leg_id") == log.leg_id), None)
+        by = str((leg.get("from") if leg is not None else None) or "")
+        if by in own:
+            return by
+    for move in sorted(call.reroutes, key=_at, reverse=True):
+        if move["at"] <= log.started_at + _AT_ONCE_MS and (
+            move["kind"] in _SENT or move["kind"].startswith("forward_")
+        ):
+            by = str(move["by"] or move["from"] or "")
+            return by if by in own else extension_of(call, tariffs)
+    return extension_of(call, tariffs)
+
+
+def _at(move: dict[str, Any]) -> int:
+    at: int = move["at"]
+    return at
+
+
 def _is_outside(log: CallLog, call: Call, tariffs: Tariffs) -> bool:
     """Whether the target is a line outside. Who was consulted, and not handed the call, is one where the number is a
     telephone number: the log does not say over which leg it went."""
@@ -79,7 +104,7 @@ def _is_outside(log: CallLog, call: Call, tariffs: Tariffs) -> bool:
 def _outward(call: Call, log: CallLog, tariffs: Tariffs) -> CarrierLeg:
     direction = call.direction if call.direction in OUTWARD else "outbound"
     trunk = log.trunk or call.trunk
-    subject = Subject(call.tenant, log.number, call.started_at, direction, trunk, extension_of(call, tariffs))
+    subject = Subject(call.tenant, log.number, call.started_at, direction, trunk, payer_of(log, call, tariffs))
     answered, ended = log.answered_at, log.ended_at
     if not log.leg_id:  # on the caller's own leg
         if call.answered_at is not None and ended is None:

@@ -69,6 +69,14 @@ class Numbering:
         """Whether it is an extension, queue or ring group of the tenant."""
         return number in self._own
 
+    def is_did(self, number: str) -> bool:
+        """Whether the outside dials it to reach the tenant, in whatever form it is written."""
+        return bool(number) and bool(self._dids) and self.read(number).digits[:1] in self._did_digits
+
+    @cached_property
+    def _did_digits(self) -> Set[tuple[str, ...]]:
+        return {self.read(did).digits[:1] for did in self._dids} - {()}
+
     def read(self, number: str, trunk_prefix: str = "") -> Number:
         """What a number means. `trunk_prefix` are digits that a trunk puts before it."""
         key = (number, trunk_prefix)

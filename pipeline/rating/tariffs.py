@@ -68,6 +68,7 @@ class Tariffs:
         self._chosen: dict[tuple[str, ...], tuple[Deck, ...]] = {}
         self._numbering: dict[str, Numbering] = {}
         self._empty: dict[str, Directory] = {}
+        self._owners: dict[str, dict[str, str]] = {}
         self._inbound = any(deck.header.scope.direction == "inbound" for deck in self.decks)
 
     def directory(self, tenant: str) -> Directory:
@@ -76,6 +77,19 @@ class Tariffs:
         if known is None:
             known = self._empty[tenant] = Directory(Tenant(tenant))
         return known
+
+    def owners(self, tenant: str) -> dict[str, str] | None:
+        """The extension of each number and device of the tenant; None where its directory has neither extensions nor
+        numbers dialled from outside. A name that is a trunk's is no device's."""
+        known = self._directories.get(tenant)
+        if known is None or not (known.extensions or known.dids):
+            return None
+        found = self._owners.get(tenant)
+        if found is None:
+            named = {device.name: each.number for each in known.extensions.values() for device in each.devices}
+            found = {name: number for name, number in named.items() if name and name not in known.trunks}
+            found = self._owners[tenant] = found | {number: number for number in known.extensions}
+        return found
 
     def knows(self, tenant: str) -> bool:
         """Whether anything is known that prices calls of the tenant: decks, or a directory of its own."""

@@ -107,6 +107,45 @@ def test_closed_calls_are_priced(deployment: Deployment) -> None:
     assert told["unknown"]["cost"] is None
 
 
+def test_the_directory_decides_which_way_a_call_went(deployment: Deployment) -> None:
+    """Both numbers are written in full, and nothing else tells: the directory knows which of them is the company's. A
+    call stays as it was written when the directory changes, until it is rebuilt."""
+    load(deployment, TARIFF)
+    did: list[Entry] = [Tenant("acme", country="GB"), Extension("101"), Did("+442079460001")]
+    save_directory(deployment.client, "acme", {(kind_of(one), key_of(one)): one for one in did}, "tests")
+    deployment.worker()
+    start = now_ms() - 60_000
+    for call_id, caller, callee in (
+        ("in", "+441632960123", "+442079460001"),
+        ("out", "+442079460001", "+441632960123"),
+    ):
+        deployment.produce(
+            [
+                event(call_id, "started", start, 0, leg_id="a", caller=caller, callee=callee),
+                event(call_id, "answered", start + 1000, 1, leg_id="a"),
+                event(call_id, "ended", start + 31_000, 2, leg_id="a"),
+            ]
+        )
+    deployment.wait_done()
+
+    def directions() -> dict[str, str]:
+        told = deployment.client.query(
+            "SELECT call_id, direction FROM calls UNION ALL SELECT call_id, direction FROM call_logs"
+        )
+        found: dict[str, str] = {}
+        for call_id, direction in told.result_rows:
+            assert found.setdefault(call_id, direction) == direction
+        return found
+
+    assert directions() == {"in": "inbound", "out": "outbound"}
+    assert priced(deployment, "in")["cost"] == ""
+    assert priced(deployment, "out")["cost"] != ""
+    save_directory(deployment.client, "acme", {("did", "+442079460001"): None}, "tests")
+    checked = cdr(deployment, "verify", "--from", "2026-01-01")
+    assert checked.returncode == 0, checked.stdout
+    assert directions() == {"in": "inbound", "out": "outbound"}
+
+
 def test_a_new_deck_prices_new_calls_only(deployment: Deployment) -> None:
     load(deployment, TARIFF)
     first = deployment.worker(grace_s=0)

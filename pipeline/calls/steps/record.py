@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.calls.numbering import outside as is_outside
+from pipeline.calls.numbering import comes_in, leads_out
 from pipeline.calls.steps import queue_visits
 from pipeline.calls.steps.call_logs import call_log
 from pipeline.calls.steps.call_state import Course
@@ -14,6 +14,7 @@ from pipeline.calls.steps.outcome import cause
 from pipeline.calls.steps.talk import hold_ms, union
 from pipeline.calls.steps.targets import Target
 from schemas.call import Call, call_snowflake
+from schemas.event import Party
 
 _NOT_REACHED = frozenset(("queue", "consultation"))
 _PHONES = frozenset(("extension", "ring_group_member"))
@@ -157,12 +158,14 @@ def _direction(course: Course) -> str:
         return "inbound_outbound"
     if inward or outward:
         return "inbound" if inward else "outbound"
-    # Nothing says which way it went; of two numbers the one that is written in full is outside.
-    caller, callee = course.caller.caller.number, course.caller.callee.number
-    called = callee or (course.targets[0].number if course.targets else "")
-    if is_outside(caller) == is_outside(called):
+    # Nothing says which way it went but its numbers. A PBX that knows its extensions, or answers by itself, tells of
+    # each leg: none went out.
+    caller, called = course.caller.caller, course.caller.callee
+    if (caller.extension or course.caller.answered_by == "pbx") and all(t.leg is None for t in course.targets):
         return "internal"
-    return "inbound" if is_outside(caller) else "outbound"
+    if not called.number and course.targets:
+        called = Party(course.targets[0].number)
+    return "inbound" if comes_in(caller, called) else "outbound" if leads_out(caller, called) else "internal"
 
 
 def _first(course: Course, field: str) -> str:

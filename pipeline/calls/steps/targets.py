@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.calls.numbering import outside as is_outside
+from pipeline.calls.numbering import leads_out
 from pipeline.calls.steps.legs import ORIGINATE, Leg
 from pipeline.calls.steps.roles import Roles
+from schemas.event import Party
 
 # How long after a number was left its successor may start and still be its successor.
 FORK_SLACK_MS = 2_000
@@ -46,7 +47,11 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
         number = roles.caller.callee.number or roles.caller.callee.extension
     return Target(
         leg.kind
-        or ("outside" if leg.trunk or leg.direction == "outbound" or _leads_out(roles.caller, number) else "extension"),
+        or (
+            "outside"
+            if leg.trunk or leg.direction == "outbound" or _leads_out(roles.caller, party, number)
+            else "extension"
+        ),
         number,
         leg.first_at if leg.started is None else leg.started,
         leg,
@@ -59,18 +64,20 @@ def of_leg(leg: Leg, roles: Roles) -> Target:
     )
 
 
-def _leads_out(caller: Leg, number: str) -> bool:
+def _leads_out(caller: Leg, called: Party, number: str) -> bool:
     """Whether, where nothing tells which way the call went, its numbers show that it left the house."""
     if caller.direction or caller.trunk or caller.did:
         return False
-    return is_outside(number) and not is_outside(caller.caller.number)
+    return leads_out(caller.caller, called if called.number else Party(number))
 
 
 def of_caller(caller: Leg, started: int, ended: int | None) -> Target:
     """The target of a call that has no other leg: the number asked for, with the caller's times; where the PBX
     answered, one of its applications, which is no human."""
     callee = caller.callee
-    outside = caller.direction in _OUTWARD
+    outside = caller.direction in _OUTWARD or (
+        not (caller.caller.extension or caller.answered_by == "pbx") and _leads_out(caller, callee, callee.number)
+    )
     alone = caller.answered_by == "pbx" or (caller.start_reason in ORIGINATE and not outside and caller.answered)
     kind = "ivr" if alone and caller.kind in ("", "extension", "outside") else caller.kind
     return Target(

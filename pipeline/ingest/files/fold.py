@@ -16,14 +16,21 @@ from pipeline.errors import USAGE, Problem
 from pipeline.ingest.files.capture import packets
 from pipeline.sources.contract import DEFAULTS, Decoder, Options
 from pipeline.sources.registry import source
-from schemas.call import document
+from schemas.call import Call, document
 from schemas.event import Event
 
 _BATCH: Final = 2_000  # values decoded at a time
 
 
 def fold_file(
-    name: str, file: str, *, expired: bool, output: TextIO, errors: TextIO, options: Options = DEFAULTS
+    name: str,
+    file: str,
+    *,
+    expired: bool,
+    output: TextIO,
+    errors: TextIO,
+    options: Options = DEFAULTS,
+    complete: Callable[[Call], None] | None = None,
 ) -> int:
     """Fold the raw events of a file and write one call document a line.
 
@@ -34,6 +41,7 @@ def fold_file(
         output: where the documents go
         errors: where refused values go, each with the number of its line (of its packet, for a capture) and the reason
         options: what the values do not say, such as the zone
+        complete: what is added to a call that the events do not tell
 
     Returns how many values were refused. Raises Problem when the file cannot be read.
     """
@@ -48,7 +56,10 @@ def fold_file(
     values = enumerate(packets(file), 1) if name == "sip" else _lines(file)
     calls = group(_events(decoder, values, wrong))
     for call, ended in zip(calls, over(calls), strict=True):
-        output.write(orjson.dumps(document(fold(call, expired=expired or ended))).decode() + "\n")
+        folded = fold(call, expired=expired or ended)
+        if complete is not None:
+            complete(folded)
+        output.write(orjson.dumps(document(folded)).decode() + "\n")
     return rejected
 
 

@@ -12,6 +12,7 @@ from pipeline.calls.fold import fold, version_of
 from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS, uses
 from pipeline.rating.calls import price
+from pipeline.rating.directions import direct
 from pipeline.sources import canonical
 from pipeline.warehouse.storage import rows
 from pipeline.warehouse.storage.archive import Row, Stored
@@ -28,7 +29,8 @@ LARGEST_DOCUMENT = kafka.LARGEST_MESSAGE - (64 << 10)
 
 def call_of(events: Iterable[Event], *, expired: bool = False) -> Call:
     """The call as it is written. The one way from events to rows: the worker, `cdr verify` and `cdr rebuild`
-    go through here, so what completes a call after its fold (its price) belongs here, and nowhere else."""
+    go through here, so what completes a call of its events alone belongs here, and nowhere else. Its direction by the
+    tenant's directory and its price come when it is written."""
     return fold(events, expired=expired)
 
 
@@ -121,10 +123,12 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
 
 def _write(batch: Batch, state: PartitionCalls, call: Call, rating: str) -> str:
     """Have a call written and published; returns how it is priced. `rating` is how it was before."""
-    if batch.tariffs is not None and call.state == "closed":
-        call.rating = call.rating or rating
-        price(call, batch.tariffs)
-        rating = call.rating
+    if batch.tariffs is not None:
+        direct(call, batch.tariffs)
+        if call.state == "closed":
+            call.rating = call.rating or rating
+            price(call, batch.tariffs)
+            rating = call.rating
     batch.calls.append(rows.call_row(call))
     batch.logs += rows.log_rows(call)
     batch.feed.append((state.partition, call.call_id.encode(), published(call)))

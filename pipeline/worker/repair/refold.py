@@ -16,6 +16,7 @@ from pipeline.calls.grouping import group as group_events
 from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.rating.calls import price
+from pipeline.rating.directions import direct, set_direction
 from pipeline.rating.tariffs import Tariffs
 from pipeline.settings.calls import CallSettings
 from pipeline.settings.clickhouse import ClickHouseSettings
@@ -138,8 +139,13 @@ def load_tariffs(client: Client, settings: CallSettings) -> Tariffs:
     return Loader(settings.country).load(client, versions(client))
 
 
-def refold(client: Client, settings: CallSettings, tariffs: Tariffs, of: Collection[CallKey]) -> Iterator[Refolded]:
-    """Fold these calls anew. Those that are one with others come once, with all their ids."""
+def refold(
+    client: Client, settings: CallSettings, tariffs: Tariffs, of: Collection[CallKey], *, as_written: bool = False
+) -> Iterator[Refolded]:
+    """Fold these calls anew. Those that are one with others come once, with all their ids.
+
+    `as_written`: a call keeps the direction that its row has; the directory may have changed since it was written.
+    """
     known = _events(client, of)
     groups = {_group(key, known): None for key in of}
     wanted = {(tenant, call_id) for tenant, ids in groups for call_id in ids}
@@ -157,7 +163,7 @@ def refold(client: Client, settings: CallSettings, tariffs: Tariffs, of: Collect
         )
         for group in _calls(tenant, ids, events, found, silent_before):
             if group.call is not None:
-                _price(group, group.call, tariffs)
+                _complete(group, group.call, tariffs, as_written)
                 own = known.get((tenant, group.call.call_id)) or stored[0]
                 group.partition = own.partition
                 group.archived_at = max(each.archived_at for each in stored)
@@ -233,11 +239,15 @@ def _versions(of: Iterable[Row]) -> Iterator[Version]:
     return (Version.of(row["version"]) for row in of)
 
 
-def _price(group: Refolded, call: Call, tariffs: Tariffs) -> None:
-    """The price as the worker gives it: by the line that the call was priced by before. A row of the same fold
-    keeps its version, in which is how often it was priced again."""
+def _complete(group: Refolded, call: Call, tariffs: Tariffs, as_written: bool) -> None:
+    """Direction and price as the worker gives them: the price by the line that the call was priced by before. A row of
+    the same fold keeps its version, in which is how often it was priced again."""
     rows_of = [row for row in group.calls if row["call_id"] == call.call_id]
     newest = max(rows_of, key=lambda row: int(row["version"]), default=None)
+    direct(call, tariffs)
+    same = as_written and newest is not None and fold_of(newest["version"]) == fold_of(call.version)
+    if same and newest is not None and newest["direction"] != call.direction and tariffs.owners(call.tenant):
+        set_direction(call, str(newest["direction"]))
     if call.state == "closed":
         call.rating = newest["rating"] if newest is not None else ""
         price(call, tariffs)

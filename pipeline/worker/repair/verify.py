@@ -48,7 +48,7 @@ async def _verify(settings: Settings, of: Period, report: Callable[[Difference],
             report(each)
 
     async def look(calls: list[CallKey], before: dict[CallKey, Doubt]) -> None:
-        for group in await asyncio.to_thread(lambda: list(refold(client, settings, tariffs, calls))):
+        for group in await asyncio.to_thread(lambda: list(refold(client, settings, tariffs, calls, as_written=True))):
             if not (found := group.differences()) or too_old(group, settings):
                 continue
             doubt = doubt_of(group, before)
