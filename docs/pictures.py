@@ -71,6 +71,7 @@ async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
         "ladder": (f"/ui/calls/{told['ladder']}", Look(1280, "light")),
         "now": ("/ui/now?wall=1", Look(1280, "dark")),
         "missed": (f"/ui/missed?{DAY}", Look(1280, "light")),
+        "reports": ("/ui/reports", Look(1280, "light")),
         "phone": (f"/ui/calls?{DAY}", Look(360, "dark")),
     }
     async with browser(folder / "profile") as chromium:
@@ -83,13 +84,24 @@ async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
                 (FOLDER / f"{name}.png").write_bytes(await tab.picture(TALLEST, part))
 
 
+REPORTS = (
+    ("Queues of the week", "QUEUE_PERFORMANCE", "LAST_WEEK", "0 7 * * 1", "desk@example.com"),
+    ("Every morning", "traffic", "YESTERDAY", "30 6 * * 1-5", ""),
+    ("Bills", "statements", "LAST_MONTH", "0 5 1 * *", "billing@example.com"),
+)
+
+
 def main() -> None:
     """Take all pictures anew."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         folder = Path(place)
         with service(folder) as (url, token, told):
-            answer = httpx.post(f"{url}/ui/links", headers={"Authorization": f"Bearer {token}"})
+            bearer = {"Authorization": f"Bearer {token}"}
+            for values in REPORTS:
+                report = dict(zip(("name", "type", "range", "cron_expr", "email"), values, strict=True))
+                httpx.post(f"{url}/v1/reports/schedules", headers=bearer, json=report).raise_for_status()
+            answer = httpx.post(f"{url}/ui/links", headers=bearer)
             asyncio.run(take(url, answer.json()["path"], told, folder))
 
 

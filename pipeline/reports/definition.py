@@ -187,7 +187,7 @@ class FilterShape:
     ) -> None:
         """`needs`: (field, other, words): with one of these words in `field`, `other` must be there."""
         self.fields = fields
-        self._needs = needs
+        self.needs = needs
 
     def __call__(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -198,7 +198,7 @@ class FilterShape:
                     f"filter.{str(name)[:80]}", None, f"does not belong to this type; it may hold {self._known()}"
                 )
         found = {name: self.fields[name](f"filter.{name}", given) for name, given in value.items()}
-        for name, other, words in self._needs:
+        for name, other, words in self.needs:
             if found.get(name) in words and not found.get(other):
                 raise BadField(f"filter.{other}", None, f"is missing; filter.{name} {found[name]} needs it")
             if found.get(name) in words and "RANGE" in str(found[name]):
@@ -212,9 +212,19 @@ class FilterShape:
         return ", ".join(self.fields)
 
 
-def word(*words: str) -> Callable[[str, Any], str]:
+@dataclass(frozen=True, slots=True)
+class Word:
     """A field with one of these words."""
-    return lambda name, value: _word(name, words)(value)
+
+    words: tuple[str, ...]
+
+    def __call__(self, name: str, value: Any) -> str:
+        return _word(name, self.words)(value)
+
+
+def word(*words: str) -> Word:
+    """A field with one of these words."""
+    return Word(words)
 
 
 def text(name: str, value: Any) -> str:

@@ -130,7 +130,7 @@ class Jobs(Group):
             after = max(definition.requested_at, instant(row["last_due"]))
             times = due(definition.cron_expr, zone, after, now, self.settings.report_catch_up)
             jobs += [(definition.tenant, definition.id, at) for at in times]
-        jobs += [(run.tenant, run.report_id, run.due_at) for run in await store.unsent(now)]
+        jobs += [(run.tenant, run.report_id, run.due_at) for run in (*await store.asked(), *await store.unsent(now))]
         for job in jobs:
             if now - self._produced.get(job, 0) < (AGAIN_MS if job in self._produced else 0):
                 continue

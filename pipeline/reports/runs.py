@@ -36,6 +36,7 @@ from pipeline.reports.store import (
     RUN_DONE,
     RUN_FAILED,
     RUN_RUNNING,
+    RUN_WAITING,
     ReportStore,
     Run,
     failed,
@@ -72,9 +73,12 @@ class Runner:
         if known is not None and (known[1] or known[0].state == RUN_FAILED):
             return
         run = known[0] if known else Run(tenant, id_, report_id, due_ms, RUN_RUNNING)
-        if run.state == RUN_RUNNING:
+        if run.state in (RUN_WAITING, RUN_RUNNING):
             found = await self.store.definition(tenant, report_id)
-            if found is None or found[0].requested_at > due_ms:  # taken back, or changed since
+            asked = run.state == RUN_WAITING  # by a person, of the report as it is now
+            if found is None or (found[0].requested_at > due_ms and not asked):  # taken back, or changed since
+                if asked:
+                    await self.store.write_run(run, destroyed=True)
                 return
             run = await self._make(run, found[0])
         if run.state == RUN_DONE and run.mail in (MAIL_WAITING, MAIL_SENDING) and is_mine():
@@ -88,6 +92,7 @@ class Runner:
             return run
         run = replace(
             run,
+            state=RUN_RUNNING,
             attempts=run.attempts + 1,
             name=definition.name,
             type=definition.type,

@@ -24,7 +24,8 @@ from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339, snowflake
 
 _GONE: Final = 2**63
-RUN_RUNNING, RUN_DONE, RUN_FAILED = "running", "done", "failed"
+# A run that somebody asked for waits until a worker takes it; one that is due begins by running.
+RUN_WAITING, RUN_RUNNING, RUN_DONE, RUN_FAILED = "waiting", "running", "done", "failed"
 MAIL_WAITING, MAIL_SENDING, MAIL_SENT, MAIL_FAILED = "waiting", "sending", "sent", "failed"
 _TIMES: Final = frozenset(
     {"started_at", "ended_at", "requested_at", "due_at", "first_at", "end_at", "completed_at", "mail_at"}
@@ -85,8 +86,8 @@ _STATES: Final = (
 )
 # Runs from before the last change say nothing of the definition as it is now.
 _STATUS: Final = (
-    "multiIf(last_due < requested_at, if(cron_expr = '', 'RUNNING', 'SCHEDULED'), last_state = 'running', 'RUNNING',"
-    " last_state = 'failed', 'ABORTED', 'SCHEDULED')"
+    "multiIf(last_due < requested_at, if(cron_expr = '', 'RUNNING', 'SCHEDULED'),"
+    " last_state IN ('waiting', 'running'), 'RUNNING', last_state = 'failed', 'ABORTED', 'SCHEDULED')"
 )
 DEFINITION: Final[Mapping[str, Column]] = {
     column.name: column
@@ -197,6 +198,20 @@ class ReportStore:
             f" AND destroyed = 0 AND state = 'done' AND masked >= {bindings.bind(int(masked), 'UInt8')}"
         )
         return await self._page("completed_reports", sql, types, asked or Asked(), bindings)
+
+    async def of_definition(self, tenant: str, report_id: int, *, masked: bool = False, most: int = 20) -> list[Run]:
+        """The newest runs of a definition, whatever became of them; of those with a file only the ones without a number
+        in full if `masked`."""
+        which = (
+            "tenant = {tenant:String} AND report_id = {report:UInt64} AND (state != 'done' OR masked >= {masked:UInt8})"
+            " ORDER BY due_at DESC LIMIT {most:UInt32}"
+        )
+        values = {"tenant": tenant, "report": report_id, "masked": int(masked), "most": most}
+        return await self._runs("report_runs", which, values, by_key=True)
+
+    async def asked(self) -> list[Run]:
+        """Runs that somebody asked for and that no worker has begun: for the scheduler."""
+        return await self._runs("reports_asked", "state = 'waiting'", {})
 
     async def unsent(self, now_ms: int) -> list[Run]:
         """Runs whose mail is due to be tried again."""

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import Call
 from tests.browser import Browser, browser, installed
@@ -31,6 +32,7 @@ class Site:
     tokens: dict[str, str]
     calls: list[Call]
     client: Any
+    settings: Settings  # of a worker beside the service
 
     def link(self, who: str = "admin") -> str:
         """A one-time link that signs this caller in."""
@@ -77,7 +79,8 @@ def site(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathF
         until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
         found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
         assert found, log.read_text()
-        yield Site(found[1].decode(), tokens, calls, client)
+        settings = Settings(clickhouse=clickhouse_server.url, database=name, files=str(folder / "files"))
+        yield Site(found[1].decode(), tokens, calls, client, settings)
     finally:
         process.kill()
         process.wait()

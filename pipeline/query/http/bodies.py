@@ -9,7 +9,7 @@ import orjson
 from fastapi import Request
 
 from pipeline.errors import shortened
-from pipeline.query.http.parameters import Parameters, parse
+from pipeline.query.http.parameters import LONGEST_VALUE, Parameters, parse
 from pipeline.query.http.problems import RequestProblem, invalid
 
 _MOST_BYTES: Final = 1 << 20
@@ -55,13 +55,16 @@ async def json_object(request: Request, most_bytes: int = _MOST_BYTES) -> dict[s
     return found
 
 
-async def form_of(request: Request, known: Collection[str]) -> Parameters:
-    """A form (application/x-www-form-urlencoded). Names that are not `known` say nothing to us (RFC 6749, 3.2)."""
+async def form_of(
+    request: Request, known: Collection[str], repeatable: Collection[str] = (), longest: int = LONGEST_VALUE
+) -> Parameters:
+    """A form (application/x-www-form-urlencoded). Names that are not `known` say nothing to us (RFC 6749, 3.2).
+    `longest`: most characters of a value; percent-encoded, the form may be three times as large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await body_of(request, _LARGEST_FORM)
+    body = await body_of(request, max(_LARGEST_FORM, 3 * longest + 4096))
     if body and kind != "application/x-www-form-urlencoded":
         raise invalid("Content-Type", kind, "is no form; send application/x-www-form-urlencoded")
-    return parse(body, known, ignore_others=True)
+    return parse(body, known, repeatable=repeatable, ignore_others=True, longest=longest)
 
 
 def shown(value: object) -> str:

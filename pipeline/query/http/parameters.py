@@ -27,6 +27,7 @@ def parse(
     dollar: bool = False,
     ignore_others: bool = False,
     filled: Collection[str] = (),
+    longest: int = LONGEST_VALUE,
 ) -> Parameters:
     """The parameters of a raw query string. Raises RequestProblem.
 
@@ -38,6 +39,7 @@ def parse(
         ignore_others: unknown names are left out instead of refused
         filled: names that may be left out but not be empty: an empty filter that was taken for none would show more
             than was meant
+        longest: most characters of a value
     """
     found: dict[str, list[str]] = {}
     parts = [part for part in query.split(b"&") if part]
@@ -53,7 +55,7 @@ def parse(
             there_are = f"there are {', '.join(known)}" if known else "this path takes none"
             raise invalid(name[:80] or "query string", None, f"is no parameter here; {there_are}")
         values = found.setdefault(name, [])
-        values.append(_text(raw_value, name))
+        values.append(_text(raw_value, name, longest))
         if not values[-1] and name in filled:
             raise invalid(name, None, "is empty; write a value, or leave the parameter out")
         if len(values) > 1 and name not in repeatable:
@@ -66,17 +68,17 @@ def no_options(request: Request) -> None:
     parse(request.scope["query_string"], ())
 
 
-def _text(raw: bytes, name: str) -> str:
-    if len(raw) > LONGEST_VALUE * 3:
-        raise invalid(name, None, f"is {len(raw)} bytes long; write at most {LONGEST_VALUE} characters")
+def _text(raw: bytes, name: str, longest: int = LONGEST_VALUE) -> str:
+    if len(raw) > longest * 3:
+        raise invalid(name, None, f"is {len(raw)} bytes long; write at most {longest} characters")
     try:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError as error:
         raise invalid(name, None, f"is not UTF-8 ({error.reason} at byte {error.start}); encode it as UTF-8") from None
     if "\0" in text:
         raise invalid(name, None, "has a NUL character; remove it")
-    if len(text) > LONGEST_VALUE:
-        raise invalid(name, None, f"is {len(text)} characters long; write at most {LONGEST_VALUE}")
+    if len(text) > longest:
+        raise invalid(name, None, f"is {len(text)} characters long; write at most {longest}")
     return text
 
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from pipeline import clock
 from pipeline.query import report_models as models
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer, zone_of
+from pipeline.query.access.saved_reports import change, create
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.ids import parse_id
@@ -24,9 +24,7 @@ from pipeline.query.portsip.lists import asked
 from pipeline.query.portsip.models import PortsipErrors
 from pipeline.reports.catalogue import PORTSIP, PORTSIP_FILTERS
 from pipeline.reports.definition import Definition
-from pipeline.reports.definition import parse as parse_definition
-from pipeline.reports.store import DEFINITION, new_id
-from pipeline.warehouse.identity.access import numbers_of
+from pipeline.reports.store import DEFINITION
 from pipeline.warehouse.query.masking import masked_value
 from schemas.call import rfc3339
 
@@ -86,12 +84,8 @@ async def create_call_report(request: Request, caller: Manager) -> Response:
     """A report without `cron_expr` runs at once."""
     writer(caller)
     no_options(request)
-    now = clock.now_ms()
-    fields = parse_definition(await json_value(request), PORTSIP_FILTERS, zone=await zone_of(request, caller))
-    definition = Definition(
-        tenant=caller.tenant, id=new_id(now), requested_at=now, numbers=numbers_of(caller.scopes), **fields
-    )
-    await store_of(request).save(definition)
+    body, zone = await json_value(request), await zone_of(request, caller)
+    definition = await create(store_of(request), caller, body, zone=zone, types=PORTSIP_FILTERS)
     return json_response({"id": str(definition.id)}, 201)
 
 
@@ -132,11 +126,8 @@ async def update_call_report(request: Request, caller: Manager, id: Id) -> Respo
     writer(caller)
     no_options(request)
     known, _, _ = await _found(request, caller, parse_id(id, "Call report"))
-    fields = parse_definition(await json_value(request), PORTSIP_FILTERS, known, zone=await zone_of(request, caller))
-    now = max(clock.now_ms(), known.requested_at + 1)
-    await store_of(request).save(
-        Definition(tenant=caller.tenant, id=known.id, requested_at=now, numbers=numbers_of(caller.scopes), **fields)
-    )
+    body, zone = await json_value(request), await zone_of(request, caller)
+    await change(store_of(request), caller, known, body, zone=zone, types=PORTSIP_FILTERS)
     return Response(status_code=200)
 
 

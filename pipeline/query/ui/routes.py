@@ -15,6 +15,8 @@ from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import pages
 from pipeline.query.ui.frame.session import Visiting
 from pipeline.query.ui.now import page as now
+from pipeline.query.ui.reports import edit as report
+from pipeline.query.ui.reports import list as reports
 
 _FIRST = pages()
 _REST = pages()
@@ -47,5 +49,7 @@ def routers() -> list[APIRouter]:
         call.router,
         now.router,
         missed.router,
+        reports.router,  # before /reports/{id}
+        report.router,
         _REST,
     ]

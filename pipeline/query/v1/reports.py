@@ -15,25 +15,23 @@ from pipeline import clock
 from pipeline.files import Files
 from pipeline.query.access.authenticator import DOCUMENTED, Caller
 from pipeline.query.access.report_access import json_response, manager, store_of, writer
+from pipeline.query.access.saved_reports import create
 from pipeline.query.http.bodies import json_value
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import Problem, invalid, not_found
 from pipeline.query.http.stored_files import disposition
 from pipeline.query.report_models import CallReportChange
-from pipeline.reports.catalogue import ALL, ALL_FILTERS, Kind
-from pipeline.reports.definition import Definition, from_text
-from pipeline.reports.definition import parse as parse_definition
+from pipeline.reports.catalogue import ALL, Kind
+from pipeline.reports.definition import from_text
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.once import Wish, pieces, span_asked
 from pipeline.reports.ranges import RANGES
 from pipeline.reports.rendering.render import MEDIA_TYPES
 from pipeline.reports.runs import file_name
 from pipeline.reports.schedule import next_due
-from pipeline.reports.store import new_id
 from pipeline.settings import Settings
 from pipeline.warehouse.analytics.calendar import zone_of
-from pipeline.warehouse.identity.access import numbers_of
 from pipeline.warehouse.query.paging import Asked
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.reference.directories import Directories
@@ -105,12 +103,7 @@ def router(settings: Settings, files: Files) -> APIRouter:
         body = await json_value(request)
         if isinstance(body, dict):
             body = {"email": "", "filter": {}, "format": "HTML"} | body
-        now = clock.now_ms()
-        fields = parse_definition(body, ALL_FILTERS, zone=await _zone(request, caller, ""))
-        definition = Definition(
-            tenant=caller.tenant, id=new_id(now), requested_at=now, numbers=numbers_of(caller.scopes), **fields
-        )
-        await store_of(request).save(definition)
+        definition = await create(store_of(request), caller, body, zone=await _zone(request, caller, ""))
         return json_response({"id": str(definition.id)}, 201)
 
     @routes.delete(

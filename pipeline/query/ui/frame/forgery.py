@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from pipeline.query.http.bodies import form_of
-from pipeline.query.http.parameters import Parameters
+from pipeline.query.http.parameters import LONGEST_VALUE, Parameters
 from pipeline.query.http.problems import RequestProblem
 
 FIELD: Final = "form_token"
@@ -39,8 +39,14 @@ def check(request: Request, secret: str, given: str) -> None:
         )
 
 
-async def checked_form(request: Request, secret: str, names: Collection[str] = ()) -> Parameters:
+async def checked_form(
+    request: Request,
+    secret: str,
+    names: Collection[str] = (),
+    repeatable: Collection[str] = (),
+    longest: int = LONGEST_VALUE,
+) -> Parameters:
     """The form that was sent from a page of the session of `secret`; 403 for any other."""
-    form = await form_of(request, (*names, FIELD))
+    form = await form_of(request, (*names, FIELD), repeatable, longest)
     check(request, secret, form.text(FIELD) or "")
     return form

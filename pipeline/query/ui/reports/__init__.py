@@ -1,0 +1,1 @@
+"""Reports: what there is, making and changing them, their files."""
