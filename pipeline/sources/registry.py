@@ -62,6 +62,13 @@ def raw_decoder(name: str, options: Options = DEFAULTS) -> RawDecoder:
     return decode
 
 
+def unfinished(name: str, values: Sequence[bytes]) -> int:
+    """How many values of the end of a batch are to be decoded with the next one: pieces of a message of which the rest
+    is to come."""
+    found = getattr(import_module(SOURCES[name]), "unfinished", None)
+    return 0 if found is None else int(found(values))
+
+
 def stamped(name: str, value: bytes, at_ms: int) -> bytes:
     """The value as it is to be decoded: dialects whose events bear no time get that of their receipt, ms."""
     if name != "yeastar" or value[:1] != b"{" or b'"received_at"' in value or value[1:2] == b"}":

@@ -71,6 +71,28 @@ def test_the_key_is_the_call_id_of_the_event() -> None:
     assert set(keys) == {"k1", "corr"}
 
 
+async def test_pieces_of_a_message_go_on_as_one() -> None:
+    """Apart, the piece without a Call-ID would have another key, and might reach another partition."""
+    outbox, recorder = Outbox("sip", 3), Recorder()
+    (invite, *_) = calls(1)
+    whole = hep.parse(invite)
+    pieces = [
+        hep.encode(msgspec.structs.replace(whole, payload=whole.payload[begin:end]))
+        for begin, end in ((0, 60), (60, 200), (200, len(whole.payload)))
+    ]
+    lonely = hep.encode(msgspec.structs.replace(whole, payload=whole.payload[:100], src_port=5999))
+    others = calls(3)[2:]
+    async with listening(outbox) as (listener, port):
+        writing = asyncio.create_task(outbox.run(recorder))
+        send_udp(port, pieces[0], lonely, *others, *pieces[1:])
+        await until(lambda: listener.received == len(others) + 4)
+        await until(lambda: len(recorder.written) == len(others) + 1)
+    outbox.close()  # what was never completed goes on as it is, at the end at the latest
+    await writing
+    values = [value for _, _, value in recorder.written]
+    assert sorted(values) == sorted([*others, lonely, hep.encode(whole)])
+
+
 async def test_udp_and_tcp_reach_the_producer() -> None:
     outbox, recorder = Outbox("sip", 3), Recorder()
     packets = calls(20)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from pipeline.calls.fold import fold
+from pipeline.sources.registry import unfinished
 from pipeline.sources.sip import hep, hep_json
 from pipeline.sources.sip import message as sip
 from pipeline.sources.sip.decoder import decode
@@ -321,6 +322,33 @@ def test_a_message_that_came_in_pieces_is_one(cut: int) -> None:
     assert not decoded.rejected
     assert decoded.events == decode([sent(INVITE)]).events
     assert decoded.origin == [0]
+
+
+@pytest.mark.parametrize("cut", [10, 40, 170, len(INVITE) - 5])
+def test_pieces_that_two_batches_would_part_are_decoded_together(cut: int) -> None:
+    """A reader of batches holds the beginning back for the batch that has the rest."""
+    other = sent(b"OPTIONS sip:x SIP/2.0\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\n\r\n", src="10.0.0.9")
+    head, tail = sent(INVITE[:cut]), sent(INVITE[cut:], 1)
+    assert unfinished("sip", [sent(INVITE), head]) == 1
+    assert unfinished("sip", [head, other]) == 2
+    assert unfinished("sip", [head, other, tail]) == 0
+    assert unfinished("sip", [sent(INVITE[:50]), sent(INVITE[50:100], 1)]) == 2
+    assert unfinished("asterisk", [b"{}"]) == 0
+
+
+def test_two_messages_of_one_tcp_segment() -> None:
+    """RFC 3261, section 18.3: over a stream Content-Length says where a message ends."""
+    ack = (
+        b"ACK sip:1002@h SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z3\r\n"
+        + TALK
+        + b"CSeq: 7 ACK\r\nContent-Length: 0\r\n\r\n"
+    )
+    segment = hep.encode(msgspec.structs.replace(hep.parse(sent(INVITE + ack)), protocol=6))
+    apart = decode([hep.encode(msgspec.structs.replace(hep.parse(sent(each)), protocol=6)) for each in (INVITE, ack)])
+    together = decode([segment])
+    assert not together.rejected
+    assert sorted(event.event_id for event in together.events) == sorted(event.event_id for event in apart.events)
+    assert len(together.events) == 2
 
 
 def test_three_pieces() -> None:

@@ -15,7 +15,7 @@ from pipeline.calls.grouping import group, over
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.files.capture import packets
 from pipeline.sources.contract import DEFAULTS, Decoder, Options
-from pipeline.sources.registry import source
+from pipeline.sources.registry import source, unfinished
 from schemas.call import Call, document
 from schemas.event import Event
 
@@ -54,7 +54,7 @@ def fold_file(
         print(f"{place}: {reason}", file=errors)
 
     values = enumerate(packets(file), 1) if name == "sip" else _lines(file)
-    calls = group(_events(decoder, values, wrong))
+    calls = group(_events(name, decoder, values, wrong))
     for call, ended in zip(calls, over(calls), strict=True):
         folded = fold(call, expired=expired or ended)
         if complete is not None:
@@ -64,10 +64,14 @@ def fold_file(
 
 
 def _events(
-    decoder: Decoder, values: Iterable[tuple[int, bytes]], wrong: Callable[[int, str], None]
+    name: str, decoder: Decoder, values: Iterable[tuple[int, bytes]], wrong: Callable[[int, str], None]
 ) -> Iterator[Event]:
     numbered = iter(values)
-    while batch := list(islice(numbered, _BATCH)):
+    held: list[tuple[int, bytes]] = []  # a message goes on in the next batch
+    while batch := held + list(islice(numbered, _BATCH)):
+        last = len(batch) - len(held) < _BATCH
+        waiting = 0 if last else unfinished(name, [value for _, value in batch])
+        batch, held = batch[: len(batch) - waiting], batch[len(batch) - waiting :]
         decoded = decoder([value for _, value in batch])
         for rejected in decoded.rejected:
             wrong(batch[rejected.index][0], rejected.reason)

@@ -1,4 +1,5 @@
-"""The HEP listener, `cdr hep`: captured SIP messages from the network to Kafka, untouched, keyed by call.
+"""The HEP listener, `cdr hep`: captured SIP messages from the network to Kafka, as they came, keyed by call. Only what
+an agent sent in pieces is put together.
 
 Over UDP what finds no room is dropped and counted; over TCP the sender is made to wait. What is no HEP packet
 goes on all the same, keyed by its sender's address, so that the worker can put it among the dead letters with a reason.
@@ -18,8 +19,10 @@ from prometheus_client import Counter, Gauge
 from pipeline.errors import DEPENDENCY, Problem
 from pipeline.ingest.hep.key import key, read
 from pipeline.ingest.hep.senders import Senders
+from pipeline.ingest.hep.whole import WAIT_S, Whole
 from pipeline.ingest.outbox import Outbox
 from pipeline.sources.sip import hep
+from pipeline.sources.sip.hep import Packet
 
 log = structlog.get_logger()
 
@@ -43,6 +46,7 @@ class Listener:
         self.senders = senders or Senders()
         self.password = password.encode()
         self.received = self.refused = self.dropped = self.unreadable = 0
+        self.whole = Whole(self._put, time.monotonic)
         self._server: asyncio.Server | None = None
         self._datagrams: asyncio.DatagramTransport | None = None
         self.connections: set[_Connection] = set()
@@ -80,6 +84,7 @@ class Listener:
             self._server.close()
         for connection in list(self.connections):
             connection.close()
+        self.whole.overdue(all_=True)
 
     def take(self, value: bytes, sender: str) -> bool:
         """A packet as it came; False when there was no room for it."""
@@ -92,7 +97,12 @@ class Listener:
         ):
             self.refuse("password", sender)
             return True
-        name = (key(packet) if packet is not None else "") or sender
+        if packet is None:
+            return self.outbox.put(sender.encode("utf-8", "replace"), value)
+        return self.whole.take(packet, value)
+
+    def _put(self, packet: Packet, value: bytes) -> bool:
+        name = key(packet) or f"{packet.src}:{packet.src_port}"
         return self.outbox.put(name.encode("utf-8", "replace"), value)
 
     def refuse(self, reason: str, sender: str) -> None:
@@ -108,6 +118,12 @@ class Listener:
         if self.dropped % 1000 == 0:
             log.error("HEP packets dropped: Kafka does not keep up", dropped=self.dropped + 1)
         self.dropped += 1
+
+    async def pass_on(self) -> None:
+        """Pass on packets whose message was never completed."""
+        while True:
+            await asyncio.sleep(WAIT_S / 2)
+            self.whole.overdue()
 
     async def report(self) -> None:
         """Say every minute what came."""

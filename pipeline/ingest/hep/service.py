@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> None:
     producer, partitions = connecting.result()
     outbox.partitions = partitions[settings.sip_topic]
     writing = asyncio.ensure_future(outbox.run(cast(Producer, producer)))
-    reporting = asyncio.ensure_future(listener.report())
+    beside = [asyncio.ensure_future(listener.report()), asyncio.ensure_future(listener.pass_on())]
     try:
         await asyncio.wait({stopped, writing}, return_when=asyncio.FIRST_COMPLETED)
         listener.close()
@@ -64,7 +64,8 @@ async def _serve(settings: Settings) -> None:
         log.info("HEP listener ends", received=listener.received, written=outbox.written, dropped=listener.dropped)
         _lost(outbox)
     finally:
-        reporting.cancel()
+        for each in beside:
+            each.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(producer.stop(), 2)
 

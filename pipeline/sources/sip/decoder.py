@@ -12,17 +12,20 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
 from pipeline.calls.withheld import is_withheld
 from pipeline.sources.contract import DEFAULTS, Decoded, Options, Rejected, latest
-from pipeline.sources.sip import hep, hep_json
+from pipeline.sources.sip import hep, hep_json, pieces
 from pipeline.sources.sip import message as sip
 from pipeline.sources.sip.fields import MAX_ID, anonymous, bounded, party, referral_ids, sip_id, user_domain
 from pipeline.sources.sip.hep import Packet
-from pipeline.sources.sip.pieces import joined
+from pipeline.sources.sip.pieces import joined, rest_of
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
 # Methods that are part of a call. The others (REGISTER, OPTIONS, SUBSCRIBE, PUBLISH, MESSAGE, …) are none of ours.
 _IN_CALLS: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "REFER", "UPDATE", "NOTIFY", "PRACK", "INFO"})
+_TCP: Final = 6  # IP protocol
 _HOLD: Final = frozenset({"sendonly", "inactive"})
 
 
@@ -37,7 +40,10 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     tails: list[int] = []
     for index, value in enumerate(values):
         try:
-            event = _event(packet(value), options, until)
+            captured = packet(value)
+            event = _event(captured, options, until)
+            if captured.protocol == _TCP and (rest := rest_of(captured.payload)):
+                _further(captured, rest, index, decoded, options, until)
         except sip.NoBeginning as malformed:
             tails.append(index)
             decoded.rejected.append(Rejected(index, str(malformed)))
@@ -51,6 +57,16 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
     if tails:
         _join(values, tails, decoded, options, until)
     return decoded
+
+
+def _further(captured: Packet, rest: bytes, index: int, decoded: Decoded, options: Options, until: int) -> None:
+    """The messages behind the first one of a TCP segment."""
+    while rest:
+        event = _event(msgspec.structs.replace(captured, payload=rest), options, until)
+        if event is not None:
+            decoded.events.append(event)
+            decoded.origin.append(index)
+        rest = rest_of(rest)
 
 
 def _join(values: Sequence[bytes], tails: list[int], decoded: Decoded, options: Options, until: int) -> None:
@@ -72,6 +88,11 @@ def _join(values: Sequence[bytes], tails: list[int], decoded: Decoded, options: 
             decoded.events.append(event)
             decoded.origin.append(place)
     decoded.rejected.sort(key=lambda each: each.index)
+
+
+def unfinished(values: Sequence[bytes]) -> int:
+    """How many values of the end begin a message that they do not end."""
+    return pieces.unfinished(values, packet)
 
 
 def packet(value: bytes) -> Packet:

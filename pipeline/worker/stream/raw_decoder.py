@@ -16,6 +16,7 @@ from pipeline import clock
 from pipeline.kafka import TENANT_HEADER
 from pipeline.settings import Settings
 from pipeline.sources.contract import RawDecoder
+from pipeline.sources.registry import unfinished
 from pipeline.worker import failpoints, metrics
 from pipeline.worker.core.batch import DeadLetter, dead_letter, not_taken
 from pipeline.worker.core.chunk import Chunk, Record
@@ -83,9 +84,12 @@ class RawSource:
         origin: list[Record] = []  # of each event
         dead: list[DeadLetter] = []
         records = chunk.records
-        for start in range(0, len(records), _AT_ONCE):
-            for tenant, some in _by_tenant(records[start : start + _AT_ONCE], self._settings.tenant):
+        start = 0
+        while start < len(records):
+            end = self._end_of_slice(records, start)
+            for tenant, some in _by_tenant(records[start:end], self._settings.tenant):
                 self._read(chunk, some, tenant, events, origin, dead)
+            start = end
             await asyncio.sleep(0)
         if events:
             refused = await self._store.step("raw_events", lambda: self._publisher.forward(events))
@@ -97,6 +101,13 @@ class RawSource:
             metrics.DEAD_LETTERS.labels(chunk.topic).inc(len(dead))
         metrics.RAW.labels(self.name).inc(len(records))
         self._acknowledge(chunk)
+
+    def _end_of_slice(self, records: Sequence[Record], start: int) -> int:
+        """Where to stop: not amidst a message that came in pieces."""
+        end = start + _AT_ONCE
+        if end >= len(records):
+            return len(records)
+        return end - unfinished(self.name, [record.value or b"" for record in records[start:end]])
 
     def _read(
         self,
