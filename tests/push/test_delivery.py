@@ -11,12 +11,15 @@ import pytest
 
 from pipeline.errors import BadField
 from pipeline.push.delivery import Sender
-from pipeline.push.events import Message, message_id
+from pipeline.push.events import Message, Place, message_id
+from pipeline.push.events import message as message_of
 from pipeline.push.store import PushStore, Webhook
 from pipeline.push.webhooks import changed, made
 from pipeline.settings import Settings
 from pipeline.warehouse.query.reader import Row
+from schemas.call import document
 from tests.push.receiver import Got, Receiver
+from tests.query.rich_calls import MARKS, rich_call
 
 
 def message(call_id: str, type_: str = "call.ended") -> Message:
@@ -52,6 +55,25 @@ async def test_messages_are_signed_and_delivered(settings: Settings, store: Push
     await store.plan([(one, [webhook]) for one in messages])  # told again after a crash
     await send(settings, store, webhook)
     assert len(receiver.got) == 40
+
+
+async def test_who_sees_numbers_masked_is_told_them_masked(
+    settings: Settings, store: PushStore, receiver: Receiver
+) -> None:
+    hooks = [
+        await made(settings, store, "acme", receiver.url(f"/{numbers or 'as-set'}"), None, numbers=numbers)
+        for numbers in ("clear", "masked", "")
+    ]
+    place = Place(0, 1, 0)
+    (told,) = [message_of(document(rich_call("acme")), "call.ended", "", place, "2024-08-20T12:00:00Z")]
+    await store.plan([(told, hooks)])
+    await send(settings, store, *hooks)
+    await store.plan([(replace(told, id=told.id[:-1] + "x"), hooks[2:])])
+    await send(settings.model_copy(update={"mask_numbers": True}), store, hooks[2])
+    bodies = [(got.path, [mark for mark in MARKS if mark in got.body.decode()]) for got in receiver.got]
+    assert [path for path, marks in bodies if not marks] == ["/masked", "/as-set"], bodies
+    assert sorted(path for path, marks in bodies if marks) == ["/as-set", "/clear"]
+    assert all(b'"call_id":"rich"' in got.body for got in receiver.got)
 
 
 async def test_of_one_call_the_order_is_kept(settings: Settings, store: PushStore, receiver: Receiver) -> None:

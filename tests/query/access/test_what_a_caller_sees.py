@@ -9,14 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import chdb
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from pipeline.files import files_of
 from pipeline.query.app import create_app
+from pipeline.query.questions.fields import Presentation
+from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.v1.streams.calls import Following
+from pipeline.reports.jobs import report_reader
+from pipeline.reports.runs import Runner
+from pipeline.reports.store import run_id
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.access import ADMIN, CLEAR, MASKED, READ, SCOPES
 from pipeline.warehouse.identity.tokens import create_token
+from pipeline.warehouse.query.changes import Place
+from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import save
 from tests.query.attack.neighbours import client_of, own_ids
 from tests.query.attack.tenants import fill, things_of
@@ -124,9 +134,19 @@ async def test_no_number_in_full_anywhere(house: House, by_setting: bool) -> Non
     app = create_app(settings)
     try:
         token = create_token(house.warehouse, "acme", "clear", scopes=(*_ALL_BUT_ADMIN, CLEAR), extension="101")
-        seen = shows(await walked(house, app, token), MARKS)
+        clear = await walked(house, app, token)
     finally:
         await shut(app)
+    seen = shows(clear, MARKS)
+    tags = {
+        asked: (answer.headers["etag"], answers[asked].headers.get("etag"))
+        for asked, answer in clear.items()
+        if "etag" in answer.headers and asked in answers and answer.text != answers[asked].text
+    }
+    assert not [asked for asked, (one, other) in tags.items() if one == other]
+    kinds = {asked.split(" ")[1].partition("?")[0] for asked in tags}
+    assert kinds >= {"/v1/calls", "/v1/call-logs", "/v1/search", "/v1/aggregate", "/v1/directory", "/v1/directory/dids"}
+    assert {f"/v1/calls/{house.calls[0].id}", f"/v1/calls/{house.calls[0].id}/timeline"} <= kinds
     for part in (
         *("GET /api/cdrs ", "GET /api/calllogs ", "GET /api/sessions ", "GET /api/user/cdrs ", "/api/call_reports"),
         *("GET /v1/calls", "GET /v1/call-logs", "/timeline", "/events", "GET /v1/search", "GET /v1/aggregate"),
@@ -135,6 +155,65 @@ async def test_no_number_in_full_anywhere(house: House, by_setting: bool) -> Non
         *("/v1/reports/NORMAL", "/v1/reports/missed", "format=html", "format=csv"),
     ):
         assert any(part in request for request in seen) or part == "/api/call_reports", part
+
+
+async def test_no_number_in_full_in_files_and_streams(house: House, tmp_path: Path) -> None:
+    """What is written to be read later, and what is told as it happens: all fields, in all forms."""
+    app = create_app(house.settings)
+    scopes = (*_ALL_BUT_ADMIN, MASKED)
+    told: dict[str, str] = {}
+    try:
+        async with client_of(app, create_token(house.warehouse, "acme", "files", scopes=scopes)) as client:
+            for table in (CALL_TABLE, LOG_TABLE):
+                for form in ("csv", "ndjson", "parquet"):
+                    asked = {"of": table.name, "format": form, "fields": list(table.fields)}
+                    made = (await client.post("/v1/exports", json=asked)).json()["id"]
+                    await ready(client, made)
+                    content = (await client.get(f"/v1/exports/{made}/file")).content
+                    told[f"{table.name} {form}"] = text_of(content, tmp_path) if form == "parquet" else content.decode()
+            for type_ in ("NORMAL", "missed", "destinations", "QUEUE_ABANDONED_CALLS"):
+                for form in ("CSV", "HTML"):
+                    told[f"{type_} {form}"] = await file_of_report(client, house.settings, type_, form)
+        seen = Following(
+            app.state.reader, View("acme", masked=True), tuple(CALL_TABLE.fields.values()),
+            Presentation(masked=True, named=True), Place("acme", "", 0), with_open=True,
+        )  # fmt: skip
+        told["/v1/calls/stream"] = b"".join([piece async for piece in seen.news()]).decode()
+    finally:
+        await shut(app)
+    shown = {what: [mark for mark in MARKS if mark in text] for what, text in told.items()}
+    assert {what: marks for what, marks in shown.items() if marks} == {}
+    assert not [what for what, text in told.items() if "****" not in text and "QUEUE" not in what], told
+
+
+def text_of(parquet: bytes, folder: Path) -> str:
+    """The rows of a Parquet file as text."""
+    (folder / "rows.parquet").write_bytes(parquet)
+    rows: bytes = chdb.query(f"SELECT * FROM file('{folder}/rows.parquet')", "JSONEachRow").bytes()
+    return rows.decode()
+
+
+async def file_of_report(client: httpx.AsyncClient, settings: Settings, type_: str, form: str) -> str:
+    """The file that a run of the report leaves behind."""
+    asked = {
+        "name": f"r {type_}", "type": type_, "format": form, "range": "CUSTOM",
+        "started_at": "2024-08-19T00:00:00Z", "ended_at": "2024-08-25T23:59:59Z",
+    }  # fmt: skip
+    answer = await client.post("/v1/reports/schedules", json=asked)
+    assert answer.status_code in (200, 201), answer.text
+    report = int(answer.json()["id"])
+    reader = report_reader(settings)
+    try:
+        runner = Runner(settings, reader, files_of(settings))
+        found = await runner.store.definition("acme", report)
+        assert found is not None
+        await runner.perform("acme", report, found[0].requested_at, lambda: True)
+        run = await runner.store.run("acme", run_id(report, found[0].requested_at))
+        assert run is not None and run[0].state == "done", run
+        with files_of(settings).open(run[0].path) as file:
+            return file.read().decode()
+    finally:
+        reader.close()
 
 
 async def test_a_user_is_shown_own_calls_only(house: House) -> None:

@@ -115,6 +115,12 @@ async def test_the_same_key_is_the_same_export(client: httpx.AsyncClient, header
     first = await client.post("/v1/exports", json={}, headers=header | {"Idempotency-Key": "monthly"})
     again = await client.post("/v1/exports", json={}, headers=header | {"Idempotency-Key": "monthly"})
     assert first.json()["id"] == again.json()["id"]
+    other = await client.post("/v1/exports", json={"format": "ndjson"}, headers=header | {"Idempotency-Key": "monthly"})
+    fault = other.json()
+    assert (other.status_code, fault["code"]) == (422, "idempotency_key_reused")
+    assert fault["errors"][0]["field"] == "Idempotency-Key"
+    mine = await client.post("/v1/exports", json={"format": "ndjson"}, headers={"Idempotency-Key": "monthly"})
+    assert (mine.status_code, mine.json()["id"] == first.json()["id"]) == (202, False)  # keys are each caller's own
     await done(client, first.headers["location"], header)
     listed = (await client.get("/v1/exports", headers=header)).json()["data"]
     assert first.json()["id"] in [each["id"] for each in listed]
