@@ -66,6 +66,7 @@ def service(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
 async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
     """Every picture, light; of the wall, dark."""
     pages = {
+        "overview": (f"/ui/overview?{DAY}", Look(1280, "light")),
         "calls": (f"/ui/calls?{DAY}", Look(1280, "light")),
         "call": (f"/ui/calls/{told['call']}", Look(1280, "light")),
         "ladder": (f"/ui/calls/{told['ladder']}", Look(1280, "light")),

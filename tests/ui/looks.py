@@ -54,7 +54,7 @@ def foreign(page: str) -> list[str]:
 async def sign_in(chromium: Browser, site: Site, who: str = "admin") -> None:
     """The browser has a session of this caller from now on."""
     seen = await chromium.look(site.link(who), PLAIN, ask="location.pathname")
-    assert seen.answer == "/ui/calls", seen.answer
+    assert seen.answer == "/ui/overview", seen.answer
 
 
 async def barriers(tab: Tab) -> list[str]:

@@ -44,7 +44,7 @@ def test_vendored_files_are_what_their_list_says(folder: Path) -> None:
 def test_a_link_signs_in_once(site: Site) -> None:
     link = site.link()
     with httpx.Client(follow_redirects=True) as first, httpx.Client(follow_redirects=True) as second:
-        assert first.get(link).url.path == "/ui/calls"
+        assert first.get(link).url.path == "/ui/overview"
         assert second.get(link).url.path == "/ui/sign-in"
         assert first.get(f"{site.url}/ui/calls").url.path == "/ui/calls", "the first one stays signed in"
 

@@ -111,8 +111,11 @@ def _dimension(name: str, question: Grouping, look: Presentation) -> Column:
             return Column(name, named_sql(column.sql, QUEUE_VISIT["queue"].sql, masked=look.masked))
         return replace(column, name=name)
     field: Shown | None = question.table.fields.get(name)
+    if field is not None and field.kind == "list":  # a row stands in the group of each of its values
+        return Column(name, f"arrayJoin({field.sql})")
     if field is None or field.kind not in ("text", "word", "number") or name == "tenant":
-        there = [path for path, each in question.table.fields.items() if each.kind in ("text", "word", "number")]
+        kinds = ("text", "word", "number", "list")
+        there = [path for path, each in question.table.fields.items() if each.kind in kinds]
         more = VISIT_DIMENSIONS if question.table is VISIT_TABLE else ()
         raise invalid("by", name, f"is none of {', '.join([*there, *more, *LOCAL])}")
     return Column(name, value_sql(field, look))

@@ -15,6 +15,7 @@ from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import pages
 from pipeline.query.ui.frame.session import Visiting
 from pipeline.query.ui.now import page as now
+from pipeline.query.ui.overview import page as overview
 from pipeline.query.ui.reports import edit as report
 from pipeline.query.ui.reports import list as reports
 
@@ -26,8 +27,8 @@ _NOTHING = N_("No page has this address. It may have moved, or the link is not w
 @_FIRST.get("")
 @_FIRST.get("/")
 async def first(visitor: Visiting) -> Response:
-    """Calls: what most people come for."""
-    return RedirectResponse("/ui/calls", 303)
+    """The overview: it has the search that most people come for, and says how the day goes."""
+    return RedirectResponse("/ui/overview", 303)
 
 
 @_REST.get("/{rest:path}")
@@ -43,6 +44,7 @@ def routers() -> list[APIRouter]:
         links.router,
         _FIRST,
         sign_in.router,
+        overview.router,
         calls.router,
         files.router,
         views.router,

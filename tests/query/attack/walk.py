@@ -110,6 +110,7 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     for path in ("now", "exports", f"exports/{ids['/v1/exports/{id}']}", f"exports/{ids['/v1/exports/{id}']}/file"):
         yield Call("GET", f"/ui/{path}")
     yield Call("GET", "/ui/missed", (*month[:2], ("all", "1")))
+    yield Call("GET", "/ui/overview", month[:2])
     report, run = ids["/api/call_reports/{id}"], ids["/api/completed_call_reports/{id}"]
     for path in ("", "/new", "/new?type=NORMAL", f"/{report}", f"/{report}/edit", f"/files/{run}"):
         yield Call("GET", f"/ui/reports{path}")

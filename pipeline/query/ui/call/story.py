@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pipeline.calls.causes import q850_name
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.session import Visitor
+from pipeline.query.ui.frame.words import cause
 
 _PEOPLE: Final = ("extension", "queue_agent", "ring_group_member", "outside", "conference")
 _MOVED: Final = {
@@ -69,7 +69,7 @@ def why(visitor: Visitor, call: Mapping[str, Any]) -> str:
         return ""
     parts = []
     if call["q850_cause"]:
-        name = q850_name(call["q850_cause"]) or visitor.language.say(N_("cause"))
+        name = visitor.language.say(cause(call["q850_cause"]) or N_("cause"))
         parts.append(f"{name} (Q.850 {call['q850_cause']})")
     if call["sip_status"]:
         parts.append(f"SIP {call['sip_status']}")

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_time, get_day_names
 from babel.numbers import format_decimal, get_currency_symbol
 
 from pipeline.instants import instant
@@ -134,6 +134,10 @@ class Figures:
         """Tuesday, 1 December 2026."""
         local = self.local(at)
         return ABSENT if local is None else format_date(local.date(), "full", locale=self._dates)
+
+    def weekday_name(self, day: int) -> str:
+        """Mon; Monday is 0."""
+        return str(get_day_names("abbreviated", locale=self._dates)[day])
 
     def moment(self, at: Moment) -> str:
         """1 Dec 2026 14:36:05."""

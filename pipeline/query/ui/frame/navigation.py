@@ -26,6 +26,7 @@ class Place:
 
 
 PLACES: Final = (
+    Place("/ui/overview", N_("Overview"), "overview"),
     Place("/ui/now", N_("Now"), "now"),
     Place("/ui/calls", N_("Calls"), "calls"),
     Place("/ui/missed", N_("Missed calls"), "missed", everybodys=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.calls.causes import q850_name
 from pipeline.query.ui.frame.language import N_
 
 STATUS: Final[Mapping[str, str]] = {
@@ -99,6 +100,41 @@ TONE: Final[Mapping[str, str]] = {
     "unreachable": "bad",
     "failed": "bad",
 }
+# Causes of ITU-T Q.850 as people say them; the others by their names in the standard.
+CAUSE: Final[Mapping[int, str]] = {
+    1: N_("Number not in use"),
+    2: N_("No route to the network"),
+    3: N_("No route to the destination"),
+    16: N_("Ended as usual"),
+    17: N_("User busy"),
+    18: N_("Phone did not respond"),
+    19: N_("Rang, nobody answered"),
+    20: N_("Phone not registered"),
+    21: N_("Call rejected"),
+    22: N_("Number changed"),
+    26: N_("Answered elsewhere"),
+    27: N_("Destination out of order"),
+    28: N_("Number incomplete or invalid"),
+    31: N_("No reason given"),
+    34: N_("No line free"),
+    38: N_("Network out of order"),
+    41: N_("Temporary failure"),
+    42: N_("Exchange overloaded"),
+    44: N_("Requested line not free"),
+    47: N_("No resources left"),
+    50: N_("Not subscribed to this service"),
+    52: N_("Outgoing calls barred"),
+    54: N_("Incoming calls barred"),
+    57: N_("Not authorised"),
+    58: N_("Not available at present"),
+    63: N_("Service not available"),
+    65: N_("Codec or service not supported"),
+    79: N_("Service not implemented"),
+    88: N_("Incompatible destination"),
+    102: N_("Timed out"),
+    111: N_("Protocol error"),
+    127: N_("Interworking with another network"),
+}
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "status": STATUS,
     "state": {"open": N_("In progress"), "closed": N_("Finished")},
@@ -114,3 +150,8 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
 def word(table: str, value: str | None) -> str:
     """The message for a word of the contract; the word itself, readable, where a producer has one of its own."""
     return _TABLES[table].get(value or "") or (value or "").replace("_", " ")
+
+
+def cause(number: int | None) -> str:
+    """The message for a cause of Q.850; "" for none."""
+    return CAUSE.get(number or 0) or q850_name(number or 0)
