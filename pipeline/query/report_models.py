@@ -1,4 +1,4 @@
-"""Shapes of reports for the OpenAPI document: those of PortSIP's schema."""
+"""Shapes of reports for the OpenAPI document: those of PortSIP's schema, and reports as JSON."""
 
 from __future__ import annotations
 
@@ -109,3 +109,67 @@ class CompletedCallReportPage(_Shape):
 
     count: int = Field(ge=0, examples=[1])
     items: list[CompletedCallReport]
+
+
+_Kind = Literal["text", "quantity", "count", "seconds", "duration", "percent", "money", "time", "day", "decimal"]
+Cell = str | int | float | None
+
+
+class ReportColumn(_Shape):
+    """What the cells of a column are."""
+
+    name: str = Field(description="What stands above it.", examples=["Talking Time"])
+    kind: _Kind = Field(
+        description="What its values are: duration is seconds, percent a share from 0 to 1, money a decimal as text,"
+        " quantity a number with its unit, time and day RFC 3339 in the zone.",
+        examples=["duration"],
+    )
+    about: str = Field(description="What it means.", examples=["Answer to end"])
+
+
+class ReportRow(_Shape):
+    """A line of a table."""
+
+    cells: list[Cell] = Field(description="A value a column; null where there is none.", examples=[["201", 12, 340]])
+    total: bool = Field(default=False, description="It sums up others; left out where it does not.")
+
+
+class ReportTable(_Shape):
+    """A table of a report."""
+
+    title: str = Field(description="What stands above it; may be empty.", examples=["Callers to look at"])
+    columns: list[ReportColumn]
+    rows: list[ReportRow]
+
+
+class ReportFigure(_Shape):
+    """A figure above the tables."""
+
+    name: str = Field(examples=["Missed Calls"])
+    value: Cell = Field(description="Null where there is nothing to tell.", examples=[12])
+    kind: _Kind = Field(description="As of columns.", examples=["count"])
+    about: str = Field(description="What it means.", examples=["Calls from outside in which nobody was reached"])
+    change: float | None = Field(description="Against the time before, as a share; null when unknown.", examples=[-0.2])
+
+
+class ReportRange(_Shape):
+    """Of which time it is, both ends included."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    from_: str = Field(alias="from", description="First instant, in the zone.", examples=["2024-08-19T00:00:00+01:00"])
+    to: str = Field(description="Last instant.", examples=["2024-08-25T23:59:59+01:00"])
+    zone: str = Field(description="IANA zone of all its times.", examples=["Europe/London"])
+
+
+class ReportDocument(_Shape):
+    """A report as JSON. Its columns are those of its CSV form and page; further ones may come."""
+
+    type: str = Field(description="Which report.", examples=["missed"])
+    name: str = Field(description="What people call it, else its title.", examples=["Monday"])
+    title: str = Field(examples=["Missed and unreturned calls"])
+    range: ReportRange
+    facts: dict[str, str] = Field(description="What was asked for, in words.", examples=[{"Calls": "From outside"}])
+    made_at: str = Field(description="When it was made, in the zone.", examples=["2024-08-26T06:00:00+01:00"])
+    notes: list[str] = Field(description="What to know when reading it.", examples=[[]])
+    figures: list[ReportFigure]
+    tables: list[ReportTable]

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
 from pipeline.errors import Problem
-from pipeline.reports.catalogue import ALL, OURS
+from pipeline.query.report_models import ReportDocument
+from pipeline.reports.catalogue import ALL, OURS, PORTSIP
 from pipeline.settings import settings
 from tests.reports import week
 from tests.reports.conftest import Warehouse
@@ -27,7 +28,7 @@ async def test_which_reports_there_are(client: httpx.AsyncClient) -> None:
     assert {item["type"] for item in body["data"]} == set(ALL)
 
 
-@pytest.mark.parametrize("type_", [*OURS, "NORMAL", "queue_performance"])
+@pytest.mark.parametrize("type_", [*OURS, *PORTSIP])
 async def test_every_type_in_every_form(client: httpx.AsyncClient, type_: str) -> None:
     body = (await client.get(f"/v1/reports/{type_}", params=SPAN)).json()
     assert body["range"] == {
@@ -35,6 +36,7 @@ async def test_every_type_in_every_form(client: httpx.AsyncClient, type_: str) -
         "to": "2024-08-25T23:59:59+08:00",
         "zone": week.ZONE,
     }
+    ReportDocument.model_validate(body)  # nothing more and nothing less than the OpenAPI document says
     page = await client.get(f"/v1/reports/{type_}", params=SPAN, headers={"Accept": "text/html"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     table = await client.get(f"/v1/reports/{type_}", params=SPAN | {"format": "csv"})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,14 +34,17 @@ from pipeline.query.questions.aggregates import (
     told,
 )
 from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
+from pipeline.query.questions.fields import Field as Shown
 from pipeline.query.questions.fields import Presentation, harmless
-from pipeline.query.questions.formats import CSV, JSON, NDJSON, answer, format_of, named_format
-from pipeline.query.questions.lists import TIME, zone_asked
+from pipeline.query.questions.formats import CSV, JSON, NDJSON, PARQUET, answer, format_of, named_format
+from pipeline.query.questions.lists import TIME, other_forms, zone_asked
+from pipeline.query.questions.parquet import parquet_of
 from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.warehouse.analytics.calendar import STEPS
 from pipeline.warehouse.analytics.measures import names
+from pipeline.warehouse.query.reader import Reader
 
-_FORMS: Final = (JSON, NDJSON, CSV)
+_FORMS: Final = (JSON, NDJSON, CSV, PARQUET)
 
 
 class Aggregate(BaseModel):
@@ -108,7 +112,7 @@ _PARAMETERS: Final = [
     operation_id="get_aggregate",
     summary="Measures by dimensions",
     response_model=Aggregate,
-    responses=refusals(406),
+    responses=refusals(406) | {200: {"content": other_forms()}},
     openapi_extra={"parameters": _PARAMETERS},
 )
 async def get_aggregate(request: Request, caller: Authenticated) -> Response:
@@ -135,7 +139,7 @@ async def get_aggregate(request: Request, caller: Authenticated) -> Response:
     operation_id="post_aggregate",
     summary="Measures by dimensions, asked for in a body",
     response_model=Aggregate,
-    responses=refusals(406, 413),
+    responses=refusals(406, 413) | {200: {"content": other_forms()}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -224,17 +228,54 @@ async def _answered(request: Request, caller: Caller, question: Grouping, look: 
         return answer(request, b"".join(orjson.dumps(row) + b"\n" for row in rows), form=NDJSON)
     if question.form is CSV:
         return answer(request, _csv(question, rows), form=CSV)
+    if question.form is PARQUET:
+        return answer(request, await _parquet(reader_of(request), question, rows), form=PARQUET)
     total = None if groups.total is None else told(groups.total, question.measures)
     body = {"data": rows, "total": total, "count": groups.count, "zone": question.zone}
     return answer(request, orjson.dumps(body))
 
 
-def _csv(question: Grouping, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    head = [
-        *(("bucket", "bucket_end", "partial") if question.bucket else ()),
-        *question.by,
-        *(m.name for m in question.measures),
+def _columns(question: Grouping) -> dict[str, str]:
+    """The columns of a file of rows → their kinds, as `parquet_of` has them."""
+    buckets = {"bucket": "instant", "bucket_end": "instant", "partial": "truth"} if question.bucket else {}
+    fields = question.table.fields
+    whole = {name: "whole" if name in LOCAL or _is_number(fields.get(name)) else "text" for name in question.by}
+    return buckets | whole | {each.name: _KINDS.get(each.kind, "fraction") for each in question.measures}
+
+
+def _is_number(field: Shown | None) -> bool:
+    return field is not None and field.kind == "number"
+
+
+# Of measures; what is not here is a fraction (ratios, means, erlangs). Money is a decimal as text.
+_KINDS: Final = {"count": "whole", "sum": "whole", "ms": "whole", "money": "text", "text": "text", "instant": "instant"}
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _ms(text: str | None) -> int | None:
+    return None if text is None else int(dt.datetime.fromisoformat(text).timestamp() * 1000)
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "instant": _ms,
+    "whole": lambda value: None if value is None else int(value),
+}
+
+
+async def _parquet(reader: Reader, question: Grouping, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    columns = _columns(question)
+    values = [
+        {name.replace(".", "_"): _READ.get(kind, _as_is)(row[name]) for name, kind in columns.items()} for row in rows
     ]
+    flat = {name.replace(".", "_"): kind for name, kind in columns.items()}
+    return await parquet_of(reader, "aggregate_parquet", flat, values)
+
+
+def _csv(question: Grouping, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    head = list(_columns(question))
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow([name.replace(".", "_") for name in head])

@@ -81,11 +81,7 @@ async def search_calls(request: Request, caller: Authenticated) -> Response:
     openapi_extra={
         "parameters": [
             parameter("limit", {"type": "integer", "minimum": 1, "maximum": _MOST_ACTIVE}, "At most so many.", 1000),
-            *(
-                each
-                for each in documented(CALL_TABLE)
-                if each["name"] in ("filter", *CALL_TABLE.language(Presentation()))
-            ),
+            *(each for each in documented(CALL_TABLE) if each["name"] in _OF_OPEN),
         ]
     },
 )

@@ -21,7 +21,7 @@ from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import Problem, invalid, not_found
 from pipeline.query.http.stored_files import disposition
-from pipeline.query.report_models import CallReportChange
+from pipeline.query.report_models import CallReportChange, ReportDocument
 from pipeline.reports.catalogue import ALL, Kind
 from pipeline.reports.definition import from_text
 from pipeline.reports.jobs import report_reader
@@ -125,7 +125,15 @@ def router(settings: Settings, files: Files) -> APIRouter:
         summary="A report, made now",
         openapi_extra={"parameters": _PARAMETERS},
         response_class=Response,
-        responses={200: {"content": {"application/json": {}, "text/csv": {}, "text/html": {}}, "description": "It."}},
+        responses={
+            200: {
+                "model": ReportDocument,
+                "content": {
+                    media: {"schema": {"type": "string", "format": "binary"}} for media in ("text/csv", "text/html")
+                },
+                "description": "The report.",
+            }
+        },
     )
     async def run_report(request: Request, caller: Manager, type: Type) -> Response:
         """Fields of the type's filter may be parameters themselves: `direction=inbound`."""

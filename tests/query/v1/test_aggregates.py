@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import chdb
 import httpx
 import pytest
 
@@ -84,7 +87,40 @@ async def test_forms(client: httpx.AsyncClient) -> None:
     table = list(csv.DictReader(io.StringIO((await client.get(query + "&format=csv")).text)))
     assert [row["callee_name"] for row in table] == [row["callee.name"] for row in rows]
     assert [int(row["calls"]) for row in table] == [row["calls"] for row in rows]
-    assert (await client.get(query + "&format=parquet")).status_code == 400
+    assert (await client.get(query + "&format=xml")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "measures=calls,asr,acd_ms,talk_ms,cost,first_started_at&by=status,callee.name,sip_status&order=-calls",
+        "measures=calls,erlangs,peak_calls_at,mos_avg&bucket=15_minutes&zone=Europe/London&by=trunk",
+        "of=call-logs&measures=targets,answered&by=kind,hour_of_day",
+        "of=queue-visits&measures=visits,asa_ms&by=queue",
+        "measures=calls&by=call_id&call_id=nobody",
+    ],
+)
+async def test_parquet_has_the_same_rows_with_types(client: httpx.AsyncClient, tmp_path: Path, query: str) -> None:
+    rows = (await client.get(f"/v1/aggregate?{query}")).json()["data"]
+    answer = await client.get(f"/v1/aggregate?{query}&format=parquet")
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    (tmp_path / "rows.parquet").write_bytes(answer.content)
+    read = chdb.query(
+        f"SELECT * FROM file('{tmp_path}/rows.parquet') SETTINGS date_time_output_format = 'iso',"
+        " output_format_json_quote_64bit_integers = 0",
+        "JSON",
+    )
+    table = json.loads(read.bytes())
+    kinds = {column["name"]: column["type"] for column in table["meta"]}
+    for name, kind in {"calls": "Int64", "asr": "Float64", "peak_calls_at": "DateTime64", "cost": "String"}.items():
+        assert kind in kinds.get(name, kind)
+    assert len(table["data"]) == len(rows)
+    for had, row in zip(table["data"], rows, strict=True):
+        for name, value in row.items():
+            same = had[name.replace(".", "_")]
+            if name in ("bucket", "bucket_end", "first_started_at", "peak_calls_at") and value is not None:
+                same, value = (dt.datetime.fromisoformat(each) for each in (same, value))
+            assert same == (int(value) if name == "hour_of_day" else value), name
 
 
 async def test_it_need_not_be_sent_again(client: httpx.AsyncClient) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.warehouse.analytics.measures import CALL_MEASURES, LOG_MEASURES, VISIT_MEASURES
 from pipeline.warehouse.identity.tokens import create_token
 from schemas.call import document
 from tests.query.conftest import Warehouse
@@ -43,6 +45,31 @@ async def test_parts_are_those_of_the_document(client: httpx.AsyncClient, wareho
 async def test_what_is_no_part_is_said(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"/v1/calls?{query}")).status_code == 400
     assert (await client.get("/v1/call-logs?include=logs")).status_code == 400
+
+
+async def test_the_document_says_what_fields_and_parts_there_are(client: httpx.AsyncClient) -> None:
+    openapi = (await client.get("/openapi.json")).json()
+    schemas = openapi["components"]["schemas"]
+    for path, name, table in (("/v1/calls", "CallSummary", CALL_TABLE), ("/v1/call-logs", "CallLogItem", LOG_TABLE)):
+        known = schemas[name]["properties"]
+        groups = {each.partition(".")[0] for each in table.fields}
+        assert known.keys() == groups | set(table.parts)
+        assert "required" not in schemas[name]  # `fields` may leave any out
+        include = f"&include={','.join(table.parts)}" if table.parts else ""
+        rows = (await client.get(f"{path}?fields={','.join(table.fields)}{include}")).json()["data"]
+        assert rows and all(row.keys() == known.keys() for row in rows)
+        shown = (await client.get(path)).json()["data"]
+        hidden = {each for each, field in table.fields.items() if not field.shown}
+        assert all(row.keys() == known.keys() - hidden - set(table.parts) for row in shown)
+        said = {each: known[each]["description"] for each in [*hidden, *table.parts]}
+        assert all("Only" in text for text in said.values()), said
+    measures = next(
+        each["description"]
+        for each in openapi["paths"]["/v1/aggregate"]["get"]["parameters"]
+        if each["name"] == "measures"
+    )
+    for of in (CALL_MEASURES, LOG_MEASURES, VISIT_MEASURES):
+        assert all(name in measures for name in of)
 
 
 async def test_how_a_call_was_rated(client: httpx.AsyncClient, warehouse: Warehouse) -> None:

@@ -16,6 +16,7 @@ from pipeline.query.questions.fields import Presentation
 from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.streams.calls import Following
 from pipeline.warehouse.query.changes import Place
+from pipeline.warehouse.query.expressions import EVERYTHING, Node
 from pipeline.warehouse.storage.rows import retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call
@@ -29,11 +30,11 @@ def now_call(name: str, **changes: Any) -> Call:
     return stored_call("followed", name, int(time.time() * 1000), **changes)
 
 
-def following(service: FastAPI, position: int, **changes: Any) -> Following:
+def following(service: FastAPI, position: int, where: Node = EVERYTHING, **changes: Any) -> Following:
     caller = Caller("followed", "t", ("cdr:read",), **changes)
     place = Place("followed", caller.extension, 0, position)
     fields = tuple(CALL_TABLE.fields[name] for name in ("id", "version", "call_id", "state"))
-    return Following(service.state.reader, caller.view, fields, Presentation(), place, with_open=True)
+    return Following(service.state.reader, caller.view, fields, Presentation(), place, where, with_open=True)
 
 
 async def told(client: Following) -> dict[str, dict[str, Any]]:
@@ -71,6 +72,40 @@ async def test_calls_come_change_go_and_come_again(service: FastAPI, warehouse: 
     assert "call third" in later
     assert "call second" not in later
     assert set(await told(client)) == {"call third", f"deleted {second.id}", "id"}
+
+
+async def test_a_filter_holds_for_calls_in_progress_and_finished_ones(service: FastAPI, warehouse: Warehouse) -> None:
+    over_a = CALL_TABLE.language(Presentation()).of_json({"trunk": "filtered-a", "talk_ms": {"gte": 0}})
+    client = following(service, int(time.time() * 1000) - 1000, over_a)
+    lasting: dict[str, Any] = {"state": "open", "status": "", "ended_at": None, "duration_ms": None}
+    stays, leaves, other = (
+        now_call(name, trunk=trunk, **lasting)
+        for name, trunk in (("stays", "filtered-a"), ("leaves", "filtered-a"), ("other", "b"))
+    )
+    late = now_call("late", trunk="filtered-a")
+    write(warehouse.client, [stays, leaves, other, late, now_call("elsewhere", trunk="b")])
+    assert set(await told(client)) == {"call stays", "call leaves", "call late", "id"}
+    assert await told(client) == {}
+    # one goes on over another trunk, one ends, one is corrected
+    write(warehouse.client, [msgspec.structs.replace(leaves, trunk="b", version=5)])
+    assert set(await told(client)) == {f"deleted {leaves.id}"}
+    ended = {"state": "closed", "status": "answered", "ended_at": stays.started_at + 9}
+    write(warehouse.client, [msgspec.structs.replace(stays, version=9, **ended)])
+    write(warehouse.client, [msgspec.structs.replace(late, version=9, trunk="b")])
+    assert set(await told(client)) == {"call stays", f"deleted {late.id}", "id"}
+    # one ends as what is not looked for
+    write(warehouse.client, [again := now_call("again", trunk="filtered-a", **lasting)])
+    assert set(await told(client)) == {"call again"}
+    ends = msgspec.structs.replace(again, version=9, **(ended | {"trunk": "b", "ended_at": again.started_at + 9}))
+    write(warehouse.client, [ends])
+    assert set(await told(client)) == {f"deleted {again.id}", "id"}
+    assert await told(client) == {}
+
+
+async def test_what_is_no_filter_of_a_stream_is_said(client: httpx.AsyncClient) -> None:
+    for query, field in (("trunkk=a", "trunkk"), ("status=", "status"), ("filter={", "filter")):
+        answer = await client.get(f"/v1/calls/stream?{query}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
 
 
 async def test_a_user_follows_own_calls(service: FastAPI, warehouse: Warehouse) -> None:
