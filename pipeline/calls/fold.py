@@ -63,7 +63,7 @@ def fold(events: Iterable[Event], *, expired: bool = False) -> Call:
             messages = [e for e in facts if e.sip is not None]
             told = dialogs(messages)
             others = [e for e in facts if e.sip is None]
-            facts = distinct([*told, *(beside(others, messages, told) if others else ())])
+            facts = distinct(beside(others, messages, told) if others else told)
             break
     if has_definite(facts):
         facts = definite(facts)

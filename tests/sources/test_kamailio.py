@@ -78,3 +78,64 @@ def test_captured_messages_and_accounting_tell_of_one_call() -> None:
 def test_mutated_values(seed: int) -> None:
     values = [value for name in scenario.names("kamailio") for value in scenario.load("kamailio", name)["values"]]
     mutation.check(decode, values, seed)
+
+
+def cdr(**fields: Any) -> bytes:
+    """OpenSIPS's E_ACC_CDR: created is the INVITE, time the answer (modules/acc/acc.c)."""
+    row = {"time": AT + 5, "created": AT, "setuptime": 5, "duration": 60, "ms_duration": 60_120, "method": "INVITE"}
+    told_of = row | {"from_tag": "f", "to_tag": "t", "callid": "o", "sip_code": "200"} | fields
+    return told(jsonrpc="2.0", method="E_ACC_CDR", params=told_of)
+
+
+@pytest.mark.parametrize(
+    ("fields", "started", "ended"),
+    [
+        ({}, AT, AT + 65.12),
+        ({"created": str(AT), "setuptime": "5", "time": str(AT + 5)}, AT, AT + 65.12),
+        ({"setuptime": 5_020}, AT, AT + 65.12),  # some versions tell milliseconds
+        ({"created": AT - 7_200}, AT, AT + 65.12),  # another call's
+        ({"created": AT - 7_200, "setuptime": "nan"}, AT - 7_200, AT + 65.12),  # nothing contradicts it
+    ],
+)
+def test_when_a_cdr_of_opensips_began(fields: dict[str, Any], started: float, ended: float) -> None:
+    call = fold(decode([cdr(**fields)]).events)
+    assert (call.started_at, call.answered_at, call.ended_at) == (started * 1000, (AT + 5) * 1000, ended * 1000)
+
+
+def test_a_failed_cdr_has_no_duration_of_another_call() -> None:
+    call = fold(decode([cdr(sip_code="503", time=AT + 2, setuptime=2)]).events)
+    assert (call.status, call.billable_ms, call.ended_at) == ("failed", 0, (AT + 2) * 1000)
+
+
+def test_a_bye_alone_does_not_say_when_the_call_was_answered() -> None:
+    """The INVITE's row is lost; the CDR, whose duration is no number, knows the answer."""
+    bye = told(**ROW | {"method": "BYE", "time": AT + 65, "callid": "o"})
+    for values in ([cdr(duration="nan", ms_duration="inf"), bye], [bye, cdr(duration="nan", ms_duration="inf")]):
+        call = fold(decode(values).events)
+        assert (call.setup_ms, call.talk_ms, call.hung_up_by) == (5_000, 60_000, "caller")
+
+
+def test_whom_a_serial_fork_tried() -> None:
+    """Rows of failed branches: `dst_user` is who was tried, `dst_ouser` who was asked for."""
+    tried = [("1002", "486", 3), ("1003", "480", 20), ("1004", "200", 25)]
+    rows = [
+        told(
+            **ROW
+            | {
+                "src_user": "1001",
+                "dst_ouser": "1002",
+                "dst_user": who,
+                "sip_code": code,
+                "time": AT + at,
+                "to_tag": who,
+            }
+        )
+        for who, code, at in tried
+    ]
+    call = fold(decode([*rows, told(**ROW | {"method": "BYE", "time": AT + 60, "to_tag": "1004"})]).events)
+    assert [(log.number, log.outcome) for log in call.logs] == [
+        ("1002", "busy"),
+        ("1003", "no_answer"),
+        ("1004", "answered"),
+    ]
+    assert (call.requested, call.answered_by, call.talk_ms) == ("1002", "1004", 35_000)

@@ -41,8 +41,14 @@ def on_one_clock(messages: Sequence[Event]) -> tuple[list[Event], dict[str, int]
 
 def _reference(messages: Iterable[Event]) -> str:
     """The node that saw the INVITE nearest the caller."""
-    first = min(messages, key=lambda e: (sip(e).method != "INVITE", bool(sip(e).status), sip(e).via, e.at, e.node))
-    return first.node
+    return min(messages, key=_nearness).node
+
+
+def _nearness(event: Event) -> tuple[bool, bool, int, int, str]:
+    """Sorts the INVITE that began the call first, as seen nearest the caller; a re-INVITE may be the callee's."""
+    message = sip(event)
+    begins = message.method == "INVITE" and not message.status and not message.to_tag
+    return not begins, message.method != "INVITE" or bool(message.status), message.via, event.at, event.node
 
 
 def _offsets(messages: Sequence[Event], reference: str) -> dict[str, int]:

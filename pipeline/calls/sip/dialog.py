@@ -71,15 +71,19 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
 
 
 def beside(others: Iterable[Event], messages: Iterable[Event], told: Iterable[Event]) -> list[Event]:
-    """What other sources tell of the legs of these messages. A moment that the messages tell, which `told` are of, is
-    theirs: a proxy's dialog events come later than the message, and often in whole seconds. Who and what the leg is
-    still counts; and accounting, which has answers only, is told by others when the INVITE came."""
-    messages = list(messages)
+    """`told`, which is of these messages, with what other sources tell of their legs.
+
+    A moment that the messages tell is theirs: a proxy's dialog events come later than the message, and often in whole
+    seconds. Who and what the leg is still counts; and accounting, which has answers only, is told by others when the
+    INVITE came, and when it was answered where no answer was seen.
+    """
+    messages, by_others, found = list(messages), list(others), list(told)
+    if any(event.type == "answered" for event in by_others) and not any(map(_is_answer, messages)):
+        found = [event for event in found if event.type != "answered"]
     captured = not all(map(is_accounted, messages))
     legs = {leg_id(*own): leg for own, leg in _caller_legs(relate(sessions(messages))).items()}
-    known = {(event.leg_id, event.type) for event in told}
-    found: list[Event] = []
-    for event in others:
+    known = {(event.leg_id, event.type) for event in found}
+    for event in by_others:
         leg = legs.get(event.leg_id)
         if leg is not None:
             begins = event.type == "started" and not captured and leg == event.leg_id
@@ -87,6 +91,11 @@ def beside(others: Iterable[Event], messages: Iterable[Event], told: Iterable[Ev
             event = msgspec.structs.replace(event, leg_id=leg, type=event.type if kept else "data")
         found.append(event)
     return found
+
+
+def _is_answer(event: Event) -> bool:
+    message = sip(event)
+    return message.method == "INVITE" and 200 <= message.status < 300
 
 
 def _caller_legs(relations: Relations) -> dict[Key, str]:

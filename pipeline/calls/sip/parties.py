@@ -53,7 +53,7 @@ def number_of(session: Session, branch: Branch, redirected: Iterable[str]) -> st
     words. Then the To field stands, unless the word is the contact of a redirection.
     """
     asked = requested(session).number
-    ruri = sip(branch.invite).ruri if branch.invite is not None else ""
+    ruri = sip(branch.invite or branch.first).ruri
     if not ruri or ruri == asked:
         return asked or ruri
     if not asked or _NUMBER.match(ruri) or ruri in redirected:

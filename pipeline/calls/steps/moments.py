@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 from pipeline.calls.steps.call_state import Course
 from pipeline.calls.steps.legs import HANGUP_RECORD, ORIGINATE, Leg
-from pipeline.calls.steps.outcome import CANCEL_NAMES, NORMAL_CLEARING, cause
+from pipeline.calls.steps.outcome import CANCEL_NAMES, INTERWORKING, NORMAL_CLEARING, cause
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.steps.targets import Target
 
@@ -194,6 +194,8 @@ def _heard_caller(course: Course, target: Target) -> bool:
         return True
     if caller.sip_status >= 300 or caller.cause in CANCEL_NAMES:
         return False
+    if caller.q850_cause == INTERWORKING and caller.hung_up_by in ("caller", "party"):
+        return False  # a CANCEL, as Asterisk has it
     leg = target.leg
     if leg is None or leg.ended is None:
         return True

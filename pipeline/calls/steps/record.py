@@ -165,7 +165,9 @@ def _direction(course: Course) -> str:
         return "internal"
     if not called.number and course.targets:
         called = Party(course.targets[0].number)
-    return "inbound" if comes_in(caller, called) else "outbound" if leads_out(caller, called) else "internal"
+    if comes_in(caller, called) or any(t.leg is not None and comes_in(caller, Party(t.number)) for t in course.targets):
+        return "inbound"
+    return "outbound" if leads_out(caller, called) else "internal"
 
 
 def _first(course: Course, field: str) -> str:

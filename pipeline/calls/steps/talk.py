@@ -12,6 +12,7 @@ from pipeline.calls.steps.targets import NOT_HUMAN, Target
 SAME_INSTANT_MS = 5_000
 # A proxy may tell of the callee's answer just after the caller's.
 _ANSWER_JITTER_MS = 500
+_PASSED_ON_MS = 1_000  # from a phone's answer to the caller's, which it causes
 _HANGING_UP_MS = 200  # from the bridge that the end of the call dissolves to the end itself
 
 Bridges = dict[str, list[tuple[int, bool]]]
@@ -108,7 +109,8 @@ def _conversed(target: Target, caller: Leg, heard: Bridges, last_joined: int, an
     leg = target.leg
     if leg is None or leg.ended is None or target.via_transfer or leg.conferences is not None or leg.id in heard:
         return True
-    if leg.ended < answered - _ANSWER_JITTER_MS:
+    alone = answered - (target.answered or 0) > _PASSED_ON_MS  # the phone's answer was not passed on to the caller
+    if leg.ended < answered - (0 if alone else _ANSWER_JITTER_MS):
         return False
     if caller.answered is None or caller.answered >= (target.answered or 0) - _ANSWER_JITTER_MS:
         return True  # the answer was passed on to the caller

@@ -37,6 +37,7 @@ _DIRECTIONS: Final[dict[str, Direction]] = {
     **{word: word for word in get_args(Direction)},
 }
 _HANGUP_RECORD: Final = "hangup_record"
+_LONGEST_SETUP_S: Final = 900
 _ROUNDED_MS: Final = 2_000  # durations are of whole seconds, or rounded up to them
 
 
@@ -185,14 +186,16 @@ def cdr(leg: Leg) -> list[Event]:
     ended = record.perhaps_at("end_time")
     lasted = record.seconds("ms_duration", longest=LONGEST_CALL_S * 1000) or record.seconds("duration") * 1000
     lasted = round(lasted)
-    begun = record.perhaps_at("created", "start_time", "time") or (max(ended - lasted, 0) if ended else 0)
+    status = record.whole("sip_code", "code", "reply_code")
+    begun = _created(record) or record.perhaps_at("start_time", "time") or (max(ended - lasted, 0) if ended else 0)
     if not begun:
         record.at("start_time")  # raises where the time is none
         raise Malformed("/start_time: is missing; send the whole CDR, as acc writes it")
     answered = record.perhaps_at("answer_time", "answered_time", "connect_time", "confirmed_time")
     if not answered and record.text("created"):
         answered = record.perhaps_at("time")
-    status = record.whole("sip_code", "code", "reply_code")
+    if status >= 300 and not ended:
+        ended, lasted = max(begun, record.perhaps_at("time")), 0  # what durations such a row has are another call's
     if ended < begun or lasted > ended - begun + _ROUNDED_MS:  # one of them cannot be
         record.implausible = record.implausible or bool(ended)
         ended, lasted = (ended, 0) if ended >= begun else ((answered or begun) + lasted, lasted)
@@ -208,6 +211,22 @@ def cdr(leg: Leg) -> list[Event]:
         events.append(leg.event("data", ended, "cdr"))
         events[-1].reason = IMPLAUSIBLE
     return events
+
+
+def _created(record: Record) -> int:
+    """When OpenSIPS's dialog was created, ms; 0 where that is another call's: it does not agree with the time that the
+    setup took."""
+    created, answered = record.perhaps_at("created"), record.perhaps_at("time")
+    if not created or not answered or not record.text("setuptime"):
+        return created
+    lasted = record.number("setuptime")
+    if not lasted and record.text("setuptime").strip("0."):
+        return created  # it is no number
+    agree = any(abs(created + setup_ms - answered) <= _ROUNDED_MS for setup_ms in (lasted * 1000, lasted))
+    if agree:
+        return created
+    begun = answered - round(lasted * 1000)
+    return begun if begun <= answered and lasted <= _LONGEST_SETUP_S else 0
 
 
 def _ended(leg: Leg, at: int, mark: str) -> Event:

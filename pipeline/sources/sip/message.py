@@ -205,7 +205,10 @@ def parse(payload: bytes) -> Message:
             f"header CSeq is {shown(cseq)}, expected a number below 2^32 and a method, as in '1 INVITE'"
         )
     if found.diversions or found.history:
-        sip.forwards = (found.diversions or [])[::-1][-MAX_FORWARDS:] or history(found.history) or None
+        told, traced = (found.diversions or [])[::-1][-MAX_FORWARDS:], history(found.history)
+        sip.forwards = (
+            traced if len(traced) > len(told) else told
+        ) or None  # some on the way wrote one of the two only
         if sip.forwards:
             sip.diversion, _, sip.diversion_reason = sip.forwards[-1].rpartition(";")
     if sip.status:

@@ -258,7 +258,8 @@ def _tries(scene: Scene, step: Step) -> None:
         caller.number, caller.caller_name = given["shows"], "Example Ltd"
     if given.get("at"):
         caller.exten = given["at"]
-    strings = [dialler.string(number, over, number in through) for number in step.to]
+    outside = given.get("outside", {})
+    strings = [dialler.string(number, outside.get(number, over), number in through) for number in step.to]
     options = "tT" + ("g" if given.get("goes_on") else "") + ("U(screen)" if given.get("screened") else "")
     scene.going_on.discard(caller)
     if given.get("goes_on"):

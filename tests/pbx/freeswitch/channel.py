@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final
 
 TIMES: Final = ("Created", "Progress", "Progress-Media", "Answered", "Bridged", "Hangup")
@@ -67,7 +68,7 @@ class Channel:
         if self.called:
             told["originated_legs"] = "ARRAY::" + "|:".join(f"{c.uuid};Outbound Call;{c.dialled}" for c in self.called)
         if self.holds:
-            pairs = [f"{{{a},{b}}}" for a, b in zip(self.holds[::2], self.holds[1::2], strict=False)]
+            pairs = [f"{{{a},{b}}}" for a, b in zip_longest(self.holds[::2], self.holds[1::2], fillvalue=0)]
             told["hold_events"] = "{" + ",".join(pairs) + "}"
         return told | self.variables
 

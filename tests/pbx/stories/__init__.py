@@ -12,10 +12,11 @@ from tests.pbx.stories import (
     originate,
     parking,
     queues,
+    screening,
     transfers,
     trunks,
 )
 from tests.pbx.story import Story
 
-SUBJECTS = (basic, trunks, attempts, groups, forwarding, menus, queues, transfers, parking, originate, mixed)
+SUBJECTS = (basic, trunks, attempts, groups, forwarding, menus, queues, transfers, parking, originate, screening, mixed)
 ALL: tuple[Story, ...] = tuple(story for subject in SUBJECTS for story in subject.STORIES)
