@@ -72,6 +72,7 @@ async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
         "ladder": (f"/ui/calls/{told['ladder']}", Look(1280, "light")),
         "now": ("/ui/now?wall=1", Look(1280, "dark")),
         "missed": (f"/ui/missed?{DAY}", Look(1280, "light")),
+        "trunks": (f"/ui/trunks?{DAY}", Look(1280, "light")),
         "reports": ("/ui/reports", Look(1280, "light")),
         "phone": (f"/ui/calls?{DAY}", Look(360, "dark")),
     }

@@ -108,13 +108,15 @@ class ExtensionGroup:
 @dataclass(frozen=True, slots=True)
 class Trunk:
     """A trunk. `prefix`: digits that the trunk wants before the number, taken off before rating.
-    `account` pays for calls over it; `numbers` are shown or answered on it."""
+    `account` pays for calls over it; `numbers` are shown or answered on it. `channels`: calls that it carries at
+    once; 0 when not said."""
 
     name: str
     carrier: str = ""
     numbers: tuple[str, ...] = ()
     account: str = ""
     prefix: str = ""
+    channels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

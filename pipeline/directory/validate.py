@@ -117,6 +117,7 @@ FIELDS: Final[Mapping[type[Any], Mapping[str, Check]]] = {
         "numbers": many(number),
         "account": text(),
         "prefix": digits,
+        "channels": whole(0, 1_000_000, "channels"),
     },
     Queue: {"number": number, "name": text(), "sla_s": whole(0, 86_400, "seconds"), "members": many(number)},
     RingGroup: {"number": number, "name": text(), "members": many(number)},

@@ -55,7 +55,7 @@ def directory() -> dict[tuple[str, str], Entry | None]:
     entries["queue", company.QUEUE] = Queue(company.QUEUE, name="Support", sla_s=20, members=company.SUPPORT)
     entries["ring_group", company.RING_GROUP] = RingGroup(company.RING_GROUP, name="Sales", members=company.SALES)
     for trunk in company.TRUNKS:
-        entries["trunk", trunk] = Trunk(trunk)
+        entries["trunk", trunk] = Trunk(trunk, carrier="Carrier A", channels=30)
     return entries
 
 

@@ -18,6 +18,7 @@ from pipeline.query.ui.now import page as now
 from pipeline.query.ui.overview import page as overview
 from pipeline.query.ui.reports import edit as report
 from pipeline.query.ui.reports import list as reports
+from pipeline.query.ui.trunks import page as trunks
 
 _FIRST = pages()
 _REST = pages()
@@ -51,6 +52,7 @@ def routers() -> list[APIRouter]:
         call.router,
         now.router,
         missed.router,
+        trunks.router,
         reports.router,  # before /reports/{id}
         report.router,
         _REST,

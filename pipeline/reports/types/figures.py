@@ -81,17 +81,7 @@ COST: Final = Figure("cost", "Cost", "money", "Price of the calls that have one;
 UNRATED: Final = Figure("unrated", "Unrated", "count", "Finished calls without a price: unknown, not free", -1)
 
 CARRIER_COST: Final = money("carrier_cost", "carrier_cost", "carrier_currency")
-# Over calls that have both prices, in one currency; what is free has none of its own.
-_BOTH: Final = (
-    "cost != '' AND carrier_cost != '' AND (currency = carrier_currency OR currency = '' OR carrier_currency = '')"
-)
-_OF_BOTH: Final = "if(currency = '', carrier_currency, currency)"
-MARGIN: Final = Measure(
-    "margin",
-    f"if(countIf({_BOTH}) = 0 OR uniqExactIf({_OF_BOTH}, {_BOTH} AND {_OF_BOTH} != '') > 1, NULL, toString(sumIf("
-    f"toDecimal256OrZero(cost, 18) - toDecimal256OrZero(carrier_cost, 18), {_BOTH})))",
-    "money",
-)
+MARGIN: Final = measure("margin", CLOSED_CALLS)
 
 
 async def groups(

@@ -98,6 +98,16 @@ def _ratios(over: str, ended_early: str) -> list[Measure]:
     ]
 
 
+# Over calls that have both prices, in one currency; what is free has none of its own.
+_BOTH: Final = (
+    "cost != '' AND carrier_cost != '' AND (currency = carrier_currency OR currency = '' OR carrier_currency = '')"
+)
+_OF_BOTH: Final = "if(currency = '', carrier_currency, currency)"
+_MARGIN: Final = (
+    f"if(countIf({_BOTH}) = 0 OR uniqExactIf({_OF_BOTH}, {_BOTH} AND {_OF_BOTH} != '') > 1, NULL, toString(sumIf("
+    f"toDecimal256OrZero(cost, 18) - toDecimal256OrZero(carrier_cost, 18), {_BOTH})))"
+)
+
 # Post-dial delay, ITU-T E.721 (post-selection delay) and RFC 6076 4.3 (session request delay): from the INVITE to
 # the first 18x, the answer, or the failure. None when the caller gave up before anything came back.
 _FIRST_SIGN: Final = f"least(ifNull(progress_at, {_FAR}), ifNull(rang_at, {_FAR}), ifNull(answered_at, {_FAR}))"
@@ -197,6 +207,7 @@ CALL_MEASURES: Final = _named(
     Measure("cps_max", f"maxIntersections({_SECOND}, {_SECOND} + 1)", "count"),
     money("cost"),
     money("carrier_cost", "carrier_cost", "carrier_currency"),
+    Measure("margin", _MARGIN, "money"),
     _count("rated", "cost != ''"),
     # Where the PBX alone answered, no carrier was there to bill.
     _count("unrated", f"{_OVER} AND {_TALKED} AND direction IN ('outbound', 'inbound_outbound') AND cost = ''"),

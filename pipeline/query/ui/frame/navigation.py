@@ -30,5 +30,6 @@ PLACES: Final = (
     Place("/ui/now", N_("Now"), "now"),
     Place("/ui/calls", N_("Calls"), "calls"),
     Place("/ui/missed", N_("Missed calls"), "missed", everybodys=True),
+    Place("/ui/trunks", N_("Trunks"), "trunks", everybodys=True),
     Place("/ui/reports", N_("Reports"), "reports", everybodys=True),
 )

@@ -27,9 +27,12 @@ class Column:
         return sum(value for _, value in self.parts)
 
 
-def columns(title: str, shown: Sequence[Column], *, height: int = 200) -> Markup:
-    """Stacked columns over time. Not every column has room for its label."""
-    top = nice(max((each.height for each in shown), default=0.0))
+def columns(
+    title: str, shown: Sequence[Column], *, height: int = 200, bound: float = 0, bound_name: str = ""
+) -> Markup:
+    """Stacked columns over time. Not every column has room for its label. `bound`: where a line says that there is an
+    end, called `bound_name`; 0 for none."""
+    top = nice(max([bound, *(each.height for each in shown)]))
     inner = height - _TOP - _BOTTOM
     wide = (_WIDTH - _LEFT - _RIGHT) / max(1, len(shown))
     gap = min(2.0, wide / 5)
@@ -56,6 +59,11 @@ def columns(title: str, shown: Sequence[Column], *, height: int = 200) -> Markup
         if place % every == 0:
             middle = round(x + (wide - gap) / 2, 1)
             parts.append(f'<text x="{middle}" y="{height - 6}" text-anchor="middle">{escape(each.label)}</text>')
+    if bound:
+        y, right = round(_TOP + inner * (1 - bound / top), 1), _WIDTH - _RIGHT
+        parts.append(f'<line class="bound" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
+        name = f'<text class="bound-of" x="{right}" y="{y + 12:.1f}" text-anchor="end">{escape(bound_name)}</text>'
+        parts.append(name)
     role = "group" if any(each.link for each in shown) else "img"
     return Markup(
         f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="{role}"'
