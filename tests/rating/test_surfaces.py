@@ -123,7 +123,25 @@ def test_a_leg_outside_is_priced_again_in_a_call_of_any_direction(
         done = rerate(client, START, START + 1, tenant="acme", country="GB")
         assert (done.calls, done.changed, done.unknown) == (1, 1, 0)
         assert (cost_of(client, "asked outside")[0], cost_of(client, "stays inside")) == ("0.07", ("", ""))
+        orders = "SELECT count() FROM rerate_rows"
+        assert client.query(orders).result_rows == [(1,)]
+        # nothing is left to be priced: no further order is written down, and none is waited for
         assert rerate(client, START, START + 1, tenant="acme", country="GB").changed == 0
+
+
+def test_consultations_between_colleagues_need_no_order(clickhouse_endpoint: ClickHouseServer, database: str) -> None:
+    with clickhouse_endpoint.client(database) as client:
+        inside = consulting("stays inside")
+        for log in inside.logs:
+            if log.kind == "outside":
+                log.kind, log.number, log.direction = "consultation", "103", "internal"
+        writer.write_calls(client, [rows.call_row(inside)])
+        writer.write_call_logs(client, rows.log_rows(inside))
+        decks.save(client, Header("retail"), parse_csv("prefix,price_n,currency\n44,0.07,GBP\n", "retail"), "tests")
+        for _ in range(2):
+            done = rerate(client, START, START + 1, tenant="acme", country="GB")
+            assert (done.calls, done.changed) == (0, 0)
+        assert client.query("SELECT count() FROM rerate_rows").result_rows == [(0,)]
 
 
 async def test_what_a_worker_holds_in_memory_is_priced_as_it_was_ordered(

@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from pipeline.query.app import create_app
 from pipeline.query.ui.frame.assets import STATIC
 from pipeline.query.ui.frame.figures import Figures
 from pipeline.query.ui.frame.forgery import FIELD
 from pipeline.query.ui.frame.language import preferred
 from pipeline.query.ui.frame.period import before, period_of
 from pipeline.query.ui.frame.session import COOKIE
+from pipeline.settings import Settings
 from tests.browser import Browser, Look
 from tests.ui import looks
 from tests.ui.conftest import Site
@@ -189,3 +191,17 @@ def test_a_page_speaks_one_language(site: Site) -> None:
         assert "llamadas</p>" in client.get(f"/ui/calls?{DAY}").text
         client.headers["Accept-Language"] = "fr"
         assert "Appels manqués" in client.get(f"/ui/missed?{DAY}").text
+
+
+async def test_a_warehouse_that_is_away_is_a_page_that_says_when_to_come_again() -> None:
+    app = create_app(Settings(clickhouse="http://127.0.0.1:9", _env_file=None))
+    header = {"Authorization": f"Bearer cdr_{'x' * 43}"}
+    transport = httpx.ASGITransport(app=app)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=header) as client:
+            answer = await client.get("/ui/calls")
+    finally:
+        app.state.gate.close()
+        app.state.reader.close()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.headers["content-type"].startswith("text/html")

@@ -129,8 +129,8 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: bytes, why: str) -> None:
         text = why.encode()
         self.transport.write(
-            b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
-            % (status, len(text), text)
+            b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\nRetry-After: 1\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (status, len(text), text)
         )
         self.transport.close()
 

@@ -60,9 +60,10 @@ _PRICED: Final = (
     " (isNotNull(answered_at) AND direction IN {directions:Array(String)} OR rating != ''"
     f" OR (tenant, id) IN ({_WENT_OUTSIDE}))"
 )
-_DUE: Final = f"SELECT 1 {_PRICED} AND JSONExtractUInt(rating, 'tariffs') < {{newest:UInt64}} LIMIT 1"
+_DUE: Final = f"SELECT 1 {_PRICED} AND rating != '' AND JSONExtractUInt(rating, 'tariffs') < {{newest:UInt64}} LIMIT 1"
 _CALLS: Final = (
     f"SELECT {', '.join(_CALL_COLUMNS)} {_PRICED}"
+    " AND ({all:Bool} OR rating = '')"
     " AND (tenant, started_at, id) > ({after:String}, fromUnixTimestamp64Milli({since:Int64}, 'UTC'), {id:UInt64})"
     " ORDER BY tenant, started_at, id LIMIT {limit:UInt32}"
 )
@@ -136,9 +137,17 @@ def rerate(
 
 
 def _is_due(client: Client, tenant: str, first_ms: int, end_ms: int, tariffs: Tariffs, newest: int) -> bool:
-    """Whether a call was priced before decks or directory changed for the last time, or not at all."""
+    """Whether a call was priced before decks or directory changed for the last time, or was not and now can be. What
+    stays without a rating (a colleague was consulted, who is no carrier's) needs no order."""
     parameters = {"tenant": tenant, "first": first_ms, "end": end_ms, "newest": newest, "directions": _billed(tariffs)}
-    return bool(client.query(_DUE, parameters=parameters).result_rows)
+    if client.query(_DUE, parameters=parameters).result_rows:
+        return True
+    for calls in _calls(client, tenant, first_ms, end_ms, tariffs, unrated=True):
+        for call in calls:
+            price(call, tariffs)
+            if call.rating:
+                return True
+    return False
 
 
 def _billed(tariffs: Tariffs) -> list[str]:
@@ -150,12 +159,15 @@ def _rows(client: Client, sql: str, parameters: dict[str, Any]) -> list[dict[str
     return [orjson.loads(line) for line in body.split(b"\n") if line]
 
 
-def _calls(client: Client, tenant: str, first_ms: int, end_ms: int, tariffs: Tariffs) -> Iterator[list[Call]]:
-    """The calls in question with their logs; a day's at a time, in portions."""
+def _calls(
+    client: Client, tenant: str, first_ms: int, end_ms: int, tariffs: Tariffs, *, unrated: bool = False
+) -> Iterator[list[Call]]:
+    """The calls in question with their logs; a day's at a time, in portions. `unrated`: only those without a rating."""
     parameters = {"tenant": tenant, "first": first_ms, "end": end_ms, "day": DAY_MS}
     for (day,) in client.query(_DAYS, parameters=parameters).result_rows:
         begin, end = max(first_ms, day * DAY_MS), min(end_ms, (day + 1) * DAY_MS)
         asked = {"tenant": tenant, "first": begin, "end": end, "directions": _billed(tariffs), "limit": _AT_ONCE}
+        asked["all"] = not unrated
         place: dict[str, Any] = {"after": "", "since": 0, "id": 0}
         while portion := _rows(client, _CALLS, asked | place):
             last = portion[-1]

@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
 from tests.query.attack.crossing import send, shown_marks
 from tests.query.attack.surface import Place
 from tests.query.attack.tenants import Key
@@ -22,6 +23,9 @@ _EQUALS: Final = re.compile(
     r" eq '…'$|\.(eq|in)$|\?(caller|callee|any_number|call_id|number|leg_id|trunk|did|user_data|requested|destination"
     r"|billed_account|rate|service_number|outbound_caller_id|(caller|callee)\.(number|name|domain|extension))$"
 )
+# Of PortSIP's properties, those of which some calls may well have a number or a time of the corpus.
+_KINDS: Final = {name: column.kind for name, column in {**CDR_PROPERTIES, **CALL_LOG_PROPERTIES}.items()}
+_MEASURED: Final = re.compile(rf" ({'|'.join(name for name, kind in _KINDS.items() if kind != 'text')}) eq ")
 _OWN_COOKIE: Final = "Red60urne="  # of ipcortex' surface; logging out takes it back
 
 
@@ -70,7 +74,13 @@ def _wrong(attack: Attack, answer: httpx.Response, keys: Sequence[Key]) -> list[
         wrong.append(f"shows {marks}")
     if "x-injected" in answer.headers or not answer.headers.get("set-cookie", _OWN_COOKIE).startswith(_OWN_COOKIE):
         wrong.append(f"headers {dict(answer.headers)}")
-    if answer.status_code == 200 and _EQUALS.search(str(attack.place)) and (found := _found(answer)):
+    place = str(attack.place).replace("?filter=", " ")
+    if (
+        answer.status_code == 200
+        and _EQUALS.search(place)
+        and not _MEASURED.search(place)
+        and (found := _found(answer))
+    ):
         wrong.append(f"finds {found}")
     if answer.status_code in (413, 422) and not answer.text:
         wrong.append("says nothing")

@@ -112,7 +112,8 @@ async def test_a_client_that_hangs_up_is_no_failure(capsys: pytest.CaptureFixtur
 async def test_one_address_holds_so_many_connections() -> None:
     async with served(Bounds(per_address=3)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        assert (await answer_to(port)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        refused = await answer_to(port)
+        assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and b"\r\nRetry-After: 1\r\n" in refused
         held[0][1].close()
         await held[0][1].wait_closed()
         async with asyncio.timeout(_LONG):

@@ -180,7 +180,7 @@ async def problem_page(request: Request, error: Exception) -> Response:
         status, detail = 422, language.say(_COSTLY)
     elif isinstance(error, Unavailable):
         log.warning("clickhouse", problem=masked_text(str(error)), request_id=request.scope["cdr.request_id"])
-        status, detail = 503, language.say(_AGAIN)
+        status, detail, headers = 503, language.say(_AGAIN), {"Retry-After": "2"}
     title = language.say(_TITLES.get(status, HTTPStatus(status).phrase))
     show: Callable[..., Response]
     try:
