@@ -176,11 +176,13 @@ def _hung_up(a: dict[str, Event], b: dict[str, Event]) -> str:
     return ""
 
 
-def _by_numbers(caller: Party, called: Party, target: str) -> Direction:
-    """The direction of a call of which only the numbers tell."""
+def _by_numbers(caller: Party, called: Party, target: str, *, leg: bool) -> Direction:
+    """The direction of a call of which only the numbers tell. `leg`: the target has one."""
     if not called.number:
         called = Party(target)
-    return "inbound" if comes_in(caller, called) else "outbound" if leads_out(caller, called) else "internal"
+    if comes_in(caller, called) or (leg and comes_in(caller, Party(target))):
+        return "inbound"
+    return "outbound" if leads_out(caller, called) else "internal"
 
 
 def _earliest(a: dict[str, Event], b: dict[str, Event], moment: str, until: int) -> int | None:
@@ -270,14 +272,14 @@ def _record(
         if not direction:
             direction = (
                 ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else ""
-            ) or _by_numbers(caller, callee, target)
+            ) or _by_numbers(caller, callee, target, leg=True)
     else:
         party, target = callee, requested
         if not direction:
             if trunk or did:
                 direction = "inbound"
             else:
-                direction = "internal" if caller.extension else _by_numbers(caller, callee, target)
+                direction = "internal" if caller.extension else _by_numbers(caller, callee, target, leg=False)
         outside = direction in ("outbound", "inbound_outbound")
         its_trunk = trunk if outside else ""
     if answered is None:

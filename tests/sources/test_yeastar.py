@@ -88,3 +88,69 @@ def test_reports_without_time_get_that_of_their_receipt() -> None:
 def test_mutated_values(seed: int) -> None:
     values = [value for name in scenario.names("yeastar") for value in scenario.load("yeastar", name)["values"]]
     mutation.check(decode, values, seed)
+
+
+def leg(cdr_id: str, to: str, status: str, lasted: int, talked: int, **more: Any) -> bytes:
+    """Report 30039 of one leg, as the vendor's page on "Call End Timeline Notification" has it."""
+    message = {
+        "uid": "20260310180000C6FF1", "cdr_id": cdr_id, "call_type": "Inbound", "call_from": "+441632960152",
+        "call_to": to, "src_trunk": "carrier1", "dst_trunk": "", "status": status, "call_duration": lasted,
+        "ring_duration": lasted - talked, "talk_duration": talked, "time_start": "2026/03/10 18:00:00",
+        "event_list": [],
+    }  # fmt: skip
+    return json.dumps({"type": 30039, "sn": "S1", "msg": message | more}).encode()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "2026/03/10 18:00:00",
+        "2026-03-10 18:00:00",
+        "03/10/2026 18:00:00",
+        "10/03/2026 18:00:00",
+        "10-03-2026 18:00:00",
+        "03/10/2026 06:00:00 PM",
+    ],
+)
+def test_times_as_the_pbx_is_set_to_show_them(shown: str) -> None:
+    """System > Date and Time > Display Format; the ids begin with the same second."""
+    values = [
+        leg("20260310180000-BC686", "1002", "ANSWERED", 46, 40, time_start=shown, event_list=[{"event_ts": shown}])
+    ]
+    call = fold(decode(values, Options(zone="Asia/Shanghai")).events)
+    assert (call.started_at, call.talk_ms, call.flags) == (1_773_136_800_000, 40_000, ["answer_from_hangup_record"])
+
+
+def test_phones_that_rang_together() -> None:
+    values = [
+        leg("20260310180000-A", "1001", "NO ANSWER", 6, 0),
+        leg("20260310180000-B", "1002", "ANSWERED", 46, 40),
+        leg("20260310180000-C", "1003", "NO ANSWER", 6, 0),
+    ]
+    call = fold(decode(values, Options(zone="Asia/Shanghai")).events)
+    assert [log.outcome for log in call.logs] == ["answered_elsewhere", "answered", "answered_elsewhere"]
+    assert (call.missed_by, call.answered_by) == ([], "1002")
+
+
+def test_phones_that_rang_one_after_another() -> None:
+    values = [
+        leg("20260310180000-A", "1001", "NO ANSWER", 15, 0),
+        leg("20260310180015-B", "1002", "ANSWERED", 41, 40, time_start="2026/03/10 18:00:15"),
+    ]
+    call = fold(decode(values, Options(zone="Asia/Shanghai")).events)
+    assert [log.outcome for log in call.logs] == ["no_answer", "answered"]
+    assert call.missed_by == ["1001"]
+
+
+@pytest.mark.parametrize("name", [{"event": "NewCdr"}, {"action": "NewCdr"}])
+@pytest.mark.parametrize("status", ["ANSWERED", "ANSWERD"])
+@pytest.mark.parametrize("trunk", ["dsttrcunkname", "desttrunkname"])
+def test_the_spellings_of_older_series(name: dict[str, str], status: str, trunk: str) -> None:
+    """Vendor's pages: S-Series "NewCdr", Cloud PBX "CDR Report"."""
+    record = {
+        "callid": "1773136800.5", "timestart": "2026-03-10 18:00:00", "callfrom": "1001", "callto": "9283737733",
+        "callduraction": "19", "talkduraction": "14", "status": status, "type": "Outbound",
+        trunk: "SPS-6-36", "sn": "S1",
+    }  # fmt: skip
+    call = fold(decode([json.dumps(name | record).encode()], Options(zone="Asia/Shanghai")).events)
+    assert (call.direction, call.trunk, call.status, call.talk_ms) == ("outbound", "SPS-6-36", "answered", 14_000)

@@ -27,6 +27,7 @@ _ANSWERING = frozenset(("ivr", "park", "voicemail", "conference"))
 _SILENT = frozenset((0, NORMAL_CLEARING))
 _UNTOLD = frozenset(("", "CANCEL", "NOANSWER", "ANSWER"))  # words of Asterisk's Dial that tell of no refusal
 _AT_ONCE_MS = 2_000
+_FEW = 8  # answers after the beginning of one target that are looked at
 
 
 def cause(leg: Leg) -> tuple[int, str]:
@@ -115,7 +116,7 @@ def settle(course: Course) -> None:
     """Give each target its outcome."""
     caller, targets = course.caller, course.targets
     talking = course.talking
-    answers = sorted([t.answered for t in talking if t.answered is not None]) if len(targets) > 1 else []
+    answers = _answers(talking) if len(targets) > 1 else []
     quits = caller.ended is not None and caller.hung_up_by in ("caller", "party")
     for target in targets:
         if target.talk is not None:
@@ -138,8 +139,7 @@ def settle(course: Course) -> None:
                     continue
                 target.ended = course.ended
             # Whoever answered while this one was tried took the call from it.
-            place = bisect_left(answers, target.started)
-            elsewhere = place < len(answers) and answers[place] <= target.ended + FORK_SLACK_MS
+            elsewhere = _taken_from(target, answers)
             elsewhere = elsewhere or (not talking and _answered_unseen(course))
             if quits and not elsewhere and caller.ended is not None and _until(target, caller.ended):
                 target.outcome = "cancelled"
@@ -154,6 +154,22 @@ def settle(course: Course) -> None:
             stayed = caller.hung_up_by in ("system", "peer") or (caller.ended is not None and not gone)
             word = outcome(target.leg, elsewhere=elsewhere, caller_left=left, caller_stayed=stayed)
             target.outcome = word or ("no_answer" if course.ended is not None else "")
+
+
+def _answers(talking: list[Target]) -> list[tuple[int, int]]:
+    """When each of those who talked answered, and since when it had been tried; in order."""
+    return sorted((t.answered, t.started) for t in talking if t.answered is not None)
+
+
+def _taken_from(target: Target, answers: list[tuple[int, int]]) -> bool:
+    """Whether somebody who was tried at the same time answered."""
+    assert target.ended is not None
+    for answered, since in answers[bisect_left(answers, (target.started, 0)) :][:_FEW]:
+        if answered > target.ended + FORK_SLACK_MS:
+            return False
+        if since < target.ended or target.ended == target.started or answered <= target.ended:
+            return True
+    return False
 
 
 def _answered_unseen(course: Course) -> bool:

@@ -39,7 +39,8 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 def _events(value: bytes, options: Options, until: int) -> list[Event]:
     raw = parse(value, MAX_BYTES)
-    kind = str(raw.get("type") or raw.get("event") or "").strip().lower()
+    named = str(raw.get("event") or raw.get("action") or "").strip().lower()  # of the S-Series and the Cloud PBX
+    kind = named if named in _RECORDS else str(raw.get("type") or named).strip().lower()
     if not raw.get("type") and kind == "":
         raise Malformed("/type: is missing; send the whole report, with its envelope, as Yeastar gives it")
     if kind in ("inbound", "outbound", "internal"):  # of a record without its envelope

@@ -18,7 +18,11 @@ _REMEMBERED: Final = "hangup_record"
 _DIRECTIONS: Final[dict[str, Direction]] = {"inbound": "inbound", "outbound": "outbound", "internal": "internal"}
 _CAUSES: Final = {"no answer": 19, "busy": 17, "failed": 41, "abandoned": 16}
 _QUARTER_MS: Final = 900_000  # zones differ by quarters of an hour
+# `dsttrcunkname` is how the S-Series spells it, `desttrunkname` the Cloud PBX.
+_ONWARD: Final = ("dst_trunk_name", "dsttrunkname", "dsttrcunkname", "desttrunkname", "dst_trunk")
+_STATUSES: Final = {"answerd": "answered", "no answered": "no answer"}  # spellings of the S-Series
 _LONGEST_MS: Final = 6 * 3_600_000  # between the beginning of a call and that of its last CDR
+_SECOND: Final = re.compile(r"(20\d\d)([01]\d)([0-3]\d)([0-2]\d)([0-5]\d)([0-5]\d)(?!\d{4})")
 _NAMED: Final = re.compile(r"(.*?)<([^<>]*)>\s*\Z")
 
 
@@ -32,6 +36,7 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
     lasted = record.whole("call_duration", "callduration", "callduraction", "duration") * 1000
     talked = min(record.whole("talk_duration", "talkduration", "talkduraction") * 1000, lasted)
     status = record.text("status", "last_status", "disposition").lower()
+    status = _STATUSES.get(status, status)
     row = leg_id or uid or str(began)
     target = leg_id or uid or f"{call_id}-{row}"[:256]
     account = LEG_RECORD if leg_id and leg_id != uid else PROVISIONAL
@@ -72,7 +77,8 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
     ends = [event("ended", began + lasted, leg) for leg in ("", target)]
     for end in ends:
         if not answered and (end.leg_id or account != LEG_RECORD):  # one leg's failure is not the call's
-            end.q850_cause = _CAUSES.get(status, 0)
+            # Of phones that rang together each has a record; who did not answer is told by the others.
+            end.q850_cause = 0 if account == LEG_RECORD and status == "no answer" else _CAUSES.get(status, 0)
         end.reason = _REMEMBERED
         by = record.text("reason").lower().partition(" ")[0]
         if by in ("src", "dst"):
@@ -93,7 +99,7 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
 
 def _began(record: Record, call_id: str) -> int:
     """When the CDR began, ms."""
-    told = record.at("timestamp") or record.at("time_start", "timestart", "start_time", "time") or _timeline(record)
+    told = record.perhaps_at("timestamp") or _shown(record) or _timeline(record)
     if not told:
         raise Malformed("/msg/time_start: is missing; send the report as Yeastar gives it")
     since = born(call_id)
@@ -102,13 +108,28 @@ def _began(record: Record, call_id: str) -> int:
     return since + (told - since) % _QUARTER_MS  # the zone is not the PBX's
 
 
+def _shown(record: Record) -> int:
+    """`time_start`, ms. 30039 writes it as the PBX is set to show times (`10/16/2026 03:04:09 PM`); the ids of the leg
+    and of the call begin with the same second, digit by digit."""
+    written = record.perhaps_at("time_start", "timestart", "start_time", "time")
+    for name in () if written else ("cdr_id", "uid"):
+        digits = _SECOND.match(record.text(name))
+        if digits:
+            date = "{}-{}-{} {}:{}:{}".format(*digits.groups())
+            return Record({"at": date}, record.zone, record.latest).perhaps_at("at")
+    if not written:
+        record.at("time_start", "timestart", "start_time", "time")  # raises where it is no time
+    record.implausible = False
+    return written
+
+
 def _timeline(record: Record) -> int:
     """When the first event of 30039's timeline happened, ms; 0 without one."""
     listed = record.fields.get("event_list")
     found: list[int] = []
     for item in listed if isinstance(listed, list) else ():
         if isinstance(item, dict):
-            at = Record(item, record.zone, record.latest).at("event_ts", "timestamp", "time")
+            at = Record(item, record.zone, record.latest).perhaps_at("event_ts", "timestamp", "time")
             if at:
                 found.append(at)
     return min(found, default=0)
@@ -122,7 +143,7 @@ def _who(start: Event, record: Record) -> None:
     start.caller = Party(caller.number, caller.name, extension=own)
     start.callee = _party(record.text("call_to", "callto"))
     trunk = record.text("src_trunk_name", "srctrunkname", "src_trunk")
-    start.trunk = trunk or record.text("dst_trunk_name", "dsttrunkname", "dst_trunk")
+    start.trunk = trunk or record.text(*_ONWARD)
     start.did = record.text("did_number", "didnumber")
     start.outbound_caller_id = record.text("dod_number")
     start.user_data = record.text("pin_code")
