@@ -18,7 +18,9 @@ from pathlib import Path
 
 import httpx
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.identity.tokens import create_token
+from schemas.event import Event
 from tests.browser import Look, browser
 from tests.forks import Forked
 from tests.query.conftest import until
@@ -39,7 +41,11 @@ def service(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
     database = server.migrated_database()
     client = server.client(database)
     calls = company.fill(client)
-    write(client, company.in_progress(int(time.time() * 1000)))
+    now = int(time.time() * 1000)
+    write(client, company.in_progress(now))
+    company.store(client, told_by_nodes(now))
+    for name, scopes in (("Wallboard", ("cdr:read",)), ("Bridge of the PBX", ("cdr:ingest",))):
+        create_token(client, company.TENANT, name, scopes=scopes, expires_at=now + 90 * DAY_MS)
     token = create_token(client, company.TENANT, "Ada", scopes=("admin",))
     client.close()
     moved = [call for call in calls if any(move["kind"] == "attended_transfer" for move in call.reroutes)]
@@ -63,6 +69,22 @@ def service(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
         server.stop()
 
 
+def told_by_nodes(now: int) -> list[Event]:
+    """Events of three PBX nodes: one is well, the clock of one is wrong, one fell silent."""
+    return [
+        Event(
+            tenant=company.TENANT,
+            call_id=f"{node}-{place}",
+            event_id=f"{node}-{place}",
+            type="started",
+            at=now - ago - place * 1000,
+            node=node,
+        )
+        for node, ago in (("pbx-berlin", 0), ("pbx-london", -42_000), ("pbx-paris", 3 * 3_600_000))
+        for place in range(25)
+    ]
+
+
 async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
     """Every picture, light; of the wall, dark."""
     pages = {
@@ -74,6 +96,8 @@ async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
         "missed": (f"/ui/missed?{DAY}", Look(1280, "light")),
         "trunks": (f"/ui/trunks?{DAY}", Look(1280, "light")),
         "reports": ("/ui/reports", Look(1280, "light")),
+        "health": ("/ui/health", Look(1280, "light")),
+        "settings": ("/ui/settings/tokens", Look(1280, "light")),
         "phone": (f"/ui/calls?{DAY}", Look(360, "dark")),
     }
     async with browser(folder / "profile") as chromium:

@@ -62,15 +62,23 @@ def checks(client: Any, database: str) -> list[Check]:
     return [_clocks(clocks), _silent(slots)]
 
 
-def _clocks(rows: Sequence[tuple[str, int, float]]) -> Check:
-    """The way to the archive is the same for all: a node whose events are older than the others' is behind."""
+def wrong_clocks(rows: Sequence[tuple[str, int, float]]) -> dict[str, float]:
+    """The nodes whose clocks are wrong, of (node, its events of the last hour, seconds that its freshest one took to
+    the archive) → seconds behind, negative ahead. The way to the archive is the same for all: a node whose events are
+    older than the others' is behind."""
     usual = min((late for _, events, late in rows if events >= ENOUGH and late > -SKEW_S), default=0.0)
-    wrong = []
-    for node, events, late in rows:
-        if late < -SKEW_S:
-            wrong.append(f"{_name(node)} is {-late:.0f} s ahead")
-        elif (events >= ENOUGH and late - max(usual, 0) > SKEW_S) or late > LATE_S:
-            wrong.append(f"{_name(node)} is {late:.0f} s behind")
+    return {
+        node: late
+        for node, events, late in rows
+        if late < -SKEW_S or (events >= ENOUGH and late - max(usual, 0) > SKEW_S) or late > LATE_S
+    }
+
+
+def _clocks(rows: Sequence[tuple[str, int, float]]) -> Check:
+    wrong = [
+        f"{_name(node)} is {abs(late):.0f} s {'ahead' if late < 0 else 'behind'}"
+        for node, late in wrong_clocks(rows).items()
+    ]
     if wrong:
         hint = (
             "Set their clocks by NTP, and CDR_ZONE where they send local time. A node may also send late, or history."

@@ -29,6 +29,7 @@ PATIENCE_S = 180.0  # for each part to be ready: a busy machine takes its time o
 END_S = 5.0  # for each part to end by itself
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 DEMO_TENANT = "default"
+_DEMO_SCOPES = ("--scope", "admin", "--scope", "operate")  # who runs it looks after it
 
 
 class Stopped(BaseException):
@@ -197,7 +198,7 @@ class Supervisor:
         """The demo tenant's token: made by the first run, kept beside the data."""
         file = self.data / TOKEN_FILE
         if not file.exists():
-            said = self._once("token", "create", "--tenant", DEMO_TENANT, "--name", "demo", "--scope", "admin")
+            said = self._once("token", "create", "--tenant", DEMO_TENANT, "--name", "demo", *_DEMO_SCOPES)
             write_private(file, said.splitlines()[-1].encode() + b"\n")
             (self.logs / "token.log").unlink(missing_ok=True)  # a token is not for logs
         return file.read_text().strip()

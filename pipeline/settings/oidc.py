@@ -12,6 +12,13 @@ class OidcSettings(Group):
 
     oidc_issuer: str = Field("", description="OpenID Connect provider whose JWTs are good tokens, too; empty: none.")
     oidc_audience: str = Field("", description="What the provider's tokens must have in aud.")
+    oidc_client_id: str = Field(
+        "", description="What the web interface is called at the provider, for signing in with it; empty: nobody does."
+    )
+    oidc_client_secret: str = Field(
+        "", repr=False, description="Its secret there (secret); empty: a public client, which PKCE protects."
+    )
+    oidc_scopes: str = Field("openid profile", description="What it asks the provider for; openid must be among it.")
     oidc_jwks_url: str = Field("", description="Where its keys are; empty: as its discovery document says.")
     oidc_tenant_claim: str = Field("tenant", description="Claim with the tenant; a.b is member b of claim a.")
     oidc_scope_claim: str = Field("scope", description="Claim with the scopes, a text of words or a list.")

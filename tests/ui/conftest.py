@@ -52,40 +52,47 @@ class Site:
             yield client
 
 
-@pytest.fixture(scope="module")
-def site(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    clickhouse_server.start()
-    name = clickhouse_server.migrated_database()
-    client = clickhouse_server.client(name)
+@contextmanager
+def serving(server: ClickHouseServer, folder: Path, **environment: str) -> Iterator[Site]:
+    """The service over the company's calls. `environment`: further settings of the service and the workers."""
+    server.start()
+    name = server.migrated_database()
+    client = server.client(name)
     calls = company.fill(client)
     tokens = {
         "admin": create_token(client, company.TENANT, "Ada", scopes=("admin",)),
+        "operator": create_token(client, company.TENANT, "Olga", scopes=("admin", "operate")),
         "reader": create_token(client, company.TENANT, "Rita", scopes=("cdr:read",)),
         "masked": create_token(client, company.TENANT, "Max", scopes=("cdr:read", "numbers:masked")),
         "user": create_token(client, company.TENANT, "Uwe", role="user", extension="101"),
         "other": create_token(client, company.OTHER, "Otto", scopes=("admin",)),
     }
-    folder = tmp_path_factory.mktemp("service")
     log = folder / "log"
-    environment = os.environ | {
-        "CDR_CLICKHOUSE": clickhouse_server.url,
+    set_ = {
+        "CDR_CLICKHOUSE": server.url,
         "CDR_DATABASE": name,
         "CDR_FILES": str(folder / "files"),
         "CDR_API_RATE": "0",
-    }
+    } | environment
     with log.open("wb") as out:
-        process = Forked(["api", "--port", "0"], stderr=out, env=environment)
+        process = Forked(["api", "--port", "0"], stderr=out, env=os.environ | set_)
     try:
         until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
         found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
         assert found, log.read_text()
-        settings = Settings(clickhouse=clickhouse_server.url, database=name, files=str(folder / "files"))
+        settings = Settings.model_validate({key.removeprefix("CDR_").lower(): value for key, value in set_.items()})
         yield Site(found[1].decode(), tokens, calls, client, settings)
     finally:
         process.kill()
         process.wait()
         client.close()
-        clickhouse_server.give_back(name)
+        server.give_back(name)
+
+
+@pytest.fixture(scope="module")
+def site(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with serving(clickhouse_server, tmp_path_factory.mktemp("service")) as found:
+        yield found
 
 
 @pytest.fixture

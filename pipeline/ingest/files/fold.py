@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
+from msgspec.structs import replace
 
 from pipeline.calls.fold import fold
 from pipeline.calls.grouping import group, over
 from pipeline.errors import USAGE, Problem
 from pipeline.ingest.files.capture import packets
-from pipeline.sources.contract import DEFAULTS, Decoder, Options
-from pipeline.sources.registry import source, unfinished
+from pipeline.sources.contract import DEFAULTS, Decoded, Options
+from pipeline.sources.registry import raw_decoder, source, stamped, unfinished
 from schemas.call import Call, document
 from schemas.event import Event
 
@@ -63,8 +66,38 @@ def fold_file(
     return rejected
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What became of values: the events decoded, the calls that they fold to (see `schemas.call.document`), and what
+    was refused, as (number of the value, reason)."""
+
+    events: list[Event]
+    calls: list[dict[str, Any]]
+    rejected: list[tuple[int, str]]
+
+
+def fold_values(
+    name: str, values: Iterable[tuple[int, bytes]], *, now_ms: int, expired: bool = False, options: Options = DEFAULTS
+) -> Folded:
+    """Fold numbered raw events of a dialect as if they came now: whatever they say, they are the tenant's of `options`.
+
+    Raises Problem for a dialect or zone that there is not.
+    """
+    rejected: list[tuple[int, str]] = []
+    timed = ((place, stamped(name, value, now_ms)) for place, value in values)
+    decoder = partial(raw_decoder(name, options), tenant=options.tenant, now_ms=now_ms)
+    decoded = _events(name, decoder, timed, lambda place, reason: rejected.append((place, reason)))
+    events = [replace(event, tenant=options.tenant) for event in decoded]
+    calls = group(iter(events))
+    documents = [document(fold(call, expired=expired or ended)) for call, ended in zip(calls, over(calls), strict=True)]
+    return Folded(events, documents, rejected)
+
+
 def _events(
-    name: str, decoder: Decoder, values: Iterable[tuple[int, bytes]], wrong: Callable[[int, str], None]
+    name: str,
+    decoder: Callable[[Sequence[bytes]], Decoded],
+    values: Iterable[tuple[int, bytes]],
+    wrong: Callable[[int, str], None],
 ) -> Iterator[Event]:
     numbered = iter(values)
     held: list[tuple[int, bytes]] = []  # a message goes on in the next batch

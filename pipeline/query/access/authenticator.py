@@ -187,7 +187,10 @@ class Authenticator:
             return None
         going = replace(row, expires_at=now + _LEAVE_MS, version=row.version + 1)
         self._issued.remember(row.token_hash, going)  # before waiting: one renewal, however many ask
-        fresh = await self.issue(caller, kind, ttl_s, beside=token)
+        left_s = (row.expires_at - now) // 1000
+        fresh = await self.issue(
+            caller, kind, min(ttl_s, left_s) if row.subject.startswith("oidc:") else ttl_s, beside=token
+        )
         await write_issued(self._reader, going)
         return fresh
 
@@ -289,6 +292,8 @@ class Authenticator:
         if not row.subject:
             return self._as_seen(Caller(row.tenant, row.name, row.scopes, row.role, row.extension))
         kind, _, mark = row.subject.partition(":")
+        if kind == "oidc":  # a provider's word, which holds as long as the session and is asked for again after it
+            return self._as_seen(Caller(row.tenant, row.name, row.scopes, row.role, row.extension, row.subject))
         if kind == "token":
             found = await self._tokens.get(mark, lambda: find_token(self._reader, mark))
             if found is None or not found.valid_at(int(self._wall() * 1000)):

@@ -66,8 +66,9 @@ class Oidc:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def claims(self, token: str) -> Claims:
-        """The claims of a good token; 401 otherwise, 503 when the provider's keys cannot be had."""
+    async def claims(self, token: str, audience: str = "") -> Claims:
+        """The claims of a good token for the audience of the settings, or for another; 401 otherwise, 503 when the
+        provider's keys cannot be had."""
         if len(token) > _LONGEST:
             raise _refused("is too long")
         try:
@@ -86,7 +87,7 @@ class Oidc:
                 key,
                 algorithms=[algorithm] if algorithm == key.algorithm_name else [],
                 issuer=self._settings.oidc_issuer,
-                audience=self._settings.oidc_audience,
+                audience=audience or self._settings.oidc_audience,
                 leeway=_LEEWAY_S,
                 options={"require": ["exp", "iss", "aud"]},
             )
@@ -149,10 +150,9 @@ class Oidc:
         """The provider's public keys, by id."""
         url = self._settings.oidc_jwks_url
         if not url:
-            about = _json_at(f"{self._settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration")
-            url = str(about["jwks_uri"])
+            url = str(discovered(self._settings.oidc_issuer)["jwks_uri"])
         keys = {}
-        for place, each in enumerate(_json_at(url)["keys"]):
+        for place, each in enumerate(json_at(url)["keys"]):
             if each.get("kty") not in _KINDS or each.get("use", "sig") != "sig":
                 continue
             try:
@@ -169,10 +169,16 @@ def _words(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _json_at(url: str) -> dict[str, Any]:
+def discovered(issuer: str) -> dict[str, Any]:
+    """What the provider says of itself (OpenID Connect Discovery 1.0, 4). Raises OSError, ValueError."""
+    return json_at(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+
+
+def json_at(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The JSON object at a URL, or the answer to a body that is posted there. Raises OSError, ValueError."""
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"{url[:100]!r} is no http or https URL")
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body, dict(headers or {})), timeout=5) as answer:
         value = orjson.loads(answer.read(_LARGEST))
     if not isinstance(value, dict):
         raise ValueError("no JSON object")

@@ -10,14 +10,16 @@ from pipeline.query.ui import missed
 from pipeline.query.ui.call import page as call
 from pipeline.query.ui.calls import files, views
 from pipeline.query.ui.calls import list as calls
-from pipeline.query.ui.frame import assets, links, sign_in
+from pipeline.query.ui.frame import assets, links, provider, sign_in
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import pages
 from pipeline.query.ui.frame.session import Visiting
+from pipeline.query.ui.health import checks, fold, letters, nodes
 from pipeline.query.ui.now import page as now
 from pipeline.query.ui.overview import page as overview
 from pipeline.query.ui.reports import edit as report
 from pipeline.query.ui.reports import list as reports
+from pipeline.query.ui.settings import directory, kept, tokens, users, webhooks
 from pipeline.query.ui.trunks import page as trunks
 
 _FIRST = pages()
@@ -46,6 +48,7 @@ def routers() -> list[APIRouter]:
         _FIRST,
         sign_in.router,
         overview.router,
+        provider.router,
         calls.router,
         files.router,
         views.router,
@@ -55,5 +58,14 @@ def routers() -> list[APIRouter]:
         trunks.router,
         reports.router,  # before /reports/{id}
         report.router,
+        nodes.router,
+        checks.router,
+        letters.router,
+        fold.router,
+        users.router,
+        tokens.router,
+        directory.router,
+        webhooks.router,
+        kept.router,
         _REST,
     ]

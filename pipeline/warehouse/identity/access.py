@@ -13,6 +13,7 @@ Role = Literal["admin", "manager", "user"]
 READ: Final = "cdr:read"
 ADMIN: Final = "admin"
 RATE: Final = "rating:write"
+OPERATE: Final = "operate"
 MASKED: Final = "numbers:masked"
 CLEAR: Final = "numbers:clear"
 SCOPES: Final = {
@@ -24,7 +25,8 @@ SCOPES: Final = {
     "webhooks:write": "see and change webhooks",
     CLEAR: "see numbers in full where they are masked",
     MASKED: "see numbers masked, whatever the setting",
-    ADMIN: "everything",
+    ADMIN: "everything of the tenant",
+    OPERATE: "look after the installation, with what is in it of all tenants: dead letters, lag",
 }
 # Of users that were given no scopes of their own.
 SCOPES_OF: Final[dict[str, tuple[str, ...]]] = {
@@ -36,8 +38,8 @@ _PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 
 
 def may(scopes: Sequence[str], scope: str) -> bool:
-    """Whether these scopes allow what `scope` names."""
-    return scope in scopes or ADMIN in scopes
+    """Whether these scopes allow what `scope` names. An admin is one of its tenant; the installation has others."""
+    return scope in scopes or (ADMIN in scopes and scope != OPERATE)
 
 
 # How somebody sees phone numbers: in full, masked, or ("") as the setting CDR_MASK_NUMBERS says.

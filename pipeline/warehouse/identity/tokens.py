@@ -114,12 +114,12 @@ def list_tokens(client: Client, tenant: str | None = None) -> list[dict[str, Any
     return [row | {"revoked": bool(row["revoked"]), "valid": bool(row["valid"])} for row in rows]
 
 
-def revoke_token(client: Client, which: str) -> list[str]:
-    """Revoke the token with this id (at least 8 digits of its hash), or the one with this name. The
-    query service refuses it within 5 s. Returns the ids revoked."""
+def revoke_token(client: Client, which: str, tenant: str | None = None) -> list[str]:
+    """Revoke the token with this id (at least 8 digits of its hash), or the one with this name; of all tenants' or of
+    one tenant's. The query service refuses it within 5 s. Returns the ids revoked."""
     found = [
         row
-        for row in list_tokens(client)
+        for row in list_tokens(client, tenant)
         if row["name"] == which or (len(which) >= 8 and (row["id"].startswith(which) or which.startswith(row["id"])))
     ]
     found = [row for row in found if not row["revoked"]]

@@ -32,11 +32,12 @@ def set_rule(client: Client, tenant: str, kind: str, days: int, who: str = "") -
     )
 
 
-def rules(client: Client) -> list[dict[str, Any]]:
-    """The rules in force."""
+def rules(client: Client, tenant: str | None = None) -> list[dict[str, Any]]:
+    """The rules in force, of all tenants or of one."""
     found = client.query(
         "SELECT tenant, kind AS `table`, days, who, set_at FROM retention_rows FINAL WHERE days > 0"
-        " ORDER BY tenant, kind"
+        " AND ({all:UInt8} OR tenant = {tenant:String}) ORDER BY tenant, kind",
+        parameters={"all": int(tenant is None), "tenant": tenant or ""},
     )
     return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
 

@@ -40,13 +40,34 @@ class Editor:
         """
         return await asyncio.to_thread(self._edit, tenant, by, decide)
 
+    async def ask(self, work: Callable[[Client], T]) -> T:
+        """What `work` answers, on the same connection, while nothing else is changed over it. `Problem`s of its own are
+        passed on. Raises Unavailable when ClickHouse is away."""
+        return await asyncio.to_thread(self._ask, work)
+
+    def _ask(self, work: Callable[[Client], T]) -> T:
+        with self._one:
+            try:
+                client = self._connected()
+            except Problem as error:
+                raise Unavailable(first_line(error)) from error
+            try:
+                return work(client)
+            except (ClickHouseError, HTTPError, OSError) as error:
+                self._client = None
+                raise Unavailable(first_line(error)) from error
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = connect(self._url, self._database, timeout_s=15)
+        return self._client
+
     def _edit(self, tenant: str, by: str, decide: Decide[T]) -> T:
         with self._one:
             try:
-                if self._client is None:
-                    self._client = connect(self._url, self._database, timeout_s=15)
-                changes, answer = decide(load_entries(self._client, tenant))
-                save(self._client, tenant, changes, by)
+                client = self._connected()
+                changes, answer = decide(load_entries(client, tenant))
+                save(client, tenant, changes, by)
             except (ClickHouseError, HTTPError, OSError, Problem) as error:
                 self._client = None
                 raise Unavailable(first_line(error)) from error

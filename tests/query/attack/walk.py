@@ -37,6 +37,8 @@ NO_CALLS: Final = frozenset(
         *("/v1/webhooks/{id}/deliveries/{message}/replay", "/front/{name}", "/v1/tickets"),
         *("/ui", "/ui/", "/ui/{rest:path}", "/ui/static/{name:path}", "/ui/links", "/ui/enter/{token}"),
         *("/ui/sign-in", "/ui/sign-out", "/ui/preferences", "/ui/calls/export", "/ui/calls/views"),
+        *("/ui/sign-in/provider", "/ui/sign-in/provider/back"),
+        *("/ui/health/dead-letters/replay", "/ui/settings/users/{change}", "/ui/settings/tokens/{id}/revoke"),
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py, tests/push/test_stream.py and tests/ui/test_now.py follow them.
@@ -115,6 +117,14 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     report, run = ids["/api/call_reports/{id}"], ids["/api/completed_call_reports/{id}"]
     for path in ("", "/new", "/new?type=NORMAL", f"/{report}", f"/{report}/edit", f"/files/{run}"):
         yield Call("GET", f"/ui/reports{path}")
+    for path in ("", "/fold", "/checks", "/dead-letters"):
+        yield Call("GET", f"/ui/health{path}")
+    for path in ("", "/users", "/tokens", "/directory", "/directory/file", "/directory/change", "/decks", "/webhooks"):
+        yield Call("GET", f"/ui/settings{path}")
+    yield Call("GET", f"/ui/settings/webhooks/{ids['/v1/webhooks/{id}']}")
+    for kind in PLURALS:
+        yield Call("GET", "/ui/settings/directory", (("kind", kind),))
+    yield Call("GET", "/ui/settings/retention")
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.query.access.authenticator import Caller
 from pipeline.query.ui.frame.language import N_
+from pipeline.warehouse.identity.access import ADMIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,6 @@ PLACES: Final = (
     Place("/ui/missed", N_("Missed calls"), "missed", everybodys=True),
     Place("/ui/trunks", N_("Trunks"), "trunks", everybodys=True),
     Place("/ui/reports", N_("Reports"), "reports", everybodys=True),
+    Place("/ui/health", N_("Health"), "health", everybodys=True, scope=ADMIN),
+    Place("/ui/settings", N_("Settings"), "settings", everybodys=True, scope=ADMIN),
 )

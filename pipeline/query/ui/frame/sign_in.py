@@ -34,7 +34,7 @@ async def sign_in_page(request: Request) -> Response:
     """The form."""
     options = parse(request.scope["query_string"], ("next", "link"), ignore_others=True)
     problem = _SPENT if options.text("link") == "spent" else ""
-    return _form(request, options.text("next") or _FIRST, problem)
+    return form_page(request, options.text("next") or _FIRST, problem)
 
 
 @router.post("/sign-in")
@@ -56,7 +56,7 @@ async def sign_in(request: Request) -> Response:
             raise
         problem, status = (error.detail, 429) if error.status == 429 else (problem, 403)
     if caller is None:
-        return _form(request, following, problem, status)
+        return form_page(request, following, problem, status)
     return await begin(request, allowed(caller, READ), following)
 
 
@@ -88,7 +88,7 @@ async def prefer(request: Request, visitor: Visiting) -> Response:
     choice = {"language": language} if language in LANGUAGES else {}
     if zone in available_timezones():
         choice["zone"] = zone
-    response = RedirectResponse(_within(form.text("next") or _FIRST), 303)
+    response = RedirectResponse(within(form.text("next") or _FIRST), 303)
     session.remember(request, response, choice)
     return response
 
@@ -103,16 +103,18 @@ async def preferences(request: Request, visitor: Visiting) -> Response:
     return page(visitor, request, "preferences.html", title=title, zones=["UTC", *zones], following=following)
 
 
-async def begin(request: Request, caller: Caller, following: str) -> Response:
+async def begin(request: Request, caller: Caller, following: str, ttl_s: int = session.TTL_S) -> Response:
     """A session for the caller, and the way to where it was going."""
     gate: Authenticator = request.app.state.gate
-    request.state.session = await gate.issue(caller, session.KIND, session.TTL_S)
-    response = RedirectResponse(_within(following), 303)
+    request.state.session = await gate.issue(caller, session.KIND, ttl_s)
+    response = RedirectResponse(within(following), 303)
     response.delete_cookie(_BEFORE, path="/ui")
     return response
 
 
-def _form(request: Request, following: str, problem: str, status: int = 200) -> Response:
+def form_page(request: Request, following: str, problem: str, status: int = 200) -> Response:
+    """The form to sign in with, and what went wrong."""
+    gate: Authenticator = request.app.state.gate
     secret = request.cookies.get(_BEFORE) or secrets.token_urlsafe(24)
     language = session.language_of(request)
     response = bare_page(
@@ -121,13 +123,14 @@ def _form(request: Request, following: str, problem: str, status: int = 200) -> 
         status=status,
         title=language.say(N_("Sign in")),
         problem=language.say(problem),
-        following=_within(following),
+        following=within(following),
+        provider=bool(request.app.state.settings.oidc_client_id and gate.oidc),
         form_token=forgery.token_of(secret),
     )
     session.set_cookie(request, response, _BEFORE, secret)
     return response
 
 
-def _within(path: str) -> str:
+def within(path: str) -> str:
     """The path, when it leads to a page of ours; no other site, no other scheme."""
     return path if path.startswith("/ui/") and "\\" not in path and path.isprintable() else _FIRST

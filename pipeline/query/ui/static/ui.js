@@ -112,3 +112,16 @@ for (const item of document.querySelectorAll(".order li")) {
   });
   item.append(up);
 }
+
+// A file that is chosen becomes the text that is sent.
+for (const label of document.querySelectorAll("label[data-into]")) {
+  label.hidden = false;
+  const form = label.closest("form");
+  label.querySelector("input").addEventListener("change", async (event) => {
+    const file = event.target.files[0];
+    if (!file) return;
+    form.elements[label.dataset.into].value = await file.text();
+    const csv = form.querySelector("[name=form][value=csv]");
+    if (csv && file.name.toLowerCase().endsWith(".csv")) csv.checked = true;
+  });
+}

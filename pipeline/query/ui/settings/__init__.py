@@ -1,0 +1,1 @@
+"""Settings of a company: users, tokens, the directory, decks, webhooks, how long calls are kept."""
