@@ -12,6 +12,7 @@ from pipeline.calls.withheld import shown as party_shown
 from schemas.event import Event, Party
 
 NOBODY = Party()
+_NO_CAUSE = frozenset(("", "ANSWER"))  # the latter is how Asterisk's Dial ended, and tells of no end
 _LONGEST_ADDRESS = 45  # of IPv6, written out
 # A `data` event that says that a value of the report was ignored: negative, no number, or years long.
 IMPLAUSIBLE = "implausible"
@@ -223,7 +224,7 @@ def _read_end(leg: Leg, event: Event) -> None:
         leg.names_other = True
     if 100 <= event.sip_status < 700 and not leg.sip_status:
         leg.sip_status = event.sip_status
-    if event.cause and not leg.cause:
+    if event.cause and leg.cause in _NO_CAUSE:
         leg.cause = event.cause
 
 

@@ -28,7 +28,7 @@ from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, ca
 from pipeline.sources.asterisk.wires import wire
 from schemas.event import Event, Facts, Party
 
-_RINGING, _UP = "5", "6"
+_RING, _RINGING, _UP = "4", "5", "6"  # channels that call, and that are called, until they are answered
 _FAILED: Final = frozenset(("BUSY", "CONGESTION", "CHANUNAVAIL", "NOANSWER", "CANCEL"))
 
 
@@ -147,6 +147,8 @@ def _device_hung_up(fields: Fields) -> list[Event]:
     """The device itself ended its leg (BYE, CANCEL or a refusal)."""
     event = _event(fields, "ended")
     event.hung_up_by = "party"
+    if fields.text("channelstate") == _RING:
+        event.cause = "CANCEL"  # whose call nobody had answered
     return [event]
 
 

@@ -24,6 +24,8 @@ _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12
 # Words in the names of dial plan contexts by which people call where calls from outside, and from phones, begin.
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
 _INSIDE: Final = ("internal", "inside", "phones", "users", "extensions", "local")
+# Words in the names of devices by which people call trunks; asked where the context says neither.
+_TRUNKS: Final = ("trunk", "carrier", "pstn", "provider", "gateway", "sbc")
 # Channel technologies that a dial string may begin with.
 _TECHNOLOGIES: Final = frozenset(("pjsip", "sip", "iax2", "dahdi", "sccp", "skinny", "ooh323", "motif", "woomera"))
 _LONGEST_EXTENSION: Final = 6  # digits of a phone's own number
@@ -222,8 +224,8 @@ def numeric(text: str) -> bool:
 def outside(device: str, number: str, context: str) -> bool:
     """Whether a device is a trunk: calls from it begin where calls from outside do.
 
-    Where the name of the context says neither, a device that is not named by a number and carries a number of seven
-    digits or more is one.
+    Where the name of the context says neither, a device is one that is called so, or that is not named by a number and
+    carries a number of seven digits or more.
     """
     if device == number or is_extension(device):
         return False
@@ -232,6 +234,9 @@ def outside(device: str, number: str, context: str) -> bool:
         return True
     if any(word in where for word in _INSIDE):
         return False
+    name = device.lower()
+    if any(word in name for word in _TRUNKS):
+        return True
     return len(number.lstrip("+*#")) >= 7
 
 

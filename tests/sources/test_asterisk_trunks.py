@@ -1,0 +1,56 @@
+"""Which devices of Asterisk are trunks, and who gave up, where neither contexts nor causes say so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.calls.fold import fold
+from pipeline.sources.asterisk.decoder import decode
+from pipeline.sources.asterisk.fields import outside
+from tests.pbx.folded import documents
+from tests.pbx.stories import ALL
+from tests.pbx.tellers import tell
+
+
+@pytest.mark.parametrize(
+    ("device", "number", "context", "is_trunk"),
+    [
+        ("carrier-a", "", "default", True),
+        ("sip-provider", "101", "default", True),
+        ("reception", "", "default", False),
+        ("reception", "+442079460000", "default", True),
+        ("reception", "+442079460000", "phones", False),
+        ("carrier-room", "1005", "internal", False),
+        ("1001", "+442079460000", "from-trunk", False),
+    ],
+)
+def test_trunks(device: str, number: str, context: str, is_trunk: bool) -> None:
+    assert outside(device, number, context) is is_trunk
+
+
+@pytest.mark.parametrize("name", ["withheld", "inbound-short-number", "inbound", "outbound"])
+def test_contexts_that_say_nothing(name: str) -> None:
+    """Everything is in one context, as in small installations."""
+    story = next(story for story in ALL if story.name == name)
+    dialect, values = tell(story, "asterisk both")
+    plain = [value.replace(b"from-trunk", b"default").replace(b"from-internal", b"default") for value in values]
+    compared = ("direction", "trunk", "did", "caller", "status", "talk_ms")
+    assert [{key: call[key] for key in compared} for call in documents(dialect, plain)] == [
+        {key: call[key] for key in compared} for call in documents(dialect, values)
+    ]
+
+
+@pytest.mark.parametrize("cause", ["0", "16", "26", "127"])
+def test_a_channel_that_was_never_up_was_cancelled(cause: str) -> None:
+    """HangupRequest tells the channel's state (main/manager_channels.c, ast_manager_build_channel_state_string)."""
+    channel = {"Channel": "SIP/1001-00000001", "Uniqueid": "1773144000.1", "Linkedid": "1773144000.1"}
+    channel |= {"CallerIDNum": "1001", "Context": "internal", "Exten": "1002"}
+    told = [
+        {"Event": "Newchannel", "Timestamp": "1773144000.0", "ChannelState": "4"},
+        {"Event": "HangupRequest", "Timestamp": "1773144006.0", "ChannelState": "4"},
+        {"Event": "Hangup", "Timestamp": "1773144006.1", "ChannelState": "4", "Cause": cause},
+    ]
+    call = fold(decode([json.dumps(event | channel).encode() for event in told]).events)
+    assert (call.status, call.hung_up_by, call.answered_at) == ("cancelled", "caller", None)
