@@ -18,7 +18,8 @@ import structlog
 
 from pipeline.clock import now_ms
 from pipeline.files import Files
-from pipeline.warehouse.query.listing import Listing, count_of, stream_of
+from pipeline.query.questions.lists import Question, rows_of
+from pipeline.warehouse.query.listing import Listing, count_of
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 
@@ -44,12 +45,12 @@ class ExportRuns:
         self._room: asyncio.Semaphore | None = None
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def begin(self, export: Export, listing: Listing, written: str, ending: str) -> None:
+    def begin(self, export: Export, listing: Listing, question: Question) -> None:
         """Make it in the background, unless that is under way."""
         key = (export.tenant, export.id)
         task = self._tasks.get(key)
         if task is None or task.done():
-            self._tasks[key] = asyncio.create_task(self._make(export, listing, written, ending))
+            self._tasks[key] = asyncio.create_task(self._make(export, listing, question))
             self._tasks[key].add_done_callback(lambda _: self._tasks.pop(key, None))
 
     def working_on(self, export: Export) -> bool:
@@ -77,12 +78,12 @@ class ExportRuns:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _make(self, export: Export, listing: Listing, written: str, ending: str) -> None:
+    async def _make(self, export: Export, listing: Listing, question: Question) -> None:
         self._room = self._room or asyncio.Semaphore(_AT_ONCE)
         async with self._room:
             for attempt in range(1, _TRIES + 1):
                 try:
-                    export = await self._written(export, listing, written, ending)
+                    export = await self._written(export, listing, question)
                     return
                 except (Unavailable, OSError) as error:
                     log.warning("export", id=export.id, attempt=attempt, problem=str(error))
@@ -101,16 +102,16 @@ class ExportRuns:
         newest = await find(self._reader, export.tenant, export.id) or export
         await save(self._reader, msgspec.structs.replace(newest, state="failed", problem=why, seen_at=now_ms()))
 
-    async def _written(self, export: Export, listing: Listing, written: str, ending: str) -> Export:
+    async def _written(self, export: Export, listing: Listing, question: Question) -> Export:
         rows = await count_of(self._reader, listing)
         export = await save(
             self._reader, msgspec.structs.replace(export, state="running", rows=rows, bytes=0, seen_at=now_ms())
         )
         noted_at, size, digest = time.monotonic(), 0, hashlib.sha256()
-        writing = self.files.writing(file_of(export, ending))
+        writing = self.files.writing(file_of(export, question.form.ending))
         file = await asyncio.to_thread(writing.__enter__)
         try:
-            async for piece in _pieces(stream_of(self._reader, listing, written)):
+            async for piece in _pieces(rows_of(self._reader, listing, question)):
                 await asyncio.to_thread(file.write, piece)
                 digest.update(piece)
                 size += len(piece)

@@ -18,7 +18,7 @@ from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.questions.endpoint import look_of, reader_of
 from pipeline.query.questions.export_runs import ExportRuns
 from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.questions.lists import Table, listing_of, question_of, sought, zone_asked
+from pipeline.query.questions.lists import Question, Table, listing_of, question_of, sought, zone_asked
 from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.settings import Settings
 from pipeline.warehouse.query.listing import Listing
@@ -33,7 +33,7 @@ _MOST_UNDER_WAY: Final = 20
 async def begun(request: Request, caller: Caller, body: dict[str, Any], key: str = "") -> Export:
     """Begin to write all rows that match into a file; the same export for the same `key`. Raises RequestProblem."""
     reader, runs = reader_of(request), runs_of(request)
-    form, listing = await _listing(request, caller.view, body)
+    question, listing = await _listing(request, caller.view, body)
     if len(key) > 128:
         raise invalid("Idempotency-Key", key, "is longer than 128 characters")
     id_ = (
@@ -67,7 +67,7 @@ async def begun(request: Request, caller: Caller, body: dict[str, Any], key: str
             expires_at=now + settings.export_days * DAY_MS,
         )  # fmt: skip
         export = await save(reader, export)
-        runs.begin(export, listing, form.written, form.ending)
+        runs.begin(export, listing, question)
         for old in await runs.expired(caller.tenant):
             await runs.delete(old, form_of(old).ending)
     return export
@@ -106,12 +106,12 @@ async def found(request: Request, caller: Caller, id_: str, *, going_on: bool = 
     runs = runs_of(request)
     if going_on and export.state in ("pending", "running") and not runs.working_on(export):
         view = View(export.tenant, export.extension or None, bool(export.masked))
-        form, listing = await _listing(request, view, question_in(export))
-        runs.begin(export, listing, form.written, form.ending)
+        question, listing = await _listing(request, view, question_in(export))
+        runs.begin(export, listing, question)
     return export
 
 
-async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[Format, Listing]:
+async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[Question, Listing]:
     """The rows that an export's question asks for. Raises RequestProblem."""
     name = body.get("of") or "calls"
     if not isinstance(name, str) or name not in EXPORTED:
@@ -124,4 +124,5 @@ async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[
     zone = await zone_asked(request, view, members.get("zone"))
     question = question_of(EXPORTED[name], members, look, form, zone)
     where = await sought(request, view, EXPORTED[name], members.get("q"), question.where)
-    return form, listing_of(view, EXPORTED[name], replace(question, where=where), look)
+    question = replace(question, where=where)
+    return question, listing_of(view, EXPORTED[name], question, look)

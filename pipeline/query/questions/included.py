@@ -1,12 +1,11 @@
-"""`include=`: parts of the call document beside the rows of a list.
+"""`include=`: parts of the call document beside the rows of a page. (Of files: `part_columns`.)
 
-A page is read first; the parts of its calls by their ids then, so that a list without them costs what it did.
+The page is read first; the parts of its calls by their ids then, so that a list without them costs what it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -16,12 +15,10 @@ from pipeline.query.access.authenticator import Caller
 from pipeline.query.questions.endpoint import directory_of, reader_of
 from pipeline.query.questions.shown import shown
 from pipeline.warehouse.query.from_row import as_call
-from pipeline.warehouse.query.listing import Listing, page_of
 from pipeline.warehouse.query.queries import calls_of, logs_of_calls
 from schemas.call import document
 
 PARTS: Final = ("logs", "legs", "reroutes", "queue_visits", "missed_by", "merged_call_ids", "recordings", "quality")
-_AT_ONCE: Final = 500
 
 
 async def with_parts(request: Request, caller: Caller, lines: Sequence[bytes], parts: Sequence[str]) -> list[bytes]:
@@ -33,19 +30,3 @@ async def with_parts(request: Request, caller: Caller, lines: Sequence[bytes], p
     logs = await logs_of_calls(reader, caller.view, found)
     documents = {str(row["id"]): shown(document(as_call(row, logs[int(row["id"])])), directory) for row in found}
     return [orjson.dumps(row | {part: documents.get(row["id"], {}).get(part) for part in parts}) for row in rows]
-
-
-async def lines_with_parts(
-    request: Request, caller: Caller, listing: Listing, parts: Sequence[str], limit: int | None
-) -> AsyncIterator[bytes]:
-    """All rows of a list with their parts, as lines, page by page."""
-    left = limit
-    while left is None or left > 0:
-        size = _AT_ONCE if left is None else min(_AT_ONCE, left)
-        page = await page_of(reader_of(request), listing, size)
-        if page.rows:
-            yield b"".join(line + b"\n" for line in await with_parts(request, caller, page.rows, parts))
-        if page.following is None:
-            return
-        listing = replace(listing, after=page.following)
-        left = None if left is None else left - len(page.rows)

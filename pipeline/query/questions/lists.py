@@ -33,13 +33,15 @@ from pipeline.query.questions.formats import (
     named_format,
     streamed,
 )
-from pipeline.query.questions.included import lines_with_parts, with_parts
+from pipeline.query.questions.included import with_parts
+from pipeline.query.questions.part_columns import TARGETS, parts_select, target_select, unwrapped
 from pipeline.query.questions.search import LONGEST, WHAT, meaning
 from pipeline.warehouse.analytics.calendar import zone_of
 from pipeline.warehouse.query.clauses import Source
 from pipeline.warehouse.query.directory_names import named_sql
 from pipeline.warehouse.query.expressions import All, BadExpression, Column, Node
 from pipeline.warehouse.query.listing import MOST_SORTED, Listing, count_of, page_of, stream_of
+from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
 
 MEMBERS: Final = (
@@ -219,7 +221,7 @@ def _question(
             "sort", sort, f"orders pages, and files with a limit of at most {MOST_SORTED}; all others are by started_at"
         )
     fields = chosen_fields(table, members.get("fields"))
-    parts = _parts(table, members.get("include"), form)
+    parts = _parts(table, members.get("include"))
     if parts and all(field.path != "id" for field in fields):
         fields = (table.fields["id"], *fields)  # what the parts are found by
     ascending = not sort.startswith("-")
@@ -244,7 +246,7 @@ def window_of(members: Mapping[str, Any], zone: ZoneInfo) -> tuple[int | None, i
     return first, end
 
 
-def _parts(table: Table, wanted: Any, form: Format) -> tuple[str, ...]:
+def _parts(table: Table, wanted: Any) -> tuple[str, ...]:
     """The parts that `include` names: a comma-separated text or a list."""
     if wanted is None:
         return ()
@@ -257,10 +259,6 @@ def _parts(table: Table, wanted: Any, form: Format) -> tuple[str, ...]:
             there = f"there are {', '.join(table.parts)}" if table.parts else "this list has none"
             raise invalid("include", str(name), f"is no part here; {there}")
         found.append(name.strip())
-    if form not in (JSON, NDJSON):
-        raise invalid(
-            "include", None, f"goes with json and ndjson, not with {form.name}; ask /v1/call-logs for targets"
-        )
     return tuple(dict.fromkeys(found))
 
 
@@ -286,21 +284,32 @@ def chosen_fields(table: Table, wanted: Any) -> tuple[Field, ...]:
 
 def listing_of(view: View, table: Table, question: Question, look: Presentation) -> Listing:
     """The rows that are asked for, as the view and the form show them."""
+    fields, parts = question.fields, question.parts
     if question.form in (JSON, NDJSON):
-        select = document_select(question.fields, look)
+        fields = tuple(field for field in fields if field.path not in parts)  # a part says the same, and more
+        select = document_select(fields, look)
     else:
-        select = flat_select(question.fields, look, safe=question.form is CSV)
+        parts = tuple(part for part in parts if part not in {field.path for field in fields})
+        select = flat_select(fields, look, safe=question.form is CSV)
+    is_file = question.form is not JSON
     return Listing(
         view,
         table.source,
-        select,
+        select + (parts_select(parts, look) if is_file else ""),
         question.where,
         question.first_ms,
         question.end_ms,
         place_of(question.cursor, question.kept, timed=not question.by) if question.cursor else None,
         question.ascending,
         by=question.by,
+        targets=target_select(look) if is_file and TARGETS in parts else "",
     )
+
+
+def rows_of(reader: Reader, listing: Listing, question: Question) -> AsyncIterator[bytes]:
+    """All rows of a file, piece by piece."""
+    pieces = stream_of(reader, listing, question.form.written, question.limit)
+    return unwrapped(pieces, question.parts) if question.parts and question.form is NDJSON else pieces
 
 
 async def listed(request: Request, caller: Caller, table: Table, question: Question) -> Response:
@@ -309,11 +318,7 @@ async def listed(request: Request, caller: Caller, table: Table, question: Quest
     listing = listing_of(caller.view, table, question, look)
     if question.form is not JSON:
         turns: StreamSlots = request.app.state.turns
-        pieces: AsyncIterator[bytes] = (
-            lines_with_parts(request, caller, listing, question.parts, question.limit)
-            if question.parts
-            else stream_of(reader, listing, question.form.written, question.limit)
-        )
+        pieces = rows_of(reader, listing, question)
         return await streamed(turns.during(caller.tenant, pieces), question.form, table.name)
     assert question.limit is not None
     page = await page_of(reader, listing, question.limit)
@@ -405,7 +410,7 @@ def documented(table: Table) -> list[dict[str, Any]]:
 def _included(table: Table) -> list[dict[str, Any]]:
     if not table.parts:
         return []
-    about = f"Parts of the call beside the fields, in JSON and NDJSON: {', '.join(table.parts)}."
+    about = f"Parts of the call beside the fields; in CSV and Parquet as JSON: {', '.join(table.parts)}."
     return [parameter("include", {"type": "string"}, about, "logs,queue_visits")]
 
 

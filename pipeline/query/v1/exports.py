@@ -19,11 +19,12 @@ from pipeline.query.questions.export_runs import file_of
 from pipeline.query.questions.exports import EXPORTED, FORMS, begun, form_of, found, runs_of, sees, source_of
 from pipeline.query.questions.lists import TIME
 from pipeline.query.questions.search import LONGEST
+from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.warehouse.reference.exports import Export, of_tenant
 from schemas.call import rfc3339
 from schemas.call_model import Time
 
-_MEMBERS: Final = ("of", "q", "filter", "from", "to", "zone", "fields", "sort", "format")
+_MEMBERS: Final = ("of", "q", "filter", "from", "to", "zone", "fields", "include", "sort", "format")
 
 Id = Annotated[str, Path(description="Id of the export.", examples=["b1946ac92492d2347c6235b4d2611184"])]
 
@@ -88,6 +89,11 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=refusals(), depende
                             "zone": {"type": "string"},
                             "q": {"type": "string", "maxLength": LONGEST},
                             "fields": {"type": "array", "items": {"type": "string"}},
+                            "include": {
+                                "type": "array",
+                                "items": {"type": "string", "enum": list(CALL_TABLE.parts)},
+                                "description": "Parts of calls: in ndjson as they are, in csv and parquet as JSON.",
+                            },
                             "sort": {"type": "string", "enum": ["-started_at", "started_at"]},
                         },
                     },

@@ -39,5 +39,10 @@ LOG_CALLER: Final = "if(direction IN ('internal', 'outbound'), caller_number, ''
 def named_sql(sql: str, number: str, *, masked: bool) -> str:
     """The directory's name of a number, or what is stored where it has none; `masked` as the view that it is shown
     through."""
-    names = _MASKED_NAMES if masked else _NAMES
+    names = names_of(masked=masked)
     return f"transform(toString({number}), {names}.1, {names}.2, toString({sql}))"
+
+
+def names_of(*, masked: bool) -> str:
+    """SQL of all numbers and names of the directory, as a pair of arrays."""
+    return _MASKED_NAMES if masked else _NAMES

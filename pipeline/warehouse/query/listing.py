@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.clauses import EARLIEST_MS, Place, Source, by_keys, matching, moment
+from pipeline.warehouse.query.clauses import EARLIEST_MS, TARGETS, Place, Source, by_keys, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node
 from pipeline.warehouse.query.paging import span_of, stretches
@@ -38,7 +38,8 @@ _HEADED: Final = {"CSVWithNames": "CSV"}
 class Listing:
     """Which rows, through which view, shown how. `select` is SQL of the program. Started in [first_ms, end_ms), past
     the place `after`. `by`: SQL of a whole number, never null, by which the rows are ordered in place of started_at,
-    and which stands in places then."""
+    and which stands in places then. `targets`: SQL of one target as JSON; whole answers (`stream_of`) have the list of
+    a call's targets in a last column `logs`, as JSON."""
 
     view: View
     source: Source
@@ -50,6 +51,7 @@ class Listing:
     ascending: bool = False
     by: str = ""
     is_narrow: bool = False  # few stretches can hold its rows
+    targets: str = ""
 
     def rows(self, bindings: Bindings, first_ms: int, end_ms: int | None) -> str:
         """FROM and WHERE of the rows that started in [first_ms, end_ms)."""
@@ -238,7 +240,7 @@ async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | No
         tail = "" if limit is None else f" LIMIT {bindings.bind(limit, 'UInt64')}"
         async for piece in reader.stream(
             f"{listing.source.name}_stream",
-            f"SELECT {listing.select} {of} {listing.order}{tail}",
+            _whole(listing, of, tail, low, high, bindings),
             bindings.values,
             form if place == 0 else _HEADED.get(form, form),
             _SETTINGS,
@@ -248,3 +250,32 @@ async def stream_of(reader: Reader, listing: Listing, form: str, limit: int | No
             limit -= rows
             if limit <= 0:
                 return
+
+
+def _whole(listing: Listing, of: str, tail: str, first_ms: int, end_ms: int, bindings: Bindings) -> str:
+    """SELECT of whole rows that started in [first_ms, end_ms), with their targets when these are asked for."""
+    if not listing.targets:
+        return f"SELECT {listing.select} {of} {listing.order}{tail}"
+    way = "ASC" if listing.ascending else "DESC"
+    calls = f"SELECT {listing.select}, {listing.by or 'started_at'} AS _by, id AS _id {of} {listing.order}{tail}"
+    # all targets of a call that is shown: the view has shown it already
+    view = replace(listing.view, extension=None)
+    ended = f"SELECT max(greatest(ifNull(ended_at, started_at), last_event_at)) {of}"
+    which = (
+        f"{matching(view, TARGETS, EVERYTHING, bindings, first_ms, end_ms + _LONGEST_CALL_MS)}"
+        f" AND started_at <= ({ended}) AND session_id IN (SELECT id {of})"
+    )
+    items = f"arraySort(each -> (each.1, each.2, each.3), groupArray((position, started_at, id, {listing.targets})))"
+    texts = f"arrayMap(each -> each.4, {items})"
+    logs = f"SELECT session_id, concat('[', arrayStringConcat({texts}, ','), ']') AS logs {which} GROUP BY session_id"
+    return (
+        "SELECT shown.* EXCEPT (_by, _id), if(targets.logs = '', '[]', targets.logs) AS logs"
+        f" FROM ({calls}) AS shown LEFT JOIN ({logs}) AS targets ON targets.session_id = shown._id"
+        f" ORDER BY shown._by {way}, shown._id {way} SETTINGS join_algorithm = 'grace_hash',"
+        f" max_bytes_in_join = {_MOST_BYTES}, max_bytes_before_external_group_by = {_MOST_BYTES}"
+    )
+
+
+_MOST_BYTES: Final = 256 << 20  # of a join; more goes by way of the disk
+# A call's last target is tried no later than this after its start.
+_LONGEST_CALL_MS: Final = 31 * DAY_MS
