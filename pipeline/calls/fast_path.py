@@ -113,7 +113,7 @@ def _hears(b: dict[str, Event], answered: int, ended: int) -> bool:
     answer, end = b.get("answered"), b.get("ended")
     if answer is None or not answered - SAME_INSTANT_MS <= answer.at <= answered:
         return False
-    return end is None or (end.at >= answered and ended - end.at <= SAME_INSTANT_MS)
+    return end is None or (end.at >= answered and abs(ended - end.at) <= SAME_INSTANT_MS)
 
 
 def _is_refused(a: dict[str, Event], b: dict[str, Event]) -> bool:

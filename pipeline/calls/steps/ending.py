@@ -25,6 +25,7 @@ STATUS_OF = {
     "": "no_answer",
 }
 _PERSONS = frozenset(("extension", "outside", "queue_agent", "ring_group_member"))
+_FROM_BEHIND = {"party": "callee", "peer": "caller"}
 _REASON = {"caller": "caller_disconnected", "callee": "callee_disconnected"}
 
 
@@ -83,10 +84,15 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         return "caller", "cancelled"
     last = _last_talker(course)
     said = caller.hung_up_by if not course.handed_over else ""
+    if caller.peer and caller.peer not in course.story.legs and caller.role != "caller":
+        said = _FROM_BEHIND.get(said, said)  # all that is told of is the leg of whom was called
     if last is not None and last.ended is not None and last.ended < course.ended - SAME_INSTANT_MS:
         by = "caller" if said in ("caller", "party") else "system" if said else ""
         return by, _REASON.get(by, "")
-    told = last.hung_up_by if last is not None else ""
+    stayed = last is not None and last.ended is not None and last.ended > course.ended + SAME_INSTANT_MS
+    told = last.hung_up_by if last is not None and not stayed else ""  # who stayed on hung up later, and ended nothing
+    if stayed and said in ("", "peer") and not course.handed_over:
+        said = "caller"
     if told not in ("party", "callee") and _another_left(course):
         told = "party"
     if course.answered is None:

@@ -20,6 +20,9 @@ def find_start(course: Course) -> None:
     caller = course.caller
     if caller.started is not None:
         course.started = caller.started
+        if caller.start_reason in ORIGINATE:  # perhaps a customer was rung before his agent
+            begun = (leg.first_at for leg in course.roles.targets if leg.answered is not None)
+            course.started = min([caller.started, *begun])
         return
     course.started = min([caller.first_at, *(leg.first_at for leg in course.roles.targets)])
     course.flags.append("start_missing")

@@ -76,7 +76,8 @@ def roles(story: Story, caller: Leg) -> Roles:
 def _place(cast: Roles, leg: Leg, pickers: Set[str]) -> None:
     """A leg that was made for no other: a target, or its party's own doing."""
     own = leg.caller.number
-    if leg.role != "caller" and (not own or own == cast.caller.caller.number):
+    called = leg.kind == "outside" and bool(leg.callee.number)  # by the PBX, which shows a number of the house
+    if leg.role != "caller" and (not own or called or own == cast.caller.caller.number):
         cast.targets.append(leg)
     elif leg.id in pickers or own in pickers:
         cast.targets.append(leg)

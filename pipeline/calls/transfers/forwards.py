@@ -50,7 +50,7 @@ def complete(course: Course) -> None:
                 continue
             done.add((move.source, move.to))
             left = [phone] if phone else by_number.get(move.source) or _group_of(course, tried, move)
-            move.kind = _kind(left, move.at)
+            move.kind = _kind(left, move.at, by_phone=move.to != "voicemail")
         elif move.kind == "pickup" and move.source in ("", move.to):
             move.source = _ringing(tried, move)
         elif move.kind == SENT_ON:
@@ -141,13 +141,15 @@ def _group_of(course: Course, tried: list[Target], move: Move) -> list[Target]:
     return [target for target in near if since <= target.started < move.at and target.number != move.to]
 
 
-def _kind(tried: list[Target], at: int) -> str:
-    """Why the call left the number that these targets have, in the order of their beginning."""
+def _kind(tried: list[Target], at: int, *, by_phone: bool) -> str:
+    """Why the call left the number that these targets have, in the order of their beginning. `by_phone`: one of them
+    may have sent it on by itself."""
     place = bisect_right(tried, at, key=_started)
     target = tried[place - 1] if place else None
     if target is None or target.leg is None:
         return "forward_unconditional"
-    if target.rang is None and target.leg.q850_cause in (0, 16, 127) and at - target.started < _AT_ONCE_MS:
+    at_once = by_phone and target.rang is None and at - target.started < _AT_ONCE_MS
+    if at_once and target.leg.q850_cause in (0, 16, 127):
         return "forward_unconditional"  # the phone itself sent the call on (302), without a word of its own state
     word = outcome(target.leg, elsewhere=False, caller_left=False)
     if word == "no_answer" and target.rang is None and target.leg.q850_cause not in (0, 16, 19, 127):
