@@ -53,6 +53,22 @@ class Site:
 
 
 @contextmanager
+def service(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The query service with these settings, in a process of its own: its address."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = Forked(["api", "--port", "0"], stderr=out, env=os.environ | environment)
+    try:
+        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
+        found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
+        assert found, log.read_text()
+        yield found[1].decode()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def serving(server: ClickHouseServer, folder: Path, **environment: str) -> Iterator[Site]:
     """The service over the company's calls. `environment`: further settings of the service and the workers."""
     server.start()
@@ -67,24 +83,17 @@ def serving(server: ClickHouseServer, folder: Path, **environment: str) -> Itera
         "user": create_token(client, company.TENANT, "Uwe", role="user", extension="101"),
         "other": create_token(client, company.OTHER, "Otto", scopes=("admin",)),
     }
-    log = folder / "log"
     set_ = {
         "CDR_CLICKHOUSE": server.url,
         "CDR_DATABASE": name,
         "CDR_FILES": str(folder / "files"),
         "CDR_API_RATE": "0",
     } | environment
-    with log.open("wb") as out:
-        process = Forked(["api", "--port", "0"], stderr=out, env=os.environ | set_)
     try:
-        until(lambda: b"running on http" in log.read_bytes() or process.poll() is not None)
-        found = re.search(rb"running on (http://127\.0\.0\.1:\d+)", log.read_bytes())
-        assert found, log.read_text()
-        settings = Settings.model_validate({key.removeprefix("CDR_").lower(): value for key, value in set_.items()})
-        yield Site(found[1].decode(), tokens, calls, client, settings)
+        with service(folder, set_) as url:
+            settings = Settings.model_validate({key.removeprefix("CDR_").lower(): value for key, value in set_.items()})
+            yield Site(url, tokens, calls, client, settings)
     finally:
-        process.kill()
-        process.wait()
         client.close()
         server.give_back(name)
 

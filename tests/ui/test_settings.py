@@ -46,7 +46,7 @@ def test_a_user_is_made_signs_in_and_is_shut_out(site: Site) -> None:
         with httpx.Client(base_url=site.url, follow_redirects=True) as zoe:
             form = zoe.get("/ui/sign-in").text
             entered = {"form_token": token(form), "name": "zoë/<b>", "password": password}
-            assert zoe.post("/ui/sign-in", data=entered).url.path == "/ui/calls"
+            assert zoe.post("/ui/sign-in", data=entered).url.path == "/ui/overview"
             assert zoe.get("/ui/settings").status_code == 403
             assert 'class="tag bad">Shut out' in client.post("/ui/settings/users/disable", data=whom).text
             signs_in = {"form_token": token(zoe.get("/ui/sign-in").text), "name": "zoë/<b>", "password": password}

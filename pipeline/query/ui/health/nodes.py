@@ -60,7 +60,7 @@ async def show(request: Request, visitor: Visiting) -> Response:
     caretaker(visitor)
     now = clock.now_ms()
     found = seen(await nodes_of(reader_of(request), visitor.caller.view), now)
-    usual = [each.node.usual_s for each in found if each.node.usual_s is not None and not each.skew_s]
+    usual = [each.node.usual_s for each in found if each.state[1] == "good" and each.node.usual_s is not None]
     newest = max((each.node.archived_at for each in found), default=None)
     return page(
         visitor,
