@@ -57,7 +57,8 @@ async def told(
 ) -> dict[str, str]:
     """What was asked → the answer, with its ETag and without what differs from one time to the next."""
     app = create_app(settings)
-    token = create_token(warehouse, "acme", f"guesses {scopes}", scopes=scopes, extension="101")
+    name = "clear" if CLEAR in scopes else "masked"
+    token = create_token(warehouse, "acme", f"guesses {name}", scopes=scopes, extension="101")
     try:
         async with client_of(app, token) as client:
             found = await walk.walk(client, list(guesses.questions(token))[which])

@@ -110,7 +110,11 @@ def _lists(tried: Sequence[str]) -> Iterator[Request]:
         yield Request("GET", "/ui/calls", (("from", "2024-08-01"), ("to", "2024-08-31"), ("caller.number", guess)))
         for form in ("csv", "ndjson"):
             yield Request("GET", "/v1/calls", (("any_number", guess), ("format", form)))
-    yield Request("GET", "/ui/missed", (("from", "2024-08-01"), ("to", "2024-08-31"), ("all", "1")))
+    month = (("from", "2024-08-01"), ("to", "2024-08-31"))
+    yield Request("GET", "/ui/missed", (*month, ("all", "1")))
+    for path in ("/ui/overview", "/ui/trunks"):
+        yield Request("GET", path, month)
+        yield Request("GET", path, (*month, ("caller.number", "+441632960123")))
 
 
 def _aggregates() -> Iterator[Request]:
@@ -210,6 +214,11 @@ def _directory() -> Iterator[Request]:
     for digits in (*HERE, *THERE):
         yield Request("GET", f"/v1/directory/dids/{quote(f'+441632{digits}0555')}")
         yield Request("GET", f"/v1/directory/dids/{quote(f'+441632{digits}0798')}")
+    for plural in ("did", "trunk", "extension", "queue"):
+        yield Request("GET", "/ui/settings/directory", (("kind", plural),))
+        yield Request("GET", "/ui/settings/directory", (("kind", plural), ("q", "441632960")))
+        yield Request("GET", "/ui/settings/directory/change", (("kind", plural), ("key", "+441632960555")))
+    yield Request("GET", "/ui/settings/directory/file")
     for key in ("101", "201", "800", "900"):
         for kind in ("extensions", "queues", "ring_groups"):
             yield Request("GET", f"/v1/directory/{kind}/{key}")
