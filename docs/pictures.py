@@ -95,6 +95,8 @@ async def take(url: str, link: str, told: dict[str, str], folder: Path) -> None:
         "now": ("/ui/now?wall=1", Look(1280, "dark")),
         "missed": (f"/ui/missed?{DAY}", Look(1280, "light")),
         "trunks": (f"/ui/trunks?{DAY}", Look(1280, "light")),
+        "money": (f"/ui/money?{DAY}", Look(1280, "light")),
+        "price": ("/ui/money/price?number=%2B441632960123&at=2026-03-10T14:36", Look(1280, "light")),
         "reports": ("/ui/reports", Look(1280, "light")),
         "health": ("/ui/health", Look(1280, "light")),
         "settings": ("/ui/settings/tokens", Look(1280, "light")),

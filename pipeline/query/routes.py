@@ -11,7 +11,7 @@ from pipeline.query.http import contracts, documents, front_page, health
 from pipeline.query.ipcortex import routes as ipcortex
 from pipeline.query.portsip import call_reports, completed_reports, login, routes, sessions, sync
 from pipeline.query.ui import routes as ui
-from pipeline.query.v1 import aggregates, call_logs, calls, exports, reports, search
+from pipeline.query.v1 import aggregates, call_logs, calls, exports, prices, reports, search
 from pipeline.query.v1.configuration import directory, webhooks
 from pipeline.query.v1.streams import calls as stream
 from pipeline.query.v1.streams import cdrs, tickets
@@ -38,6 +38,7 @@ def routers(settings: Settings) -> list[APIRouter]:
         call_logs.router,
         aggregates.router,
         search.router,
+        prices.router,
         exports.router,
         directory.router,
         reports.router(settings, files),

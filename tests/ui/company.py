@@ -43,6 +43,10 @@ _DECK: Final = """prefix,destination,connect_fee,interval_1,price_1,interval_n,p
 44,United Kingdom,0.01,60,0.06,6,0.03,3,EUR
 1,United States,,60,0.04,60,0.04,,EUR
 """
+_CARRIER: Final = """prefix,destination,interval_1,price_1,interval_n,price_n,currency
+44,UK,1,0.02,1,0.02,EUR
+1,US,60,0.05,60,0.05,EUR
+"""
 
 
 def directory() -> dict[tuple[str, str], Entry | None]:
@@ -138,17 +142,24 @@ def in_progress(now: int, tenant: str = TENANT) -> list[Call]:
     return found
 
 
-def tariffs() -> tuple[Deck, Tariffs]:
-    """A deck, and what prices calls by it."""
-    header = Header("retail", Scope(), 4, version=1)
-    deck = Deck(header, parse_csv(_DECK, "retail.csv"))
-    return deck, Tariffs([deck], {TENANT: _built()})
+def _decks() -> tuple[tuple[Header, str], ...]:
+    """What customers pay, and what the carrier takes."""
+    return (Header("retail", Scope(), 4, version=1), _DECK), (
+        Header("carrier", Scope("carrier"), 4, version=1),
+        _CARRIER,
+    )
+
+
+def tariffs() -> Tariffs:
+    """What prices calls by the decks."""
+    made = [Deck(header, parse_csv(lines, f"{header.name}.csv")) for header, lines in _decks()]
+    return Tariffs(made, {TENANT: _built()})
 
 
 def fill(client: Any, midnight: int = TODAY, number: int = 300) -> list[Call]:
     """Write everything; the calls of the company, those of today last."""
     stories = [*simulated(midnight - DAY_MS, number), *simulated(midnight, number), *seen_by_sip(midnight)]
-    _, priced = tariffs()
+    priced = tariffs()
     calls = []
     for events in stories:
         call = fold(events)
@@ -159,8 +170,8 @@ def fill(client: Any, midnight: int = TODAY, number: int = 300) -> list[Call]:
     write(client, [fold(events) for events in simulated(midnight, 40, OTHER)])
     store(client, (event for events in stories for event in events))
     directories.save(client, TENANT, directory(), "tests")
-    header = Header("retail", Scope(), 4)
-    decks.save(client, header, parse_csv(_DECK, "retail.csv"), "tests")
+    for header, lines in (*_decks(),):
+        decks.save(client, header, parse_csv(lines, f"{header.name}.csv"), "tests")
     return calls
 
 

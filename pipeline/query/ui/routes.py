@@ -15,6 +15,8 @@ from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import pages
 from pipeline.query.ui.frame.session import Visiting
 from pipeline.query.ui.health import checks, fold, letters, nodes
+from pipeline.query.ui.money import calculator
+from pipeline.query.ui.money import page as money
 from pipeline.query.ui.now import page as now
 from pipeline.query.ui.overview import page as overview
 from pipeline.query.ui.reports import edit as report
@@ -56,6 +58,8 @@ def routers() -> list[APIRouter]:
         now.router,
         missed.router,
         trunks.router,
+        money.router,
+        calculator.router,
         reports.router,  # before /reports/{id}
         report.router,
         nodes.router,

@@ -32,11 +32,15 @@ _LINE_COLUMNS: Final = (
     "free_seconds", "grace_period", "post_call_surcharge", "minimum", "currency", "effective_from", "effective_to",
     "time_band",
 )  # fmt: skip
-_LINES: Final = (
-    "SELECT prefix, line, destination, currency, effective_from, effective_to, time_band,"
+# A line but for its deck; its terms as one text, which `terms_of` reads.
+LINE: Final = (
+    "prefix, line, destination, currency, effective_from, effective_to, time_band,"
     " concat(toString(connect_fee), ' ', toString(interval_1), ' ', toString(price_1), ' ', toString(interval_n), ' ',"
     " toString(price_n), ' ', toString(free_seconds), ' ', toString(grace_period), ' ', toString(post_call_surcharge),"
-    " ' ', toString(minimum)) FROM rate_rows FINAL"
+    " ' ', toString(minimum)) AS terms"
+)
+_LINES: Final = (
+    f"SELECT {LINE} FROM rate_rows FINAL"
     " WHERE deck = {deck:String} AND version = {version:UInt64} ORDER BY prefix, line"
 )
 _TERMS: Final = tuple(Terms.__dataclass_fields__)
@@ -108,7 +112,7 @@ def lines_of(client: Client, header: Header) -> Iterator[Line]:
             for prefix, line, destination, currency, first, last, band, priced in block:
                 shared = terms.get(priced)
                 if shared is None:
-                    shared = terms[priced] = _terms(priced)
+                    shared = terms[priced] = terms_of(priced)
                 yield Line(
                     prefix,
                     texts.setdefault(destination, destination),
@@ -121,7 +125,8 @@ def lines_of(client: Client, header: Header) -> Iterator[Line]:
                 )
 
 
-def _terms(priced: str) -> Terms:
+def terms_of(priced: str) -> Terms:
+    """The terms of a line, from the text that `LINE` makes of them."""
     values: dict[str, Any] = {}
     for name, value in zip(_TERMS, priced.split(" "), strict=True):
         whole = name.startswith("interval") or name in ("free_seconds", "grace_period")

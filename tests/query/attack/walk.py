@@ -114,6 +114,8 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     yield Call("GET", "/ui/missed", (*month[:2], ("all", "1")))
     yield Call("GET", "/ui/overview", month[:2])
     yield Call("GET", "/ui/trunks", month[:2])
+    yield Call("GET", "/ui/money", month[:2])
+    yield Call("GET", "/ui/money/price", (("number", "+441632960000"),))
     report, run = ids["/api/call_reports/{id}"], ids["/api/completed_call_reports/{id}"]
     for path in ("", "/new", "/new?type=NORMAL", f"/{report}", f"/{report}/edit", f"/files/{run}"):
         yield Call("GET", f"/ui/reports{path}")

@@ -53,6 +53,13 @@ class Figures:
         symbol = get_currency_symbol(currency, locale=self.language)
         return f"{symbol}{shown}" if self.language == "en" else f"{shown}\u00a0{symbol}"
 
+    def term(self, amount: str) -> str:
+        """A part of a price that was not rounded yet: eight digits at most, with a sign where there are more."""
+        exact = Decimal(amount)
+        with localcontext(prec=100):
+            cut = exact.quantize(Decimal("1e-8")) if int(exact.as_tuple().exponent) < -8 else exact
+        return self.money(cut) if cut == exact else f"≈{_NARROW}{self.money(cut)}"
+
     def aligned(self, amount: str | Decimal | None, currency: str | None = None) -> str:
         """Money in a column: the points stand below each other, to four digits behind them."""
         shown, exact = self.money(amount, currency), str(amount or "")

@@ -32,6 +32,7 @@ PLACES: Final = (
     Place("/ui/calls", N_("Calls"), "calls"),
     Place("/ui/missed", N_("Missed calls"), "missed", everybodys=True),
     Place("/ui/trunks", N_("Trunks"), "trunks", everybodys=True),
+    Place("/ui/money", N_("Money"), "money", everybodys=True),
     Place("/ui/reports", N_("Reports"), "reports", everybodys=True),
     Place("/ui/health", N_("Health"), "health", everybodys=True, scope=ADMIN),
     Place("/ui/settings", N_("Settings"), "settings", everybodys=True, scope=ADMIN),
