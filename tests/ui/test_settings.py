@@ -57,6 +57,18 @@ def test_a_user_is_made_signs_in_and_is_shut_out(site: Site) -> None:
         assert client.post("/ui/settings/users/other", data=whom).status_code == 404
 
 
+def test_a_name_of_another_company_is_not_told(site: Site) -> None:
+    create_user(site.client, company.OTHER, "shared", "long enough", extension="101")
+    with site.signed_in() as client:
+        page = client.get("/ui/settings/users").text
+        sent = {"form_token": token(page), "name": "shared", "role": "manager"}
+        answer = client.post("/ui/settings/users", data=sent)
+        assert answer.status_code == 409 and company.OTHER not in answer.text.partition("<main")[2].replace(
+            "another", ""
+        )
+        assert client.post("/ui/settings/users", data=sent | {"domain": "acme.example"}).status_code == 200
+
+
 def test_a_token_is_made_used_and_revoked(site: Site) -> None:
     with site.signed_in() as client:
         page = client.get("/ui/settings/tokens").text
@@ -182,7 +194,15 @@ def test_how_long_calls_are_kept(site: Site) -> None:
         assert [(rule["tenant"], rule["days"]) for rule in rules(site.client)] == [(company.TENANT, 90)]
         assert "Kept for" not in client.post("/ui/settings/retention", data=secret | {"days": "0"}).text
         assert client.post("/ui/settings/retention", data=secret | {"days": "-1", "sure": "1"}).status_code == 400
-        assert "retail" in client.get("/ui/settings/decks").text
+
+
+def test_decks_with_their_lines(site: Site) -> None:
+    with site.signed_in() as client:
+        page = client.get("/ui/settings/decks").text
+        assert "retail" in page and "United Kingdom" not in page
+        page = client.get("/ui/settings/decks?deck=retail&number=%2B44163").text
+        assert "United Kingdom" in page and "United States" not in page and "€0.06" in page
+        assert "No line fits." in client.get("/ui/settings/decks?deck=retail&number=999").text
 
 
 def test_forms_of_other_sites_are_refused(site: Site) -> None:
@@ -197,3 +217,4 @@ async def test_it_looks_right(site: Site, chromium: Browser) -> None:
     for path in PAGES[1:]:
         await looks.check(chromium, f"{site.url}/ui/settings{path}", two)
     await looks.check(chromium, f"{site.url}/ui/settings/users", (Look(3840, "light"),))
+    await looks.check(chromium, f"{site.url}/ui/settings/decks?deck=retail", two)

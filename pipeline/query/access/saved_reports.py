@@ -67,8 +67,12 @@ async def change(
 
 
 async def run_now(store: ReportStore, caller: Caller, definition: Definition) -> Run:
-    """Ask the workers for a run of the report as it is now, beside those of its schedule."""
+    """Ask the workers for a run of the report as it is now, beside those of its schedule; one that was asked for and
+    has not begun is that run."""
     writer(caller)
+    for known in await store.of_definition(caller.tenant, definition.id):
+        if known.state == RUN_WAITING:
+            return known
     now = max(clock.now_ms(), definition.requested_at + 1)
     run = Run(
         caller.tenant, run_id(definition.id, now), definition.id, now, RUN_WAITING,

@@ -21,6 +21,10 @@ from pipeline.warehouse.storage.domains import domain_owner
 _SHORTEST: Final = 8
 
 
+class Taken(Problem):
+    """The name or the domain of a user is another tenant's, which the message names: it is for operators."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A stored user."""
@@ -74,14 +78,14 @@ def create_user(
             raise Problem(f"Tenant {tenant!r} has a user {name!r} already.", hint="See `cdr user list`.", code=USAGE)
         if row["domain"] == domain:
             of = f"of the domain {domain!r}" if domain else "without a domain"
-            raise Problem(
+            raise Taken(
                 f"{name!r} {of} is a user of tenant {row['tenant']!r} already.",
                 hint="A name stands once in a domain, and once without one; give another with --domain.",
                 code=USAGE,
             )
     owner = domain_owner(client, domain, but=tenant)
     if owner:
-        raise Problem(f"The domain {domain!r} is tenant {owner!r}'s.", hint="Give one of the tenant's own.", code=USAGE)
+        raise Taken(f"The domain {domain!r} is tenant {owner!r}'s.", hint="Give one of the tenant's own.", code=USAGE)
     client.command(
         "INSERT INTO user_rows (tenant, name, domain, password, role, extension, scopes, created_at, password_at,"
         " disabled, version) SELECT {tenant:String}, {name:String}, {domain:String}, {password:String},"

@@ -127,6 +127,7 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     for kind in PLURALS:
         yield Call("GET", "/ui/settings/directory", (("kind", kind),))
     yield Call("GET", "/ui/settings/retention")
+    yield Call("GET", "/ui/settings/decks", (("deck", "retail"),))
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 

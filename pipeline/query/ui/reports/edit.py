@@ -31,11 +31,15 @@ from pipeline.reports.catalogue import ALL, ALL_FILTERS
 from pipeline.reports.definition import Definition, parse
 from pipeline.reports.schedule import next_due
 from pipeline.warehouse.query.masking import masked_value
+from pipeline.warehouse.query.reader import TooCostly
 from pipeline.warehouse.query.view import HiddenNumbers
 
 router = pages()
 
 _NONE: Final = N_("There is no such report; somebody may have deleted it.")
+_COSTLY: Final = N_(
+    "takes too long for a preview; choose a shorter time, or save the report: workers have more patience"
+)
 _NEXT: Final = 3  # times of a schedule that are shown
 
 
@@ -66,6 +70,8 @@ async def make(request: Request, visitor: Visiting) -> Response:
         made = await create(store, visitor.caller, body, zone=zone)
     except BadField as error:
         return await _form(request, visitor, given, type_, problem=error)
+    except TooCostly:
+        return await _form(request, visitor, given, type_, problem=_costly(visitor))
     return RedirectResponse(f"/ui/reports/{made.id}", 303)
 
 
@@ -123,6 +129,8 @@ async def save(request: Request, visitor: Visiting, id: str) -> Response:
         await change(store_of(request), visitor.caller, known, body, zone=zone, read_at=base)
     except BadField as error:
         return await _form(request, visitor, given, known.type, known=known, problem=error)
+    except TooCostly:
+        return await _form(request, visitor, given, known.type, known=known, problem=_costly(visitor))
     except ChangedMeanwhile as error:
         if error.now is None:
             raise not_found(visitor.language.say(_NONE)) from None
@@ -171,6 +179,10 @@ async def _editable(request: Request, visitor: Visitor, id_: str) -> Definition:
     if visitor.caller.masked and masked_value(definition.filter) != definition.filter:
         raise HiddenNumbers("filter")
     return definition
+
+
+def _costly(visitor: Visitor) -> BadField:
+    return BadField("range", None, visitor.language.say(_COSTLY))
 
 
 def _times(cron: str, zone: str) -> list[int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
+from clickhouse_connect.driver.client import Client
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -16,7 +16,7 @@ from pipeline.query.ui.frame.page import page, pages
 from pipeline.query.ui.frame.session import Visiting, Visitor
 from pipeline.query.ui.settings.doors import admin, ask, check_grants, grantable, keeper
 from pipeline.warehouse.identity.access import SCOPES_OF
-from pipeline.warehouse.identity.users import create_user, list_users, made_password, set_disabled, set_password
+from pipeline.warehouse.identity.users import Taken, create_user, list_users, made_password, set_disabled, set_password
 
 router = pages()
 
@@ -46,10 +46,18 @@ async def create(request: Request, visitor: Visiting) -> Response:
     check_grants(caller, (*scopes, *SCOPES_OF.get(role, ())))
     password = given or made_password()
     domain, extension = (form.text("domain") or "").strip(), (form.text("extension") or "").strip()
-    work = partial(
-        create_user, tenant=caller.tenant, name=name, password=password, domain=domain, role=role,
-        extension=extension, scopes=scopes,
-    )  # fmt: skip
+
+    def work(client: Client) -> None:
+        try:
+            create_user(
+                client, caller.tenant, name, password, domain=domain, role=role, extension=extension, scopes=scopes
+            )
+        except Taken:  # whose it is, is nobody else's business
+            taken = visitor.language.say(
+                N_("The name or the domain is taken; choose another, or give a domain of your own.")
+            )
+            raise RequestProblem(409, "conflict", taken) from None
+
     await ask(request, work)
     if given:
         return RedirectResponse("/ui/settings/users", 303)
