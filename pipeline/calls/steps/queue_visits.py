@@ -58,11 +58,11 @@ def visits(
     """
     found: list[Visit] = []
     stays: dict[str, Visit] = {}
-    seen = any(event.type == "queue_joined" and event.reason != HANGUP_RECORD for event in story.queue or ())
+    seen = {e.queue for e in story.queue or () if e.type == "queue_joined" and e.reason != HANGUP_RECORD}
     for event in story.queue or ():
         at = event.at
         if event.reason == HANGUP_RECORD:
-            if seen:
+            if event.queue in seen:
                 continue
             # The record does not know when: since the caller was answered, or sent there.
             at = started if caller.answered is None else caller.answered

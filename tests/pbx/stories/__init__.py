@@ -12,11 +12,26 @@ from tests.pbx.stories import (
     originate,
     parking,
     queues,
+    reported,
     screening,
     transfers,
     trunks,
 )
 from tests.pbx.story import Story
 
-SUBJECTS = (basic, trunks, attempts, groups, forwarding, menus, queues, transfers, parking, originate, screening, mixed)
+SUBJECTS = (
+    basic,
+    trunks,
+    attempts,
+    groups,
+    forwarding,
+    menus,
+    queues,
+    transfers,
+    parking,
+    originate,
+    screening,
+    reported,
+    mixed,
+)
 ALL: tuple[Story, ...] = tuple(story for subject in SUBJECTS for story in subject.STORIES)
