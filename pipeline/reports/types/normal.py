@@ -13,6 +13,7 @@ from pipeline.warehouse.analytics.visits import RING_S, TALK_S, calls_ended
 from pipeline.warehouse.query.clauses import TARGETS, matching
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
+from pipeline.warehouse.query.masking import masked_text
 
 MOST_CALLS: Final = 20_000  # vendor release note
 _PAGE: Final = 2_000
@@ -37,8 +38,8 @@ def condition(question: Question, bindings: Bindings) -> str:
     """The condition on calls that the filter makes."""
     given = question.filter
     parts = [
-        _party(given.get("from", "ANY"), given.get("from_value", ""), _FROM, ("internal", "outbound"), bindings),
-        _party(given.get("to", "ANY"), given.get("to_value", ""), _TO, ("internal", "inbound"), bindings),
+        _party(given.get("from", "ANY"), _value(question, "from"), _FROM, ("internal", "outbound"), bindings),
+        _party(given.get("to", "ANY"), _value(question, "to"), _TO, ("internal", "inbound"), bindings),
         {"ANSWERED": "isNotNull(answered_at)", "NOT_ANSWERED": "isNull(answered_at)"}.get(
             given.get("answer_state", "ANY"), "1"
         ),
@@ -50,6 +51,12 @@ def condition(question: Question, bindings: Bindings) -> str:
         if given.get("duration_to") is not None:
             parts.append(f"{measured} <= {bindings.bind(given['duration_to'], 'Int64')}")
     return " AND ".join(f"({part})" for part in parts if part != "1") or "1"
+
+
+def _value(question: Question, side: str) -> str:
+    """What a side of the call is compared with; a whole number as the calls show it, masked or not."""
+    value = str(question.filter.get(f"{side}_value", ""))
+    return masked_text(value) if question.masked and question.filter.get(side) == "NUMBER" else value
 
 
 def _party(which: str, value: str, columns: tuple[str, ...], inside: tuple[str, str], bindings: Bindings) -> str:

@@ -23,5 +23,6 @@ async def test_values_do_nothing(clickhouse_endpoint: ClickHouseServer, tmp_path
     async with neighbours(clickhouse_endpoint, tmp_path) as both:
         before = tables_of(both.warehouse), tables_of(both.warehouse, OWN)["call_rows"]
         every = attacks(both.places, CORPUS)
-        assert await run(both.client, every[:: max(1, len(every) // ATTACKS)], both.keys) == []
+        faults = await run(both.client, every[:: max(1, len(every) // ATTACKS)], both.keys)
+        assert faults == [], "\n".join(faults[:50])
         assert (tables_of(both.warehouse), tables_of(both.warehouse, OWN)["call_rows"]) == before

@@ -4,6 +4,7 @@ CDR_MASK_NUMBERS, with a user's own calls, from another tenant. Nothing that is 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from pipeline.warehouse.reference.directories import save
 from tests.query.attack.neighbours import client_of, own_ids
 from tests.query.attack.tenants import fill, things_of
 from tests.query.attack.walk import questions, said, shows, unwalked, walk
-from tests.query.rich_calls import MARKS, rich_call, rich_calls, rich_directory
+from tests.query.rich_calls import MARKS, NUMBER, rich_call, rich_calls, rich_directory
 from tests.query.stored_calls import MINUTE, NOON
 from tests.servers import ClickHouseServer
 
@@ -176,6 +177,11 @@ async def test_no_number_in_full_in_files_and_streams(house: House, tmp_path: Pa
             for type_ in ("NORMAL", "missed", "destinations", "QUEUE_ABANDONED_CALLS"):
                 for form in ("CSV", "HTML"):
                     told[f"{type_} {form}"] = await file_of_report(client, house.settings, type_, form)
+            for number in (NUMBER, "+4416****0123", "+441632000123"):  # whatever looks like it is found by it
+                filter_ = json.dumps({"from": "NUMBER", "from_value": number})
+                span = {"from": "2024-08-19T00:00:00Z", "to": "2024-08-26T00:00:00Z"}
+                report = (await client.get("/v1/reports/NORMAL", params=span | {"filter": filter_})).json()
+                assert len(report["tables"][0]["rows"]) > 3, number
         seen = Following(
             app.state.reader, View("acme", masked=True), tuple(CALL_TABLE.fields.values()),
             Presentation(masked=True, named=True), Place("acme", "", 0), with_open=True,

@@ -51,6 +51,8 @@ async def run(client: httpx.AsyncClient, found: Sequence[Attack], keys: Sequence
     """Send all; the faults."""
     faults: list[str] = []
     room = asyncio.Semaphore(_AT_ONCE)
+    # What a value says itself may be written, as the name of a report, and stand in answers to others.
+    written = "\n".join({attack.value for attack in found if attack.place.writes})
 
     async def one(attack: Attack) -> None:
         async with room:
@@ -58,7 +60,7 @@ async def run(client: httpx.AsyncClient, found: Sequence[Attack], keys: Sequence
                 answer = await send(client, attack.place.call(attack.value))
             except (httpx.InvalidURL, UnicodeEncodeError, httpx.LocalProtocolError):
                 return  # no HTTP client sends it: half a pair of surrogates is no character
-            faults.extend(f"{attack}: {why}" for why in _wrong(attack, answer, keys))
+            faults.extend(f"{attack}: {why}" for why in _wrong(attack, answer, keys, written))
 
     async with asyncio.TaskGroup() as group:
         for attack in found:
@@ -66,11 +68,11 @@ async def run(client: httpx.AsyncClient, found: Sequence[Attack], keys: Sequence
     return faults
 
 
-def _wrong(attack: Attack, answer: httpx.Response, keys: Sequence[Key]) -> list[str]:
+def _wrong(attack: Attack, answer: httpx.Response, keys: Sequence[Key], written: str) -> list[str]:
     wrong = []
     if answer.status_code >= 500 and answer.status_code != 503:  # which says when to come back, see below
         wrong.append(f"{answer.status_code} {answer.text[:300]}")
-    if marks := shown_marks(attack.place.call(attack.value), answer, keys):
+    if marks := [mark for mark in shown_marks(attack.place.call(attack.value), answer, keys) if mark not in written]:
         wrong.append(f"shows {marks}")
     if "x-injected" in answer.headers or not answer.headers.get("set-cookie", _OWN_COOKIE).startswith(_OWN_COOKIE):
         wrong.append(f"headers {dict(answer.headers)}")
