@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pipeline.query.ui.call.zoom import zoom_of
 from tests.browser import Browser, Look
 from tests.ui import company, looks
 from tests.ui.conftest import Site
@@ -111,3 +112,91 @@ async def test_a_message_opens_its_headers(site: Site, chromium: Browser) -> Non
     url = f"{site.url}/ui/calls/{id_of(site, 'attended_transfer')}#message-3"
     async with chromium.visit(url, Look(1280, "light")) as tab:
         await tab.until("document.querySelector('details.list-of').open")
+
+
+def test_the_timeline_shows_a_part_as_large_as_the_whole(site: Site) -> None:
+    with site.signed_in() as client:
+        path = f"/ui/calls/{moved(site, 'attended_transfer')}"
+        page = client.get(path).text
+        assert 'aria-hidden="true">−</span>' in page, "nothing is farther than the whole call"
+        closer = re.search(r'href="(\?zoom=(\d+)-(\d+))#timeline" title="Closer"', page)
+        assert closer
+        first, end = int(closer[2]), int(closer[3])
+        part = client.get(path + closer[1]).text
+        assert f'data-zoom="{first}-{end}"' in part and ">Whole call</a>" in part
+        for way in ("Closer", "Farther", "Earlier", "Later"):
+            assert f'title="{way}"' in part
+        drawing = client.get(f"{path}/timeline.svg?zoom={first}-{end}").text
+        assert drawing != client.get(f"{path}/timeline.svg").text
+        for box in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}rect"):
+            assert 210 <= float(box.attrib["x"]) <= float(box.attrib["x"]) + float(box.attrib["width"]) <= 940
+        for wrong in ("5", "9-3", "a-b", "1-99999999999"):
+            assert client.get(f"{path}?zoom={wrong}").status_code == 400, wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("", (0, 60_000)), ("10000-20000", (10_000, 20_000)), ("0-999999", (0, 60_000)), ("59900-60000", (59_500, 60_000)),
+     ("70000-80000", (59_500, 60_000)), ("0-100", (0, 500))],
+)  # fmt: skip
+def test_a_part_lies_within_the_call(text: str, part: tuple[int, int]) -> None:
+    zoom = zoom_of(text, 60_000)
+    assert (zoom.first, zoom.end) == part
+    for *_, step in zoom.steps():
+        if step:
+            again = zoom_of(step, 60_000)
+            assert 0 <= again.first < again.end <= 60_000 and again.query == step
+
+
+async def test_drawing_over_the_timeline_shows_that_part(site: Site, chromium: Browser) -> None:
+    await looks.sign_in(chromium, site)
+    url = f"{site.url}/ui/calls/{moved(site, 'attended_transfer')}"
+    async with chromium.visit(url, Look(1280, "light")) as tab:
+        x, y, width = await tab.value(
+            "(box => [box.x, box.y + 60, box.width])(document.querySelector('[data-zoom] svg').getBoundingClientRect())"
+        )
+        pointer = {"y": y, "button": "left", "clickCount": 1}
+        await tab.send("Input.dispatchMouseEvent", type="mousePressed", x=x + width * 0.4, **pointer)
+        await tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=x + width * 0.5, **pointer, buttons=1)
+        assert await tab.value("!document.querySelector('.marked').hidden")
+        await tab.send("Input.dispatchMouseEvent", type="mouseReleased", x=x + width * 0.6, **pointer)
+        await tab.until("location.search.startsWith('?zoom=') && document.readyState === 'complete'")
+        assert tab.complaints() == []
+
+
+async def test_drawings_leave_as_pictures(site: Site, chromium: Browser) -> None:
+    """The button PNG paints the file of the drawing: a PNG of twice its size, which is not blank."""
+    await looks.sign_in(chromium, site)
+    url = f"{site.url}/ui/calls/{id_of(site, 'attended_transfer')}"
+    async with chromium.visit(url, Look(1280, "light")) as tab:
+        await tab.value(
+            "window.left = []; window.made = null; const real = URL.createObjectURL.bind(URL);"
+            "URL.createObjectURL = blob => { window.made = blob; return real(blob); };"
+            "HTMLAnchorElement.prototype.click = function () { left.push([this.download, window.made]); }; 1"
+        )
+        for name in ("ladder", "timeline"):
+            await tab.value(f"document.querySelector('button[data-png*=\"{name}.svg\"]').click()")
+            await tab.until(f"window.left.some(([file]) => file.endsWith('{name}.png'))")
+            size, colours, drawn = await tab.value(
+                f"""(async () => {{
+                  const [, bytes] = window.left.find(([file]) => file.endsWith('{name}.png'));
+                  const picture = await createImageBitmap(bytes);
+                  const canvas = new OffscreenCanvas(picture.width, picture.height);
+                  const brush = canvas.getContext('2d');
+                  brush.drawImage(picture, 0, 0);
+                  const dots = new Uint32Array(brush.getImageData(0, 0, picture.width, picture.height).data.buffer);
+                  return [[bytes.type, picture.width, picture.height], new Set(dots).size,
+                          document.querySelector('#{name} svg').getAttribute('height') * 2];
+                }})()"""
+            )
+            assert size[0] == "image/png" and size[2] == drawn and colours > 10, (name, size, drawn, colours)
+        assert tab.complaints() == []
+
+
+async def test_a_call_fills_the_screen(site: Site, chromium: Browser) -> None:
+    await looks.sign_in(chromium, site)
+    url = f"{site.url}/ui/calls/{id_of(site, 'attended_transfer')}?wall=1&times=start"
+    await looks.check(chromium, url, (Look(1280, "dark"), Look(3840, "light")))
+    async with chromium.visit(url, Look(1280, "light")) as tab:
+        assert await tab.value("getComputedStyle(document.querySelector('.side')).display") == "none"
+        assert await tab.value("document.querySelector('a.button').getAttribute('href')") == "?times=start"

@@ -191,3 +191,31 @@ def test_a_view_is_kept_for_its_owner(site: Site) -> None:
                 assert "Busy &amp; late" not in stranger.get(f"/ui/calls?{DAY}").text
         gone = client.post(f"/ui/calls/views?{asked}", data={FIELD: token, "name": name, "delete": "1"})
         assert "Busy &amp; late" not in gone.text
+
+
+@pytest.mark.parametrize(
+    ("words", "of_api", "said"),
+    [
+        ("talked[gte]=1:30", "talk_ms[gte]=90000", "Talked ≥"),
+        ("waited[gte]=20 s", "wait_ms[gte]=20000", "Waited ≥"),
+        ("talked[between]=1 min,2 min", "talk_ms[between]=60000,120000", "Talked between"),
+        ("waited[exists]=true", "wait_ms[exists]=true", "Waited is there:"),
+        ("lasted[lt]=45", "duration_ms[lt]=45000", "Length &lt;"),
+    ],
+)
+def test_lengths_are_asked_for_in_words(site: Site, words: str, of_api: str, said: str) -> None:
+    with site.signed_in() as client:
+        api = client.get(f"/v1/calls?{DAY_OF_API}&limit=1000&fields=id&{of_api}", headers=site.bearer()).json()["data"]
+        page = client.get(f"/ui/calls?{DAY}&limit=500&{words}").text
+        assert ids(page) == [call["id"] for call in api] and ids(page)
+        assert ids(client.get(f"/ui/calls?{DAY}&limit=500&{of_api}").text) == ids(page)
+        assert said in page
+        assert client.get(f"/ui/calls?{DAY}&talked[gte]=soon").status_code == 400
+
+
+def test_filters_are_said_in_words(site: Site) -> None:
+    with site.signed_in() as client:
+        page = client.get(f"/ui/calls?{DAY}&talked[gte]=1:30&q850_cause=17&talk_started_at[exists]=false").text
+        chips = re.findall(r"<li><span>(.*?)</span><a", page)
+        words = [re.sub(r"<[^>]+>", "", unescape(chip)).replace("\u202f", " ") for chip in chips]
+        assert words == ["Talked ≥ 1 min 30 s", "Cause: User busy (17)", "Talk is there: no"]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
 from pipeline.instants import instant
 from pipeline.query.ui.call.story import party
+from pipeline.query.ui.call.zoom import Zoom
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.session import Visitor
 from pipeline.query.ui.frame.words import OUTCOME, word
 
 WIDTH: Final = 960
-_LEFT, _RIGHT, _TOP, _LANE, _BAR = 210, 24, 34, 34, 16
+LEFT, RIGHT, _TOP, _LANE, _BAR = 210, 24, 34, 34, 16
 _TICKS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 # State → how it is called in the key.
 STATES: Final = {
@@ -103,26 +104,34 @@ def _holds(events: Sequence[Mapping[str, Any]], end: int) -> dict[str, list[Span
     return found
 
 
-def drawn(visitor: Visitor, call: Mapping[str, Any], lanes: Sequence[Lane], now: int) -> Markup:
-    """The lanes as SVG, to stand in a page."""
+def length_of(call: Mapping[str, Any], lanes: Sequence[Lane], now: int) -> int:
+    """How long the timeline is, ms."""
     begin = instant(call["started_at"])
-    end = max(
-        [begin + 1000, now if call["state"] == "open" else 0, *(span.end for lane in lanes for span in lane.spans)]
-    )
+    ends = (span.end for lane in lanes for span in lane.spans)
+    return max([begin + 1000, now if call["state"] == "open" else 0, *ends]) - begin
+
+
+def drawn(visitor: Visitor, call: Mapping[str, Any], lanes: Sequence[Lane], zoom: Zoom) -> Markup:
+    """What the zoom shows of the lanes, as SVG, to stand in a page."""
+    begun = instant(call["started_at"])
+    begin, end = begun + zoom.first, begun + zoom.end
     height = _TOP + len(lanes) * _LANE + 8
 
     def x(ms: int) -> float:
-        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * (ms - begin) / (end - begin), 1)
+        within = min(max(ms, begin), end)
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (within - begin) / (end - begin), 1)
 
     parts: list[str] = []
-    for at in _ticks(end - begin):
-        place = x(begin + at)
+    for at in _ticks(zoom):
+        place = x(begun + at)
         parts.append(f'<line class="grid" x1="{place}" x2="{place}" y1="{_TOP - 8}" y2="{height}"/>')
         label = f"{visitor.figures.duration(at)}"
         parts.append(f'<text x="{place}" y="{_TOP - 14}" text-anchor="middle">{escape(label)}</text>')
     for place, lane in enumerate(lanes):
-        parts += _lane(visitor, lane, place, x)
-    parts += _arrows(visitor, call, lanes, x)
+        seen = tuple(span for span in lane.spans if span.first <= end and span.end >= begin)
+        parts += _lane(visitor, replace(lane, spans=seen), place, x)
+    moves = [move for move in call["reroutes"] if move["at"] and begin <= instant(move["at"]) <= end]
+    parts += _arrows(visitor, moves, lanes, x)
     title = escape(visitor.language.say(N_("Timeline of the call")))
     return Markup(
         f'<svg class="plot" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img"'
@@ -149,10 +158,8 @@ def _lane(visitor: Visitor, lane: Lane, place: int, x: Any) -> Iterator[str]:
         yield f'<text class="mark-of" x="{at}" y="{top + 16}" text-anchor="{anchor}">{escape(lane.mark)}</text>'
 
 
-def _arrows(visitor: Visitor, call: Mapping[str, Any], lanes: Sequence[Lane], x: Any) -> Iterator[str]:
-    for move in call["reroutes"]:
-        if not move["at"]:
-            continue
+def _arrows(visitor: Visitor, moves: Sequence[Mapping[str, Any]], lanes: Sequence[Lane], x: Any) -> Iterator[str]:
+    for move in moves:
         at = instant(move["at"])
         source = _lane_of(lanes, move["from"], at, ending=True)
         target = _lane_of(lanes, move["to"], at, ending=False)
@@ -179,9 +186,9 @@ def _lane_of(lanes: Sequence[Lane], number: str | None, at: int, *, ending: bool
     )
 
 
-def _ticks(length_ms: int) -> Iterator[int]:
-    step = next((each for each in _TICKS if length_ms / 1000 / each <= 8), _TICKS[-1]) * 1000
-    yield from range(0, length_ms + 1, step)
+def _ticks(zoom: Zoom) -> Iterator[int]:
+    step = next((each for each in _TICKS if (zoom.end - zoom.first) / 1000 / each <= 8), _TICKS[-1]) * 1000
+    yield from range(-(-zoom.first // step) * step, zoom.end + 1, step)
 
 
 def _short(text: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.query.questions.endpoint import reader_of
 from pipeline.query.questions.timeline import timeline
 from pipeline.query.questions.whole import found_call, whole_call
 from pipeline.query.ui.call import ladder, lanes, price, story, versions
+from pipeline.query.ui.call.zoom import zoom_of
 from pipeline.query.ui.frame.assets import STATIC
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import page, pages
@@ -54,8 +55,9 @@ async def show(request: Request, visitor: Visiting, id: str) -> Response:
     messages = ladder.messages_of(events)
     times = query_of(request).get("times", "absolute")
     times = times if times in ladder.TIMES else "absolute"
-    now = clock.now_ms()
+    now, query = clock.now_ms(), query_of(request)
     lanes_ = lanes.lanes_of(visitor, call, now, events)
+    zoom = zoom_of(query.get("zoom"), lanes.length_of(call, lanes_, now))
     return page(
         visitor,
         request,
@@ -68,7 +70,11 @@ async def show(request: Request, visitor: Visiting, id: str) -> Response:
         steps=timeline(call),
         lanes=lanes_,
         states=lanes.STATES,
-        drawing=lanes.drawn(visitor, call, lanes_, now),
+        drawing=lanes.drawn(visitor, call, lanes_, zoom),
+        zoom=zoom,
+        query=query,
+        wall=bool(query.get("wall")),
+        edges=(lanes.LEFT, lanes.RIGHT, lanes.WIDTH),
         messages=messages,
         ladder=ladder.drawn(visitor, messages, times) if messages else None,
         times=times,
@@ -95,7 +101,9 @@ async def as_file(request: Request, visitor: Visiting, id: str, drawing: str) ->
         svg = ladder.drawn(visitor, messages, times, linked=False)
     else:
         now = clock.now_ms()
-        svg = lanes.drawn(visitor, call, lanes.lanes_of(visitor, call, now, events), now)
+        lanes_ = lanes.lanes_of(visitor, call, now, events)
+        zoom = zoom_of(query_of(request).get("zoom"), lanes.length_of(call, lanes_, now))
+        svg = lanes.drawn(visitor, call, lanes_, zoom)
     styled = svg.replace(">", Markup("><style>") + Markup((STATIC / "drawing.css").read_text()) + Markup("</style>"), 1)
     headers = {
         "Content-Disposition": f'attachment; filename="call-{row["id"]}-{drawing}.svg"',

@@ -14,6 +14,7 @@ from pipeline.query.questions.formats import JSON
 from pipeline.query.questions.lists import Question, question_of, sought
 from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.ui.calls import columns
+from pipeline.query.ui.calls.lengths import seconds_of
 from pipeline.query.ui.frame import period as periods
 from pipeline.query.ui.frame.period import Period, period_of
 from pipeline.query.ui.frame.session import Visitor
@@ -24,6 +25,8 @@ from schemas.call import rfc3339
 _STATE: Final = (*periods.NAMES, "q", "col", "sort", "after", "before", "view", "limit")
 PAGE: Final = 50
 _LARGEST: Final = 500
+# Filters of lengths in words → the fields that they are of.
+LENGTHS: Final = {"talked": "talk_ms", "waited": "wait_ms", "rang": "ring_ms", "lasted": "duration_ms"}
 _SEVERAL: Final = ("in", "not_in", "between", "not_between")
 
 
@@ -63,7 +66,7 @@ async def asked(request: Request, visitor: Visitor, *, default: str = "24h") -> 
         "from": rfc3339(period.first_ms),
         "to": rfc3339(period.end_ms),
         "zone": visitor.zone.key,
-        "filter": filter_of([pair for pair in query.pairs if pair[0] not in _STATE]),
+        "filter": filter_of([in_ms(*pair) for pair in query.pairs if pair[0] not in _STATE]),
         "fields": list(dict.fromkeys([*columns.fields_of(shown), sort.lstrip("-")])),
         "sort": sort,
     }
@@ -73,6 +76,19 @@ async def asked(request: Request, visitor: Visitor, *, default: str = "24h") -> 
     question = question_of(CALL_TABLE, body, await look_of(request, view), JSON, visitor.zone)
     where = await sought(request, view, CALL_TABLE, body.get("q"), question.where)
     return Asked(query, period, shown, replace(question, where=where), body, sort, int(limit))
+
+
+def in_ms(name: str, value: str) -> tuple[str, str]:
+    """A filter of a length as people write it (`talked[gte]=1:30`) as that of the API (`talk_ms[gte]=90000`); any other
+    filter as it is. RequestProblem for what is no length."""
+    path, bracket, rest = name.partition("[")
+    field = LENGTHS.get(path)
+    if field is None or rest == "exists]":
+        return f"{field or path}{bracket}{rest}", value
+    found = [seconds_of(part) for part in value.split(",")]
+    if None in found:
+        raise invalid(name, value, "is no length; write 90 s, 1:30, 2 min or 1 h 5 min")
+    return f"{field}{bracket}{rest}", ",".join(str((seconds or 0) * 1000) for seconds in found)
 
 
 def filter_of(pairs: list[tuple[str, str]]) -> dict[str, Any]:

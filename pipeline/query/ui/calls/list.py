@@ -16,16 +16,15 @@ from starlette.responses import Response
 from pipeline.instants import instant
 from pipeline.query.questions.cursor import cursor_of, place_of
 from pipeline.query.questions.endpoint import look_of, reader_of
-from pipeline.query.questions.fields import CALL_FIELDS
 from pipeline.query.questions.lists import listing_of
 from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.ui.calls import columns
-from pipeline.query.ui.calls.asked import Asked, asked
+from pipeline.query.ui.calls.asked import LENGTHS, Asked, asked, in_ms
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.page import page, pages
 from pipeline.query.ui.frame.session import Visiting, Visitor
 from pipeline.query.ui.frame.urls import Query
-from pipeline.query.ui.frame.words import STATUS
+from pipeline.query.ui.frame.words import STATUS, cause, word
 from pipeline.warehouse.query.clauses import Place
 from pipeline.warehouse.query.listing import Listing, count_of, page_of
 from pipeline.warehouse.reference.saved_views import views_of
@@ -42,14 +41,28 @@ _FIELDS: Final = (
     ("service_number", N_("Queue or group (number)")),
     ("trunk", N_("Trunk")),
     ("did[contains]", N_("Dialled number (part)")),
-    ("talk_ms[gte]", N_("Talked at least (ms)")),
-    ("wait_ms[gte]", N_("Waited at least (ms)")),
+    ("talked[gte]", N_("Talked at least")),
+    ("waited[gte]", N_("Waited at least")),
 )
 _OPERATORS: Final = {
     "eq": N_("is"), "ne": N_("is not"), "gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "in": N_("is one of"),
     "not_in": N_("is none of"), "contains": N_("has"), "not_contains": N_("has not"), "startswith": N_("begins with"),
     "endswith": N_("ends with"), "exists": N_("is there:"), "between": N_("between"),
 }  # fmt: skip
+
+
+# Names of what is no column.
+_TITLES: Final = {
+    "any_number": N_("Any number"),
+    "any_name": N_("Any name"),
+    "talk_started_at": N_("Talk"),
+    "answered_at": N_("Answered"),
+    "missed_by": N_("Missed by"),
+    "state": N_("State"),
+    "currency": N_("Currency"),
+    "rate_prefix": N_("Prefix of rate"),
+    "caller.extension": N_("Calling extension"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +191,24 @@ def chips(visitor: Visitor, what: Asked) -> Iterator[dict[str, str]]:
     titles = {column.name: column.title for column in columns.ALL}
     for name, value in what.filters:
         path, bracket, rest = name.partition("[")
-        operator = _OPERATORS.get(rest.rstrip("]") if bracket else "eq", rest.rstrip("]"))
-        title = say(titles.get(path.partition(".")[0], "")) or path
-        if path not in CALL_FIELDS and path not in titles:
-            title = {"any_number": say(N_("Any number")), "any_name": say(N_("Any name"))}.get(path, title)
-        yield {"title": title, "path": path, "operator": say(operator) if bracket else "", "name": name, "value": value}
+        rest = rest.rstrip("]")
+        operator = _OPERATORS.get(rest if bracket else "eq", rest)
+        path = LENGTHS.get(path, path)
+        title = say(_TITLES.get(path) or titles.get(path) or titles.get(path.partition(".")[0], "")) or path
+        about = {"title": title, "operator": say(operator) if bracket else "", "name": name, "value": value}
+        yield about | {"shown": _shown(visitor, path, rest, in_ms(name, value)[1])}
+
+
+def _shown(visitor: Visitor, path: str, operator: str, value: str) -> str:
+    """The value of a filter as people read it."""
+    say = visitor.language.say
+    if operator == "exists":
+        return say(N_("yes") if value.lower() == "true" else N_("no"))
+    if path.endswith("_ms"):
+        spans = [visitor.figures.span(int(part)) if part.isdecimal() else part for part in value.split(",")]
+        return ", ".join(spans)
+    if path in ("status", "direction", "state", "hung_up_by", "end_reason"):
+        return say(word(path, value))
+    if path == "q850_cause" and value.isdecimal() and len(value) < 4 and (named := cause(int(value))):
+        return f"{say(named)} ({value})"
+    return value

@@ -125,3 +125,47 @@ for (const label of document.querySelectorAll("label[data-into]")) {
     if (csv && file.name.toLowerCase().endsWith(".csv")) csv.checked = true;
   });
 }
+
+// A part of a timeline that is drawn over with the pointer is shown closer.
+for (const box of document.querySelectorAll("[data-zoom]")) {
+  const drawing = box.querySelector("svg");
+  const [left, right, width] = box.dataset.edges.split("-").map(Number);
+  const [first, end] = box.dataset.zoom.split("-").map(Number);
+  const mark = document.createElement("div");
+  mark.className = "marked";
+  mark.hidden = true;
+  box.append(mark);
+  const within = (event) => {
+    const place = drawing.getBoundingClientRect();
+    const at = ((event.clientX - place.left) / place.width) * width;
+    return Math.min(Math.max((at - left) / (width - left - right), 0), 1);
+  };
+  let from = null;
+  const show = (to) => {
+    const place = drawing.getBoundingClientRect();
+    const home = box.getBoundingClientRect();
+    const scale = place.width / width;
+    const x = (share) => place.left - home.left + box.scrollLeft + (left + share * (width - left - right)) * scale;
+    mark.style.left = `${x(Math.min(from, to))}px`;
+    mark.style.width = `${x(Math.max(from, to)) - x(Math.min(from, to))}px`;
+    mark.hidden = false;
+  };
+  drawing.addEventListener("pointerdown", (event) => {
+    if (event.button || event.pointerType === "touch") return;
+    event.preventDefault();
+    from = within(event);
+    drawing.setPointerCapture(event.pointerId);
+  });
+  drawing.addEventListener("pointermove", (event) => {
+    if (from !== null) show(within(event));
+  });
+  drawing.addEventListener("pointerup", (event) => {
+    const ends = [from, within(event)].sort((a, b) => a - b);
+    from = null;
+    mark.hidden = true;
+    if (ends[1] - ends[0] < 0.02) return;
+    const asked = new URLSearchParams(location.search);
+    asked.set("zoom", ends.map((share) => Math.round(first + share * (end - first))).join("-"));
+    location.href = `?${asked}#timeline`;
+  });
+}
