@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("decode", "rating", "ingest", "freshness", "open_calls", "queries", "reports")
+BENCHMARKS = ("decode", "rating", "ingest", "freshness", "open_calls", "queries", "pages", "reports")
 
 
 def main() -> None:
