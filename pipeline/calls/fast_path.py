@@ -180,7 +180,7 @@ def _by_numbers(caller: Party, called: Party, target: str, *, leg: bool) -> Dire
     """The direction of a call of which only the numbers tell. `leg`: the target has one."""
     if not called.number:
         called = Party(target)
-    if comes_in(caller, called) or (leg and comes_in(caller, Party(target))):
+    if comes_in(caller, called) or (leg and target != called.number and comes_in(caller, Party(target))):
         return "inbound"
     return "outbound" if leads_out(caller, called) else "internal"
 

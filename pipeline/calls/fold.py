@@ -6,6 +6,7 @@ Whatever the order, the duplicates and the split into batches, the same events g
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pipeline.calls.channels.told_of_legs import told_of_legs
 from pipeline.calls.column_limits import LONG_MS, fit
@@ -40,6 +41,7 @@ __all__ = ["GENERATION", "distinct", "fold", "version_of"]
 GENERATION = 2
 
 
+@lru_cache(maxsize=4096)
 def version_of(events: int, expired: bool) -> int:
     """The version of a call folded by these rules from so many distinct events; `expired` when it was closed for want
     of a hang-up. Later events, and newer rules, give a higher one."""

@@ -13,6 +13,7 @@ from schemas.event import Party
 
 _OUTSIDE: Final = re.compile(r"\+\d{2,}\Z|00\d{8,}\Z")
 _LONG: Final = re.compile(r"\d{7,}\Z")
+_LONG_FROM: Final = 7
 
 
 def outside(number: str) -> bool:
@@ -26,7 +27,7 @@ def leads_out(caller: Party, called: Party) -> bool:
         return False
     if outside(called.number):
         return bool(caller.extension) or not outside(caller.number)
-    if _LONG.match(called.number) is None:
+    if not _is_long(called.number):
         return False
     return bool(caller.extension) or (bool(caller.number) and not _is_full(caller.number))
 
@@ -37,10 +38,15 @@ def comes_in(caller: Party, called: Party) -> bool:
         return False
     if outside(caller.number):
         return bool(called.extension) or not outside(called.number)
-    if _LONG.match(caller.number) is None:
+    if not _is_long(caller.number):
         return False
     return bool(called.extension) or (bool(called.number) and not _is_full(called.number))
 
 
+def _is_long(number: str) -> bool:
+    # Most numbers are of extensions: their length alone tells.
+    return len(number) >= _LONG_FROM and _LONG.match(number) is not None
+
+
 def _is_full(number: str) -> bool:
-    return outside(number) or _LONG.match(number) is not None
+    return outside(number) or _is_long(number)

@@ -18,6 +18,7 @@ from schemas.event import Event, SipMessage
 
 SAME_MS: Final = 1000  # two rows of a proxy's accounting about one answer lie no further apart
 MAX_REFERS: Final = 32  # of one session; no call is transferred more often
+_ACCOUNTED: Final = "acc-"  # how the ids of events begin that a proxy's accounting tells
 # A final response after which the same INVITE is sent again, mended (RFC 3261 section 8.1.3.5, RFC 4028).
 MENDED: Final = frozenset({401, 407, 413, 415, 416, 420, 421, 422, 494})
 
@@ -93,7 +94,7 @@ def _identity(event: Event) -> tuple[object, ...]:
 def sessions(events: Iterable[Event]) -> list[Session]:
     """The sessions of a call, in order of their start."""
     events = list(events)
-    if any(sip(event).cseq < 0 for event in events):
+    if min([sip(event).cseq for event in events], default=0) < 0:
         events = _numbered(events)
     distinct: dict[tuple[object, ...], Event] = {}
     for event in events:
@@ -102,7 +103,7 @@ def sessions(events: Iterable[Event]) -> list[Session]:
         if known is None or _precedence(event) < _precedence(known):
             distinct[key] = event
     by_call_id: dict[str, list[Event]] = {}
-    for event in sorted(distinct.values(), key=_precedence):
+    for event in _in_order(distinct.values()):
         by_call_id.setdefault(sip(event).call_id, []).append(event)
     found = [session for call_id, group in by_call_id.items() for session in _of_call_id(call_id, group)]
     return sorted(found, key=lambda session: (session.started, session.call_id, session.tag))
@@ -137,13 +138,26 @@ def _precedence(event: Event) -> tuple[object, ...]:
     return (event.at, s.cseq, s.status, s.via, event.event_id, event.node, msgspec.json.encode(event))
 
 
+def _in_order(events: Iterable[Event]) -> list[Event]:
+    """Sorted by `_precedence`. What a whole event looks like is asked of those only that share their id: it is the
+    dearest part of the order, and hardly ever decides."""
+    found = list(events)
+    if len(found) > 1:
+        if len({event.event_id for event in found}) < len(found):
+            found.sort(key=_precedence)
+        else:
+            found.sort(key=_place)
+    return found
+
+
+def _place(event: Event) -> tuple[int, int, int, int, str]:
+    s = sip(event)
+    return (event.at, s.cseq, s.status, s.via, event.event_id)
+
+
 def _of_call_id(call_id: str, events: Sequence[Event]) -> list[Session]:
     events = _seen(events)
-    callers = [
-        sip(event).from_tag
-        for event in events
-        if sip(event).method == "INVITE" and not sip(event).status and not sip(event).to_tag
-    ]
+    callers = [m.from_tag for m in map(sip, events) if m.method == "INVITE" and not m.status and not m.to_tag]
     if not callers:  # the INVITE was not captured: its responses have its From tag, then whoever spoke first
         ranked = sorted(events, key=lambda e: (_witness(sip(e)), _precedence(e)))
         callers = [sip(ranked[0]).from_tag]
@@ -161,6 +175,8 @@ def _of_call_id(call_id: str, events: Sequence[Event]) -> list[Session]:
 
 def _seen(events: Sequence[Event]) -> Sequence[Event]:
     """The messages that were captured; what a proxy's accounting says of a message counts where none was."""
+    if not [event for event in events if event.event_id.startswith(_ACCOUNTED)]:
+        return events
     captured = {_sort(sip(event)) for event in events if not is_accounted(event)}
     found: list[Event] = []
     failed: dict[tuple[int, str, str], int] = {}
@@ -180,7 +196,7 @@ def _seen(events: Sequence[Event]) -> Sequence[Event]:
 
 def is_accounted(event: Event) -> bool:
     """Whether a proxy's accounting tells of this message: it was not captured."""
-    return event.event_id.startswith("acc-")
+    return event.event_id.startswith(_ACCOUNTED)
 
 
 def _sort(message: SipMessage) -> tuple[str, bool]:
@@ -206,16 +222,14 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
             _read(branches, event)
         else:
             rest.append(event)
-    refused = {
-        (sip(e).method, sip(e).from_tag, sip(e).cseq) for e in rest if sip(e).status >= 300 and sip(e).method != "BYE"
-    }
-    again = [sip(e) for e in rest if sip(e).method == "INVITE" and not sip(e).status and sip(e).to_tag]
+    told = list(map(sip, rest))
+    refused = {(m.method, m.from_tag, m.cseq) for m in told if m.status >= 300 and m.method != "BYE"}
+    again = [m for m in told if m.method == "INVITE" and not m.status and m.to_tag]
     bare = {(m.from_tag, m.cseq) for m in again} - {(m.from_tag, m.cseq) for m in again if m.media}
     bye_answers: dict[str, list[Event]] = {}
     referred: set[tuple[str, int]] = set()
     accepted: set[tuple[str, int]] = set()
-    for event in rest:
-        message = sip(event)
+    for event, message in zip(rest, told, strict=True):
         method = message.method
         if method in ("CANCEL", "ACK") and not message.status and message.from_tag == tag:
             branch = branches.get((message.cseq, message.branch))
@@ -254,7 +268,7 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
 
 def _initial(tag: str, events: Sequence[Event]) -> set[int]:
     """The CSeq numbers of the attempts to set up the session, as against re-INVITEs inside it."""
-    mine = [sip(event) for event in events if sip(event).method == "INVITE" and sip(event).from_tag == tag]
+    mine = [m for m in map(sip, events) if m.method == "INVITE" and m.from_tag == tag]
     initial = {message.cseq for message in mine if not message.status and not message.to_tag}
     again = {message.cseq for message in mine if not message.status and message.to_tag}
     if any(message.cseq in initial and 200 <= message.status < 300 for message in mine):
@@ -314,7 +328,7 @@ def _order(session: Session, branches: dict[tuple[int, str], Branch]) -> None:
             session.attempts.append(group)
     firsts = [branch for group in by_cseq.values() for branch in group]
     if firsts:
-        session.first = min((branch.invite or branch.first for branch in firsts), key=_precedence)
+        session.first = _in_order(branch.invite or branch.first for branch in firsts)[0]
     session.started = at(session.first)
 
 

@@ -59,8 +59,8 @@ def dialogs(events: Iterable[Event]) -> list[Event]:
             for tried in read.tried:  # the phone that was consulted, behind a PBX
                 _write_target(writer, read, tried, followed)
     write_transfers(writer, relations, sides)
-    newest = max(at(event) for event in messages)
-    if newest > max(at(event) for event in writer.events):
+    newest = max([event.at for event in messages])
+    if newest > max([event.at for event in writer.events]):
         writer.write("data", newest, legs[key(root)])  # the call was alive then
     for node, ahead in sorted(skews.items()):
         writer.write("data", root.started, legs[key(root)], node, reason=CLOCK_SKEW, to=str(ahead))

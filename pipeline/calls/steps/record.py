@@ -153,7 +153,8 @@ def _direction(course: Course) -> str:
         outside = told == "inbound" and any(t.leg is not None and t.leg.kind == "outside" for t in course.targets)
         return "inbound_outbound" if outside else told
     inward = bool(course.caller.trunk or course.caller.did)
-    outward = any(t.kind == "outside" and t.leg is not None for t in course.targets)
+    told_of = [t for t in course.targets if t.leg is not None]
+    outward = any(t.kind == "outside" for t in told_of)
     if inward and outward:
         return "inbound_outbound"
     if inward or outward:
@@ -161,11 +162,11 @@ def _direction(course: Course) -> str:
     # Nothing says which way it went but its numbers. A PBX that knows its extensions, or answers by itself, tells of
     # each leg: none went out.
     caller, called = course.caller.caller, course.caller.callee
-    if (caller.extension or course.caller.answered_by == "pbx") and all(t.leg is None for t in course.targets):
+    if not told_of and (caller.extension or course.caller.answered_by == "pbx"):
         return "internal"
     if not called.number and course.targets:
         called = Party(course.targets[0].number)
-    if comes_in(caller, called) or any(t.leg is not None and comes_in(caller, Party(t.number)) for t in course.targets):
+    if comes_in(caller, called) or any(comes_in(caller, Party(t.number)) for t in told_of):
         return "inbound"
     return "outbound" if leads_out(caller, called) else "internal"
 

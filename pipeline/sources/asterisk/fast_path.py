@@ -165,12 +165,23 @@ def _account(row: _Row) -> str:
     return "" if account in NOTHING else account.strip()[:LONGEST_TEXT]
 
 
+def _names_trunk(dialled: str) -> bool:
+    """Whether a dial string may name a number over a trunk."""
+    return "@" in dialled or dialled.count("/") > 1
+
+
+def _dials_on(row: _Row) -> bool:
+    """Whether the row may tell of further legs that its channel dials."""
+    application = row.Application
+    return bool(application) and (application in _GENERAL or (application == "Dial" and _names_trunk(row.AppData)))
+
+
 # Each of these completes the event of its row; False where the row is not plain after all.
 
 
 def _begun(row: _Row, event: Event, device: str) -> bool:
     event.type, first = "started", event.leg_id == event.call_id
-    if first and (row.Exten in NOWHERE or row.Application):
+    if first and (row.Exten in NOWHERE or row.Application == ORIGINATED or _dials_on(row)):
         return False
     found = _who(device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.Exten, first, True)
     known(event, found, _account(row) if row.AccountCode else "", began=True)
@@ -183,8 +194,8 @@ def _answer(row: _Row, event: Event, device: str) -> bool:
     application, first = row.Application, event.leg_id == event.call_id
     if application in _GENERAL or (application == ORIGINATED and first):
         return False
-    if application == "Dial" and ("@" in row.AppData or row.AppData.count("/") > 1):
-        return False  # a number over a trunk
+    if application == "Dial" and _names_trunk(row.AppData):
+        return False
     event.type = "answered"
     found = _who(
         device, row.CallerIDnum, row.CallerIDani, row.CallerIDname, row.Context, row.CallerIDdnid, first, False
@@ -247,8 +258,8 @@ def _bridged(type_: str) -> Callable[[_Row, Event, str], bool]:
         application, claims = row.Application, True
         if application in _WEIGHED:
             if application == "Dial":
-                if type_ == "bridged" and ("@" in row.AppData or row.AppData.count("/") > 1):
-                    return False  # a number over a trunk
+                if type_ == "bridged" and _names_trunk(row.AppData):
+                    return False
             elif application != "AppQueue":
                 return False
             elif event.leg_id != event.call_id:
