@@ -2,7 +2,8 @@
 
 CdrError
 ├── Problem                 the user can mend it: printed by `cdr` as one line, without a traceback
-│   └── KafkaRefused        Kafka is there and does not let us in
+│   ├── KafkaRefused        Kafka is there and does not let us in
+│   └── Taken               the name or the domain of a user is another tenant's
 ├── BadField                a field of what somebody wrote: its name, its value, the fix (also a ValueError)
 ├── BadExpression           a filter that makes no sense
 ├── InvalidEntry            an entry of the directory that is wrong
@@ -17,6 +18,8 @@ CdrError
 │   └── QueryFailed         it refused a query that should have been right: a fault of the program
 ├── HiddenNumbers           what is asked for holds numbers in full, and the caller may not see them
 ├── SignInFirst             a page that only who is signed in may see: the browser is led to the sign-in page
+├── NotSignedIn             the provider of OpenID Connect signs nobody in; the text says why
+├── ChangedMeanwhile        somebody else changed the report since it was read
 ├── DomainTaken             a domain that logins of another tenant are told by (also a ValueError)
 ├── Fenced                  the group has given this worker's partitions to others
 ├── KafkaAway               Kafka does not take messages now
