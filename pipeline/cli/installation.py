@@ -23,6 +23,9 @@ def version(output: OutputOption = Output.table) -> None:
 
 def migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be applied, change nothing.")] = False,
+    company: Annotated[
+        str, typer.Option(hidden=True, help="Tenant that gets directory and decks of the simulated company.")
+    ] = "",
 ) -> None:
     """Bring the ClickHouse database to the schema of this version."""
     from pipeline.settings import settings
@@ -38,6 +41,10 @@ def migrate(
     if not dry_run:
         set_retention(client, calls_days=chosen.retention_days, archive_days=chosen.archive_retention_days)
         apply_rules(client)
+    if company and not dry_run:
+        from pipeline.traffic.books import store
+
+        store(client, company)
 
 
 def openapi() -> None:

@@ -103,7 +103,7 @@ class Supervisor:
                 self._launch("kafka", self._kafka, f"{HOST}:{ports.broker}")  # takes its time meanwhile
                 self._await("clickhouse")
             with step("tables"):
-                self._once("migrate")
+                self._once("migrate", *self._company())
             with step("Apache Kafka"):
                 self._await("kafka")
             self._command("worker", f"http://{HOST}:{ports.metrics}/readyz")
@@ -202,6 +202,11 @@ class Supervisor:
             write_private(file, said.splitlines()[-1].encode() + b"\n")
             (self.logs / "token.log").unlink(missing_ok=True)  # a token is not for logs
         return file.read_text().strip()
+
+    def _company(self) -> tuple[str, ...]:
+        """The first run with traffic stores what the simulated company has written down, before a call is priced."""
+        first = self.plan.traffic and not (self.data / TOKEN_FILE).exists()
+        return ("--company", DEMO_TENANT) if first else ()
 
     def _urls(self) -> dict[str, str]:
         assert self.map is not None
