@@ -29,7 +29,7 @@ def leads_out(caller: Party, called: Party) -> bool:
         return bool(caller.extension) or not outside(caller.number)
     if not _is_long(called.number):
         return False
-    return bool(caller.extension) or (bool(caller.number) and not _is_full(caller.number))
+    return bool(caller.extension) or (bool(caller.number) and not is_full(caller.number))
 
 
 def comes_in(caller: Party, called: Party) -> bool:
@@ -40,7 +40,7 @@ def comes_in(caller: Party, called: Party) -> bool:
         return bool(called.extension) or not outside(called.number)
     if not _is_long(caller.number):
         return False
-    return bool(called.extension) or (bool(called.number) and not _is_full(called.number))
+    return bool(called.extension) or (bool(called.number) and not is_full(called.number))
 
 
 def _is_long(number: str) -> bool:
@@ -48,5 +48,6 @@ def _is_long(number: str) -> bool:
     return len(number) >= _LONG_FROM and _LONG.match(number) is not None
 
 
-def _is_full(number: str) -> bool:
+def is_full(number: str) -> bool:
+    """Whether a number is as long as numbers outside are."""
     return outside(number) or _is_long(number)

@@ -16,6 +16,7 @@ from schemas.event import Event, Party
 DIALS = "dials"
 _SLACK_MS = 1_000  # a leg may begin just before who calls it says so
 _LONGEST_PREFIX = 4
+_NOWHERE = frozenset(("", "s"))  # where a dial plan is that dials for others (FreePBX's macros)
 _AT_ONCE_MS = 1_000  # from an answer to the rows of who is answered by it
 
 
@@ -33,6 +34,7 @@ class _Leg(msgspec.Struct, gc=False):
     trunk: str
     began: int
     shown: str  # the number on the leg
+    outside: bool = False  # surely over a trunk
     answered: int | None = None
     number: str = ""
 
@@ -47,6 +49,8 @@ def numbered(events: list[Event]) -> list[Event]:
     for leg in legs.values():
         if not leg.number:  # another trunk, of which nothing is said: perhaps the same number by another way
             leg.number = next((number for number in sorted(numbers) if _is_same(number, leg.shown)), "")
+        if not leg.number and len(numbers) == 1 and leg.shown in _NOWHERE and leg.outside:
+            leg.number = next(iter(numbers))
     rest = [event for event in events if event.reason != DIALS] or events
     return [_told(event, legs.get(event.leg_id)) for event in rest]
 
@@ -83,7 +87,7 @@ def _legs(events: list[Event]) -> dict[str, _Leg]:
             leg.answered = event.at if leg.answered is None else leg.answered
         trunk = event.trunk or (event.data.device if event.data is not None else None)
         if event.type == "started" and isinstance(trunk, str) and event.role != "caller" and event.leg_id not in found:
-            found[event.leg_id] = _Leg(event.leg_id, trunk, event.at, "")
+            found[event.leg_id] = _Leg(event.leg_id, trunk, event.at, "", event.kind == "outside")
         if event.leg_id in found and event.callee is not None:
             number = event.callee.number if isinstance(event.callee, Party) else event.callee
             found[event.leg_id].shown = found[event.leg_id].shown or number

@@ -57,6 +57,7 @@ def visits(
     another number, in order.
     """
     found: list[Visit] = []
+    own: list[Visit] = []  # of whose beginning the caller's leg tells
     stays: dict[str, Visit] = {}
     seen = {e.queue for e in story.queue or () if e.type == "queue_joined" and e.reason != HANGUP_RECORD}
     for event in story.queue or ():
@@ -78,11 +79,13 @@ def visits(
             if last is not None and last.queue == event.queue:
                 continue  # told twice
             if last is not None:
-                last.left = at
+                last.left, last.reason = at, _LEFT
             asked = story.legs[event.leg_id].callee if event.leg_id in handed else None
             number = _number(event, asked.number if asked is not None else _asked(found, caller, transfers, at))
             stays[event.queue] = Visit(event.queue, number, max(at, since), agents=[])
             found.append(stays[event.queue])
+            if event.reason != HANGUP_RECORD and event.leg_id == caller.id:
+                own.append(stays[event.queue])
         elif event.type == "queue_left":
             stay = stays.get(event.queue) if event.queue else last
             reason = _REASONS.get(event.reason.lower(), event.reason.lower()) or _LEFT
@@ -99,7 +102,17 @@ def visits(
             stay.reason = reason
             stay.answered_by = event.agent
             stay.to = "voicemail" if event.to.startswith(("vm:", "voicemail:")) else event.to
+    for visit in own:
+        if visit.left is None:
+            _went_on(visit, caller)
     return found
+
+
+def _went_on(visit: Visit, caller: Leg) -> None:
+    """End a stay of whose end nothing tells where the dial plan went on to another application."""
+    after = [at for at, _ in caller.applications or () if at > visit.joined]
+    if after:
+        visit.left, visit.reason = min(after), _LEFT
 
 
 def _asked(found: list[Visit], caller: Leg, transfers: list[tuple[int, str]], at: int) -> str:
@@ -192,6 +205,8 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
     caller's leg, as far as it says so."""
     logs: list[Target] = []
     members = sorted((t for t in targets if t.kind in _MEMBERS), key=_started)
+    if found and found[-1].left is None and not found[-1].reason:
+        _rang_others(found[-1], members)
     if found:
         found[0].agents += _ringing(members, found[0].joined)
     for position, visit in enumerate(found):
@@ -224,6 +239,19 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
             visit.reason = "abandoned" if gone else "overflow"
         logs.append(_log(visit))
     return logs
+
+
+def _rang_others(visit: Visit, members: list[Target]) -> None:
+    """End a stay of whose end nothing tells where a phone was rung that was none of its agents, of whom the PBX tells
+    that they were, and of whom none had answered."""
+    here = [target for target in members if target.leg is not None and target.started >= visit.joined]
+    agents = [target for target in here if target.leg is not None and target.leg.kind == "queue_agent"]
+    others = [target.started for target in here if target.leg is not None and not target.leg.kind]
+    if not agents or not others or any(target.talk is not None for target in agents):
+        return
+    ends = [target.ended for target in agents if target.ended is not None and target.ended <= min(others)]
+    if len(ends) == len(agents):
+        visit.left, visit.reason = max(ends), _LEFT
 
 
 def _ringing(members: list[Target], joined: int) -> list[Target]:

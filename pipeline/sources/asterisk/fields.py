@@ -23,6 +23,8 @@ _LONGEST_ID: Final = 200  # with the node before it an id has at most 256 charac
 _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
 # Words in the names of dial plan contexts by which people call where calls from outside, and from phones, begin.
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
+# Parts of names of contexts that the dial plan goes through, with whose call ever (FreePBX's macro-dialout-trunk).
+_ON_THE_WAY: Final = ("macro-", "sub-", "dialout", "outrt")
 _INSIDE: Final = ("internal", "inside", "phones", "users", "extensions", "local")
 # Words in the names of devices by which people call trunks; asked where the context says neither.
 _TRUNKS: Final = ("trunk", "carrier", "pstn", "provider", "gateway", "sbc")
@@ -230,14 +232,21 @@ def outside(device: str, number: str, context: str) -> bool:
     if device == number or is_extension(device):
         return False
     where = context.lower()
-    if any(word in where for word in _OUTSIDE):
-        return True
-    if any(word in where for word in _INSIDE):
-        return False
+    if not any(word in where for word in _ON_THE_WAY):
+        if any(word in where for word in _OUTSIDE):
+            return True
+        if any(word in where for word in _INSIDE):
+            return False
     name = device.lower()
     if any(word in name for word in _TRUNKS):
         return True
     return len(number.lstrip("+*#")) >= 7
+
+
+def inside(context: str) -> bool:
+    """Whether the name of a context says that calls of phones begin there."""
+    where = context.lower()
+    return not any(word in where for word in _OUTSIDE) and any(word in where for word in _INSIDE)
 
 
 def party(number: str, name: str, device: str) -> Party:

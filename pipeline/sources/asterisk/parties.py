@@ -7,7 +7,16 @@ from typing import Final
 
 import msgspec
 
-from pipeline.sources.asterisk.fields import LONGEST_TEXT, Fields, endpoint, is_extension, numeric, outside, party
+from pipeline.sources.asterisk.fields import (
+    LONGEST_TEXT,
+    Fields,
+    endpoint,
+    inside,
+    is_extension,
+    numeric,
+    outside,
+    party,
+)
 from schemas.event import Event, Facts, Party
 from schemas.words import Direction, TargetKind
 
@@ -83,13 +92,14 @@ def who(device: str, number: str, name: str, context: str, exten: str, first: bo
     """
     if not first:
         callee, trunk = called(device, number, name, context, own=began)
-        facts = None if numeric(device) else Facts(device=device)
+        facts = None if is_extension(device) else Facts(device=device)
         return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None, device=facts)
     asked = None if exten in NOWHERE else exten
     if outside(device, number if began else "", context):
         return Who("caller", party(number, name, device), asked, "inbound", device, None, asked or "")
-    # Of a phone without a caller id its name is all that is known.
-    return Who("caller", party(number or device, name, device), asked)
+    # Of a phone without a caller id its name is all that is known. What the PBX does then may show that it is a line.
+    line = None if inside(context) or device == number or is_extension(device) else Facts(device=device)
+    return Who("caller", party(number or device, name, device), asked, device=line)
 
 
 @lru_cache(maxsize=4096)
@@ -135,7 +145,8 @@ def called(device: str, number: str, name: str, context: str = "", *, own: bool 
     `own`: the number is the phone's own caller id, and not what the dial plan put there: where a phone is called
     otherwise than its user (91201 for 201), that is the extension.
     """
-    if not numeric(device) and outside(device, number, context):
+    # A device that is called by a long number may be a trunk with the account of its carrier, if its context says so.
+    if not is_extension(device) and outside(device, "" if numeric(device) else number, context):
         return party(number, name, device), device
     if own and number != device and is_extension(number) and numeric(device) and device.endswith(number):
         return Party(number=number, name="" if name == number else name, extension=number), ""
