@@ -124,14 +124,29 @@ class ReportStore:
 
     # -- definitions ---------------------------------------------------------------------------------------
 
-    async def save(self, definition: Definition, *, deleted: bool = False) -> None:
-        """Write a definition, or take it out."""
+    async def save(self, definition: Definition, *, deleted: bool = False, base: int | None = None) -> bool:
+        """Write a definition, or take it out. `base`: `requested_at` of the version that it was made of; False, and
+        nothing written, when another change of that version was first, whichever process made it."""
+        once = "" if base is None else f"{definition.tenant}/{definition.id}/{base}"
         row = asdict(definition) | {
             "filter": orjson.dumps(definition.filter).decode(),
             "deleted": int(deleted),
             "version": _GONE if deleted else time.time_ns(),
         }
-        await self._reader.insert("report_rows", [_written(row)])
+        await self._reader.insert("report_rows", [_written(row)], once=once)
+        return not once or await self._has(definition, row["version"])
+
+    async def _has(self, definition: Definition, version: int) -> bool:
+        """Whether this version was stored, and is not so old that it was merged away."""
+        bindings = Bindings()
+        rows = await self._reader.rows(
+            "report_version",
+            f"SELECT count() AS n FROM report_rows WHERE tenant = {bindings.bind(definition.tenant, 'String')}"
+            f" AND id = {bindings.bind(definition.id, 'UInt64')} AND version = {bindings.bind(version, 'UInt64')}",
+            bindings.values,
+            by_key=True,
+        )
+        return bool(rows[0]["n"])
 
     async def definition(self, tenant: str, id_: int) -> tuple[Definition, str, str] | None:
         """A definition with its status, and why its last run failed or was not mailed; None when there is none."""

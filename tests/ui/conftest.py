@@ -33,6 +33,7 @@ class Site:
     calls: list[Call]
     client: Any
     settings: Settings  # of a worker beside the service
+    environment: dict[str, str]  # of another service beside it
 
     def link(self, who: str = "admin") -> str:
         """A one-time link that signs this caller in."""
@@ -92,7 +93,7 @@ def serving(server: ClickHouseServer, folder: Path, **environment: str) -> Itera
     try:
         with service(folder, set_) as url:
             settings = Settings.model_validate({key.removeprefix("CDR_").lower(): value for key, value in set_.items()})
-            yield Site(url, tokens, calls, client, settings)
+            yield Site(url, tokens, calls, client, settings, set_)
     finally:
         client.close()
         server.give_back(name)

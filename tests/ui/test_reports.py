@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from html import unescape
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from pipeline.reports.runs import Runner
 from pipeline.reports.store import ReportStore
 from tests.browser import Browser, Look
 from tests.ui import company, looks
-from tests.ui.conftest import Site
+from tests.ui.conftest import Site, service
 
 DAYS = {"range": "CUSTOM", "started_at": "2026-03-09", "ended_at": "2026-03-10"}
 
@@ -176,6 +177,24 @@ async def test_two_who_save_in_the_same_moment(site: Site) -> None:
             *(both.post(f"{path}/edit", data={**sent, "name": name, "do": "save"}) for name in ("One", "Two", "Three"))
         )
     assert sorted(answer.status_code for answer in answers) == [303, 409, 409]
+
+
+async def test_two_who_save_in_the_same_moment_by_two_services(site: Site, tmp_path: Path) -> None:
+    with service(tmp_path, site.environment) as other, site.signed_in() as client:
+        path = make(client, how="daily")
+        cookies = dict(client.cookies)
+        async with httpx.AsyncClient(cookies=cookies, timeout=30) as both:
+            for turn in range(5):
+                sent = fields(client.get(f"{path}/edit").text)
+                answers = await asyncio.gather(
+                    *(
+                        both.post(f"{url}{path}/edit", data={**sent, "name": f"{name} {turn}", "do": "save"})
+                        for url, name in ((site.url, "One"), (other, "Two"), (site.url, "Three"), (other, "Four"))
+                    )
+                )
+                assert sorted(answer.status_code for answer in answers) == [303, 409, 409, 409]
+                (name,) = [n for n, a in zip(("One", "Two", "Three", "Four"), answers, strict=True) if a.is_redirect]
+                assert fields(client.get(f"{path}/edit").text)["name"] == [f"{name} {turn}"]
 
 
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(site: Site) -> None:

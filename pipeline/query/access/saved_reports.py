@@ -3,8 +3,7 @@ the second is told."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
+from typing import Any
 
 from pipeline import clock
 from pipeline.errors import CdrError
@@ -14,9 +13,6 @@ from pipeline.reports.catalogue import ALL_FILTERS
 from pipeline.reports.definition import Definition, parse
 from pipeline.reports.store import RUN_WAITING, ReportStore, Run, new_id, run_id
 from pipeline.warehouse.identity.access import numbers_of
-
-# One change at a time in this process: between reading what is there and writing, nobody else writes.
-_CHANGING: Final = asyncio.Lock()
 
 
 class ChangedMeanwhile(CdrError):
@@ -53,16 +49,15 @@ async def change(
     saw who changes it; ChangedMeanwhile when it is another by now. Raises BadField, RequestProblem (403)."""
     writer(caller)
     fields = parse(body, types, known, zone=zone)
-    async with _CHANGING:
-        if read_at is not None:
-            newest = await store.definition(caller.tenant, known.id)
-            if newest is None or newest[0].requested_at != read_at:
-                raise ChangedMeanwhile(newest[0] if newest else None)
-        now = max(clock.now_ms(), known.requested_at + 1)
-        made = Definition(
-            tenant=caller.tenant, id=known.id, requested_at=now, numbers=numbers_of(caller.scopes), **fields
-        )
-        await store.save(made)
+    if read_at is not None:
+        newest = await store.definition(caller.tenant, known.id)
+        if newest is None or newest[0].requested_at != read_at:
+            raise ChangedMeanwhile(newest[0] if newest else None)
+    now = max(clock.now_ms(), known.requested_at + 1)
+    made = Definition(tenant=caller.tenant, id=known.id, requested_at=now, numbers=numbers_of(caller.scopes), **fields)
+    if not await store.save(made, base=read_at):
+        newest = await store.definition(caller.tenant, known.id)
+        raise ChangedMeanwhile(newest[0] if newest else None)
     return made
 
 

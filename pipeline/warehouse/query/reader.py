@@ -124,11 +124,13 @@ class Reader:
             if self._observe is not None:
                 self._observe(name, time.perf_counter() - begun)
 
-    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, once: str = "") -> None:
         """Store a few rows of what the service itself keeps; when this returns, they can be read. The same
-        key again with a higher version takes its place. Times are RFC 3339 texts. Raises what `rows` raises."""
+        key again with a higher version takes its place. Times are RFC 3339 texts. `once`: of all inserts into the
+        table that name the same, the first counts and the others store nothing. Raises what `rows` raises."""
         body = b"\n".join(orjson.dumps(row) for row in rows)
-        await self._run(f"{table}_insert", self._insert, table, list(rows[0]), body)
+        settings = _INSERTING | ({"insert_deduplicate": 1, "insert_deduplication_token": once} if once else {})
+        await self._run(f"{table}_insert", self._insert, table, list(rows[0]), body, settings)
 
     async def ping(self) -> None:
         """Raises Unavailable unless ClickHouse answers and the tables are there."""
@@ -175,8 +177,8 @@ class Reader:
         unbounded = self._settings | {"max_execution_time": _STREAM_S, "max_result_rows": 0} | settings
         return self._streaming.raw_stream(sql, parameters=parameters, settings=unbounded, fmt=form)
 
-    def _insert(self, table: str, columns: list[str], body: bytes) -> bytes:
-        self._connected().raw_insert(table, columns, body, settings=_INSERTING, fmt="JSONEachRow")
+    def _insert(self, table: str, columns: list[str], body: bytes, settings: dict[str, Any]) -> bytes:
+        self._connected().raw_insert(table, columns, body, settings=settings, fmt="JSONEachRow")
         return b""
 
     def _connected(self) -> Any:
