@@ -11,11 +11,22 @@ import pytest
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.identity.users import create_user, list_users
 from pipeline.warehouse.privacy.retention import rules
+from pipeline.warehouse.reference.decks import known, remove
 from tests.browser import Browser, Look
 from tests.ui import company, looks
 from tests.ui.conftest import Site
 
-PAGES = ("", "/users", "/tokens", "/directory", "/directory/change", "/decks", "/webhooks", "/retention")
+PAGES = (
+    "",
+    "/users",
+    "/tokens",
+    "/directory",
+    "/directory/change",
+    "/decks",
+    "/decks/change",
+    "/webhooks",
+    "/retention",
+)
 
 
 def token(page: str) -> str:
@@ -30,6 +41,20 @@ def once(page: str) -> str:
     found = re.search(r'class="notice good once".*?<code>([^<]+)</code>', page, re.S)
     assert found, page[:2000]
     return unescape(found[1])
+
+
+def fields(page: str) -> dict[str, str]:
+    """What the first form of a deck would send as it stands."""
+    form = page[page.index('action="/ui/settings/decks/change') :].partition("</form>")[0]
+    found = {}
+    for tag in re.findall(r"<input [^>]*name=[^>]*>", form):
+        given = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        found[given["name"]] = unescape(given.get("value", ""))
+    for name, options in re.findall(r'<select name="(\w+)"[^>]*>(.*?)</select>', form, re.S):
+        found[name] = (re.findall(r'value="([^"]*)" selected', options) or [""])[0]
+    for name, text in re.findall(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', form, re.S):
+        found[name] = unescape(text)
+    return found
 
 
 def test_a_user_is_made_signs_in_and_is_shut_out(site: Site) -> None:
@@ -205,9 +230,108 @@ def test_decks_with_their_lines(site: Site) -> None:
         assert "No line fits." in client.get("/ui/settings/decks?deck=retail&number=999").text
 
 
+DECK = """\
+prefix,destination,price_1
+44,United Kingdom,0.05
+33,France,0.07
+"""
+
+
+def test_a_deck_is_loaded_after_its_differences_were_seen(site: Site) -> None:
+    path = "/ui/settings/decks/change"
+    with site.signed_in() as client:
+        sent = fields(client.get(path).text) | {"name": "wholesale", "kind": "carrier", "currency": "eur", "text": DECK}
+        told = client.post(path, data=sent)
+        assert told.text.count(">New</span>") == 2 and "France" in told.text and "0.07" in told.text
+        assert "wholesale" not in client.get("/ui/settings/decks").text  # nothing happened yet
+        assert fields(told.text)["seen"]
+        done = client.post(path, data=fields(told.text))
+        assert "It prices calls within 5 seconds" in done.text
+        page = client.get("/ui/settings/decks?deck=wholesale").text
+        assert "France" in page and "€0.07" in page
+        (deck,) = [deck for deck in known(site.client) if deck.header.name == "wholesale"]
+        assert deck.header.scope.tenant == company.TENANT and deck.header.scope.kind == "carrier"
+
+        # its file, changed: one line dearer, one gone, one new; and what it is for
+        file = client.get("/ui/settings/decks/file?deck=wholesale")
+        assert file.headers["content-disposition"].startswith("attachment") and "33,France," in file.text
+        form = fields(client.get(f"{path}?deck=wholesale").text)
+        assert form["kind"] == "carrier" and form["text"].replace("\r", "").strip() == file.text.strip()
+        again = client.post(path, data=form)
+        assert "The deck is as the file has it." in again.text
+        dearer = DECK.replace("0.05", "0.06").replace("33,France", "49,Germany")
+        other = form | {"text": dearer, "direction": "outbound", "currency": "EUR"}
+        seen = client.post(path, data=other)
+        for said in ("+20.0 %", "Germany", "France", "direction: - -&gt; outbound", ">Goes</span>", ">Other</span>"):
+            assert said in seen.text, said
+
+        # somebody else was first
+        with site.signed_in("operator") as colleague:
+            hers = form | {"form_token": token(colleague.get(path).text), "text": DECK.replace("0.05", "0.055")}
+            theirs = colleague.post(path, data=hers | {"currency": "EUR"})
+            colleague.post(path, data=fields(theirs.text))
+        late = client.post(path, data=fields(seen.text))
+        assert late.status_code == 409 and "Somebody else changed the deck" in late.text and "0.055" in late.text
+        assert "It prices calls" in client.post(path, data=fields(late.text)).text
+        assert "€0.06" in client.get("/ui/settings/decks?deck=wholesale").text
+
+        gone = {"form_token": token(late.text), "deck": "wholesale"}
+        assert client.post("/ui/settings/decks/remove", data=gone).status_code == 400  # not ticked
+        assert "wholesale" not in client.post("/ui/settings/decks/remove", data=gone | {"sure": "1"}).text
+
+
+def test_whose_decks_somebody_may_load(site: Site) -> None:
+    path = "/ui/settings/decks/change"
+    with site.signed_in("other") as stranger, site.signed_in() as client, site.signed_in("operator") as operator:
+        sent = fields(stranger.get(path).text) | {"name": "theirs", "text": DECK, "currency": "EUR"}
+        everybody = stranger.post(path, data=sent | {"whose": "all"})
+        assert everybody.status_code == 400 and "takes the scope operate" in everybody.text
+        assert 'value="all"' not in stranger.get(path).text and 'value="all"' in operator.get(path).text
+        stranger.post(path, data=fields(stranger.post(path, data=sent).text))
+        assert "theirs" not in client.get("/ui/settings/decks").text
+        mine = fields(client.get(path).text) | {"name": "theirs", "text": DECK, "currency": "EUR"}
+        taken = client.post(path, data=mine)
+        assert taken.status_code == 400 and "not yours" in taken.text
+        for reached in (f"{path}?deck=theirs", "/ui/settings/decks/file?deck=theirs"):
+            assert client.get(reached).status_code == 400, reached
+        gone = {"form_token": token(client.get(path).text), "deck": "theirs", "sure": "1"}
+        assert client.post("/ui/settings/decks/remove", data=gone).status_code == 400
+        remove(site.client, "theirs", "test")
+    for who in ("reader", "user"):
+        with site.signed_in(who) as client:
+            assert client.get(path).status_code == 403, who
+
+
+def test_what_is_wrong_with_a_deck_is_said_and_nothing_typed_is_lost(site: Site) -> None:
+    path = "/ui/settings/decks/change"
+    with site.signed_in() as client:
+        sent = fields(client.get(path).text) | {"name": "Kept <b>", "text": DECK}
+        for changes, said in (
+            ({"text": "prefix,price_1\n44,dear\n"}, "price_1"),
+            ({"text": "destination\nx\n"}, "prefix"),
+            ({"decimals": "99"}, "decimals"),
+            ({"rounding": "sideways"}, "rounding"),
+            ({"kind": "gift"}, "kind"),
+            ({"bands": "peak=never"}, "time band"),
+            ({"name": "\u202e"}, "name"),
+        ):
+            answer = client.post(path, data=sent | changes)
+            assert answer.status_code == 400 and re.search(rf'role="alert">[^<]*{said}', answer.text), said
+            assert 'value="Kept &lt;b&gt;"' in answer.text or "name" in changes, said
+
+
 def test_forms_of_other_sites_are_refused(site: Site) -> None:
     with site.signed_in() as client:
-        for path in ("users", "tokens", "webhooks", "retention", "directory/change", "users/disable"):
+        for path in (
+            "users",
+            "tokens",
+            "webhooks",
+            "retention",
+            "directory/change",
+            "users/disable",
+            "decks/change",
+            "decks/remove",
+        ):
             assert client.post(f"/ui/settings/{path}", data={"name": "x"}).status_code == 403, path
 
 

@@ -21,7 +21,7 @@ from pipeline.query.ui.now import page as now
 from pipeline.query.ui.overview import page as overview
 from pipeline.query.ui.reports import edit as report
 from pipeline.query.ui.reports import list as reports
-from pipeline.query.ui.settings import directory, kept, tokens, users, webhooks
+from pipeline.query.ui.settings import decks, directory, kept, tokens, users, webhooks
 from pipeline.query.ui.trunks import page as trunks
 
 _FIRST = pages()
@@ -69,6 +69,7 @@ def routers() -> list[APIRouter]:
         users.router,
         tokens.router,
         directory.router,
+        decks.router,
         webhooks.router,
         kept.router,
         _REST,

@@ -21,7 +21,7 @@ SCOPES: Final = {
     "cdr:ingest": "send events",
     "reports:write": "make and change reports",
     "directory:write": "change the directory",
-    RATE: "have calls priced again",
+    RATE: "load decks, and have calls priced again",
     "webhooks:write": "see and change webhooks",
     CLEAR: "see numbers in full where they are masked",
     MASKED: "see numbers masked, whatever the setting",

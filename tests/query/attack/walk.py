@@ -39,6 +39,7 @@ NO_CALLS: Final = frozenset(
         *("/ui/sign-in", "/ui/sign-out", "/ui/preferences", "/ui/calls/export", "/ui/calls/views"),
         *("/ui/sign-in/provider", "/ui/sign-in/provider/back"),
         *("/ui/health/dead-letters/replay", "/ui/settings/users/{change}", "/ui/settings/tokens/{id}/revoke"),
+        "/ui/settings/decks/remove",
     }
 )
 # Streams have no end: tests/query/v1/test_stream.py, tests/push/test_stream.py and tests/ui/test_now.py follow them.
@@ -127,7 +128,8 @@ def pages(ids: Mapping[str, str]) -> Iterator[Call]:
     for kind in PLURALS:
         yield Call("GET", "/ui/settings/directory", (("kind", kind),))
     yield Call("GET", "/ui/settings/retention")
-    yield Call("GET", "/ui/settings/decks", (("deck", "retail"),))
+    for path in ("", "/file", "/change"):
+        yield Call("GET", f"/ui/settings/decks{path}", (("deck", "retail"),))
     for path in ("", "/timeline.svg", "/ladder.svg"):
         yield Call("GET", f"/ui/calls/{ids['/v1/calls/{id}']}{path}")
 

@@ -27,7 +27,7 @@ RIGHTS: Final = {
     "cdr:ingest": N_("to send events"),
     "reports:write": N_("to make and change reports"),
     "directory:write": N_("to change the directory"),
-    "rating:write": N_("to have calls priced again"),
+    "rating:write": N_("to load decks, and have calls priced again"),
     "webhooks:write": N_("to see and change webhooks"),
     "numbers:clear": N_("to see numbers in full where they are masked"),
     "numbers:masked": N_("to see numbers masked, always"),
