@@ -8,7 +8,18 @@ from typing import Final
 
 from pipeline.reports.definition import FilterShape, numbers, text, texts, truth, whole, word
 from pipeline.reports.rendering.table import Report
-from pipeline.reports.types import costs, money, normal, people, quality, queue_calls, queues, ring_groups, traffic
+from pipeline.reports.types import (
+    costs,
+    missed,
+    money,
+    normal,
+    people,
+    quality,
+    queue_calls,
+    queues,
+    ring_groups,
+    traffic,
+)
 from pipeline.reports.types.build import Question
 from pipeline.reports.types.figures import DIRECTIONS
 
@@ -137,7 +148,7 @@ OURS: Final[Mapping[str, Kind]] = {
             "Missed calls",
             "Callers who reached nobody, and who was called back",
             FilterShape({}),
-            people.missed,
+            missed.missed,
         ),
         Kind(
             "destinations",

@@ -61,9 +61,9 @@ class Figures:
         return self.money(cut) if cut == exact else f"≈{_NARROW}{self.money(cut)}"
 
     def aligned(self, amount: str | Decimal | None, currency: str | None = None) -> str:
-        """Money in a column: the points stand below each other, to four digits behind them."""
+        """Money in a column: the points stand below each other, to five digits behind them, as many as costs have."""
         shown, exact = self.money(amount, currency), str(amount or "")
-        missing = 4 - max(2, len(exact.partition(".")[2].rstrip("0")))
+        missing = 5 - max(2, len(exact.partition(".")[2].rstrip("0")))
         return shown + "\u2007" * missing if self.language == "en" else shown
 
     def duration(self, ms: float | None) -> str:
@@ -88,6 +88,13 @@ class Figures:
             if amount:
                 parts.append(f"{self.number(amount)}{_NARROW}{unit}")
         return " ".join(parts[:2]) or f"0{_NARROW}s"
+
+    def about(self, ms: int) -> str:
+        """A length that only matters roughly: 42 s, 49 min, 2 h 48 min, 22 h, 12 d."""
+        for least, size in ((864_000_000, 86_400_000), (36_000_000, 3_600_000), (60_000, 60_000)):
+            if ms >= least:
+                return self.span(ms // size * size)
+        return self.span(max(0, ms // 1000 * 1000))
 
     def bytes(self, size: int | None) -> str:
         """A size of a file."""

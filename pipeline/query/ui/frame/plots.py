@@ -28,20 +28,26 @@ class Column:
 
 
 def columns(
-    title: str, shown: Sequence[Column], *, height: int = 200, bound: float = 0, bound_name: str = ""
+    title: str,
+    shown: Sequence[Column],
+    *,
+    height: int = 200,
+    width: int = _WIDTH,
+    bound: float = 0,
+    bound_name: str = "",
 ) -> Markup:
     """Stacked columns over time. Not every column has room for its label. `bound`: where a line says that there is an
     end, called `bound_name`; 0 for none."""
     top = nice(max([bound, *(each.height for each in shown)]))
     inner = height - _TOP - _BOTTOM
-    wide = (_WIDTH - _LEFT - _RIGHT) / max(1, len(shown))
+    wide = (width - _LEFT - _RIGHT) / max(1, len(shown))
     gap = min(2.0, wide / 5)
-    every = -(-len(shown) // _LABELS) if shown else 1
+    every = -(-len(shown) * _WIDTH // (_LABELS * width)) if shown else 1
     parts = []
     for step in range(3):
         value = top * step / 2
         y = round(_TOP + inner * (1 - step / 2), 1)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>')
     for place, each in enumerate(shown):
         x, y = round(_LEFT + place * wide + gap / 2, 1), float(_TOP + inner)
@@ -60,13 +66,13 @@ def columns(
             middle = round(x + (wide - gap) / 2, 1)
             parts.append(f'<text x="{middle}" y="{height - 6}" text-anchor="middle">{escape(each.label)}</text>')
     if bound:
-        y, right = round(_TOP + inner * (1 - bound / top), 1), _WIDTH - _RIGHT
+        y, right = round(_TOP + inner * (1 - bound / top), 1), width - _RIGHT
         parts.append(f'<line class="bound" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
         name = f'<text class="bound-of" x="{right}" y="{y + 12:.1f}" text-anchor="end">{escape(bound_name)}</text>'
         parts.append(name)
     role = "group" if any(each.link for each in shown) else "img"
     return Markup(
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="{role}"'
+        f'<svg class="plot" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="{role}"'
         f' aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
-from pipeline.directory.model import Directory
+from pipeline.directory.model import Directory, Queue
 from pipeline.instants import DAY_MS, first_of_day, instant
 from pipeline.query.questions.aggregates import VISIT_TABLE, grouping_of, groups_of, rows_of
 from pipeline.query.questions.fields import Presentation, document_select
@@ -24,6 +25,8 @@ from pipeline.warehouse.query.reader import Reader
 from schemas.call import rfc3339
 
 _MOST: Final = 500
+_MOST_OTHERS: Final = 24  # queues of today that the directory does not name
+_SLA_S: Final = 20  # their target
 _OLDEST_MS: Final = 2 * DAY_MS  # a call in progress that began before has lost its end
 _MINUTE_MS: Final = 60_000
 _FIELDS: Final = (
@@ -40,11 +43,12 @@ _LOW: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A call in progress: its state, and since when (ms) it is in it."""
+    """A call in progress: its state, since when (ms) it is in it, and the name of whom it is with."""
 
     call: Mapping[str, Any]
     state: str
     since: int
+    partner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +100,22 @@ async def today_of(reader: Reader, visitor: Visitor, look: Presentation, directo
     view, zone = visitor.caller.view, visitor.zone
     found: dict[str, Mapping[str, Any]] = {}
     midnight = rfc3339(first_of_day(visitor.figures.day_of(now), zone))
-    if visitor.caller.sees_all and directory.queues:
-        levels = sorted({f"service_level_{queue.sla_s}" for queue in directory.queues.values()})
-        members = {"measures": ["visits", "abandoned", *levels], "by": ["queue"], "from": midnight, "limit": 1000}
-        question = grouping_of(VISIT_TABLE, members, EVERYTHING, JSON, zone)
-        found = {str(row["queue"]): row for row in rows_of(question, await groups_of(reader, view, question, look))}
     first = (now // _MINUTE_MS - 59) * _MINUTE_MS
     members = {"measures": ["calls"], "bucket": "minute", "from": rfc3339(first), "to": rfc3339(now), "open": True}
     question = grouping_of(CALL_TABLE, members, EVERYTHING, JSON, zone)
-    rows = rows_of(question, await groups_of(reader, view, question, look))
+    levels = sorted(
+        {f"service_level_{sla_s}" for sla_s in (_SLA_S, *(each.sla_s for each in directory.queues.values()))}
+    )
+    asked = {"measures": ["visits", "abandoned", *levels], "by": ["queue"], "from": midnight, "limit": 1000}
+    queues = grouping_of(VISIT_TABLE, asked, EVERYTHING, JSON, zone)
+    if visitor.caller.sees_all:
+        minutes, visits = await asyncio.gather(
+            groups_of(reader, view, question, look), groups_of(reader, view, queues, look)
+        )
+        found = {str(row["queue"]): row for row in rows_of(queues, visits) if row["queue"]}
+    else:
+        minutes = await groups_of(reader, view, question, look)
+    rows = rows_of(question, minutes)
     return Today(found, tuple((instant(str(row["bucket"])), int(row["calls"])) for row in rows))
 
 
@@ -115,26 +126,29 @@ async def board_of(
     fields = [CALL_TABLE.fields[name] for name in _FIELDS]
     listing = Listing(visitor.caller.view, OPEN_CALLS, document_select(fields, look), EVERYTHING, now - _OLDEST_MS)
     calls = [orjson.loads(line) for line in (await page_of(reader, listing, _MOST)).rows]
-    moments = tuple(_moment(call) for call in calls)
+    moments = tuple(Moment(call, *_state(call), directory.name_of(call["answered_by"] or "")) for call in calls)
     queues: tuple[QueueNow, ...] = ()
     if visitor.caller.sees_all:
         ringing = await _ringing(reader, visitor, [call for call in calls if call["service_number"]])
+        others = sorted(today.queues.keys() - directory.queues.keys())[:_MOST_OTHERS]
         queues = tuple(
-            _queue(directory, number, moments, ringing, today.queues.get(number, {})) for number in directory.queues
+            _queue(directory, number, moments, ringing, today.queues.get(number, {}))
+            for number in (*directory.queues, *others)
         )
     return Board(moments, queues, today.minutes)
 
 
-def _moment(call: Mapping[str, Any]) -> Moment:
+def _state(call: Mapping[str, Any]) -> tuple[str, int]:
+    """The state, and since when."""
     if call["talk_started_at"]:
-        return Moment(call, TALKING, instant(call["talk_started_at"]))
+        return TALKING, instant(call["talk_started_at"])
     if call["answered_at"] and call["service_number"]:
-        return Moment(call, QUEUED, instant(call["answered_at"]))
+        return QUEUED, instant(call["answered_at"])
     if call["answered_at"]:
-        return Moment(call, GREETED, instant(call["answered_at"]))
+        return GREETED, instant(call["answered_at"])
     if call["rang_at"]:
-        return Moment(call, RINGING, instant(call["rang_at"]))
-    return Moment(call, DIALLING, instant(call["started_at"]))
+        return RINGING, instant(call["rang_at"])
+    return DIALLING, instant(call["started_at"])
 
 
 async def _ringing(reader: Reader, visitor: Visitor, calls: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -154,7 +168,7 @@ async def _ringing(reader: Reader, visitor: Visitor, calls: Sequence[Mapping[str
 def _queue(
     directory: Directory, number: str, moments: Sequence[Moment], ringing: Mapping[str, int], today: Mapping[str, Any]
 ) -> QueueNow:
-    queue = directory.queues[number]
+    queue = directory.queues.get(number) or Queue(number, sla_s=_SLA_S)
     mine = [moment for moment in moments if moment.call["service_number"] == number]
     waiting = [moment.since for moment in mine if moment.state == QUEUED]
     return QueueNow(

@@ -49,7 +49,14 @@ class Watching:
         figures, say = self._visitor.figures, self._visitor.language.say
         bars = [Column(figures.minute(at), (("accent", float(number)),), str(number)) for at, number in board.minutes]
         title = say(N_("Calls a minute in the last hour"))
-        return {"board": board, "tones": TONES, "plot": columns(title, bars, height=120), "now": clock.now_ms()}
+        return {
+            "board": board,
+            "tones": TONES,
+            "plot": columns(title, bars, height=200, width=560)
+            if 0 < len(board.queues) < 3
+            else columns(title, bars, height=120),
+            "now": clock.now_ms(),
+        }
 
 
 @router.get("/now")
