@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -128,12 +128,13 @@ class Deck:
         self._bands: dict[str, Band | None] = {}
         self._formulas: dict[int, Formula] = {}  # by the identity of terms, which live as long as their lines
 
-    def find(self, number: str, moment: Moment) -> Line | None:
-        """The line for a number (digits), by the longest prefix with a line that holds at the moment."""
+    def find(self, number: str, moment: Moment, silent: Set[str] = frozenset()) -> Line | None:
+        """The line for a number (digits), by the longest prefix with a line that holds at the moment; lines of the
+        prefixes in `silent` are passed over."""
         lines = self._lines
         for length in self._lengths.get(number[:_HEAD], self._short):
             held = lines.get(number[:length])
-            if held is None:
+            if held is None or (silent and number[:length] in silent):
                 continue
             if type(held) is Line:
                 return held

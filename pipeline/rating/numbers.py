@@ -32,16 +32,29 @@ _MARKS: Final = re.compile(r"[\s()./-]")
 # One country code, several countries with tariffs of their own: North America, Russia and Kazakhstan.
 _SHARED: Final = (1, 7)
 _COUNTRY_CODES: Final = frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+# What every phone knows as emergency numbers, wherever it is (3GPP TS 22.101, 10.1.1): asked where no country is known.
+_EMERGENCY_ANYWHERE: Final = frozenset(("112", "911"))
+_SHORTEST: Final = 7  # digits of a telephone number; what has fewer is a short code
 _REMEMBERED: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number understood. `class_` is "" when nobody knows it. `digits` are looked up in decks, one after the other:
-    in E.164 without the +, then as dialled (short codes, decks in national form)."""
+    in E.164 without the +, then as dialled where that begins with 0, which no country code does (decks in national
+    form); a short code as dialled. `silent` are prefixes that say nothing of it, though it begins with them: all but
+    itself for what is free, those of whole countries for a short code, which is in none, and that of its own country
+    for a freephone number, whose callee pays."""
 
     class_: str
     digits: tuple[str, ...]
+    silent: Set[str] = frozenset()
+    is_freephone: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the caller pays nothing where no deck says otherwise."""
+        return self.class_ in FREE or self.is_freephone
 
 
 def numbering_of(directory: Directory, country: str = "") -> Numbering:
@@ -91,25 +104,25 @@ class Numbering:
         if not dialled:
             return Number("", ())
         if dialled in self._own:
-            return Number(INTERNAL, (dialled,))
+            return _free(INTERNAL, dialled)
         if trunk_prefix and dialled.startswith(trunk_prefix):
             dialled = dialled[len(trunk_prefix) :]
         if self._is_emergency(dialled):
-            return Number(EMERGENCY, (dialled,))
+            return _free(EMERGENCY, dialled)
         if self.plan.features and dialled.startswith(self.plan.features):
-            return Number(FEATURE, (dialled,))
+            return _free(FEATURE, dialled)
         outside = self._without_prefix(dialled)
         if self._is_emergency(outside):
-            return Number(EMERGENCY, (outside,))
+            return _free(EMERGENCY, outside)
         if not re.fullmatch(r"\+?[0-9]{1,32}", outside):
             return Number("", (outside,))
         return self._telephone(outside)
 
     def _is_emergency(self, dialled: str) -> bool:
         country = self.plan.country
-        return dialled in self.plan.emergency or (
-            bool(country) and len(dialled) <= 6 and shortnumberinfo.is_emergency_number(dialled, country)
-        )
+        if dialled in self.plan.emergency or len(dialled) > 6:
+            return dialled in self.plan.emergency
+        return shortnumberinfo.is_emergency_number(dialled, country) if country else dialled in _EMERGENCY_ANYWHERE
 
     def _without_prefix(self, dialled: str) -> str:
         """Without the digits for an outside line; kept when the PBX had taken them off before."""
@@ -131,12 +144,18 @@ class Numbering:
         if quick is not None:
             return quick
         if country and _is_short(dialled, country):
-            return Number("", (dialled,))
+            return _unknown(dialled)
         parsed = self._parsed(dialled)
         if parsed is None:
-            return Number("", (dialled.removeprefix("+"),))
+            return _unknown(dialled)
         digits = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)[1:]
-        return _number(self._class(parsed, digits), digits, dialled)
+        class_ = self._class(parsed, digits)
+        if not class_ and len(dialled) < _SHORTEST:
+            return _unknown(dialled)
+        number = _number(class_, digits, dialled)
+        if parsed.country_code == self._home and phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE:
+            return replace(number, silent=frozenset(("", str(self._home))), is_freephone=True)
+        return number
 
     def _quick(self, dialled: str) -> Number | None:
         """What is plain at a glance: numbers of other countries in international form, and valid fixed and mobile
@@ -185,7 +204,7 @@ class Numbering:
             return LOCAL if home else ""
         if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
             return ""
-        if home in _SHARED:
+        if home in _SHARED and not phonenumbers.is_valid_number_for_region(parsed, self.plan.country):
             region = phonenumbers.region_code_for_number(parsed)
             if region is not None and region != self.plan.country:
                 return INTERNATIONAL
@@ -250,8 +269,16 @@ def _type_of(parsed: PhoneNumber) -> int:
 
 
 def _number(class_: str, digits: str, dialled: str) -> Number:
-    written = dialled.removeprefix("+")
-    return Number(class_, (digits,) if written == digits else (digits, written))
+    return Number(class_, (digits, dialled) if dialled.startswith("0") else (digits,))
+
+
+def _free(class_: str, dialled: str) -> Number:
+    return Number(class_, (dialled,), frozenset(dialled[:length] for length in range(len(dialled))))
+
+
+def _unknown(dialled: str) -> Number:
+    digits = dialled.removeprefix("+")
+    return Number("", (digits,), _COUNTRY_CODES if len(digits) < _SHORTEST else frozenset())
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.directory.model import Directory, Tenant
 from pipeline.rating.deck import Deck, Moment
-from pipeline.rating.numbers import FREE, Numbering, numbering_of
+from pipeline.rating.numbers import Numbering, numbering_of
 from pipeline.rating.rating import Price, Rating
 
 
@@ -106,13 +106,15 @@ class Tariffs:
         account = subject.account or directory.account_of(subject.extension, subject.trunk)
         trunk = directory.trunks.get(subject.trunk)
         number = self.numbering(subject.tenant).read(subject.number, trunk.prefix if trunk is not None else "")
+        inbound = subject.direction == "inbound"  # by the number that was called, our own: whoever has it pays for it
         moment = Moment(subject.started_at, directory.tz)
         scope = (subject.tenant, subject.trunk, account, subject.direction)
-        customer = self.find("customer", *scope, number.digits, moment)
-        if customer is None and subject.direction == "inbound":
+        silent = frozenset[str]() if inbound else number.silent
+        customer = self.find("customer", *scope, number.digits, moment, silent)
+        if customer is None and inbound:
             return None
-        carrier = self.find("carrier", *scope, number.digits, moment)
-        free = customer is None and number.class_ in FREE
+        carrier = self.find("carrier", *scope, number.digits, moment, silent)
+        free = customer is None and number.is_free
         return Rating(number.class_, account, subject.checksum, self.version, customer, carrier, free)
 
     def ordered(self, tenant: str, started_at: int) -> int:
@@ -135,6 +137,7 @@ class Tariffs:
         direction: str,
         digits: tuple[str, ...],
         moment: Moment,
+        silent: Set[str] = frozenset(),
     ) -> Price | None:
         """The line of the first deck, in the order of their scopes, that has one for the number.
 
@@ -144,6 +147,7 @@ class Tariffs:
             direction: of the call, as in the call document
             digits: spellings of the number, the one to try first in front
             moment: when the call was answered, in the deck's zone
+            silent: prefixes whose lines are passed over
         """
         key = (kind, tenant, trunk, account, direction)
         decks = self._chosen.get(key)
@@ -153,7 +157,7 @@ class Tariffs:
             decks = self._chosen[key] = tuple(deck for deck in self.decks if deck.header.scope.fits(*key))
         for deck in decks:
             for number in digits:
-                line = deck.find(number, moment)
+                line = deck.find(number, moment, silent)
                 if line is not None:
                     return Price(deck.header, line, deck.formula(line.terms))
         return None

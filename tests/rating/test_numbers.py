@@ -131,3 +131,69 @@ def test_of_several_decks_the_one_that_says_more() -> None:
     assert found("+448001111111", direction="inbound") == ("freephone", "")
     assert tariffs.rate(Subject("acme", "+442079460123", 0, "inbound")) is None
     assert tariffs.bills("inbound") and not Tariffs().bills("inbound") and not tariffs.bills("internal")
+
+
+def _priced(plan: DialPlan, number: str, prefixes: str, **subject: str) -> tuple[str, str | None]:
+    """The line by which a number is priced, "" for none, and whether it is free ("0") or unknown (None) without."""
+    tariffs = Tariffs(
+        [Deck(Header("d"), parse_csv("prefix,price_1\n" + "".join(f"{each},1\n" for each in prefixes.split()), "d"))],
+        {"acme": Directory(Tenant("acme", dial_plan=plan), extensions={"101": Extension("101")})},
+    )
+    rating = tariffs.rate(Subject("acme", number, 0, **subject))
+    assert rating is not None
+    return (rating.customer.line.prefix, None) if rating.customer else ("", "0" if rating.free else None)
+
+
+@pytest.mark.parametrize(
+    ("country", "number"),
+    [
+        *(("DE", number) for number in ("112", "110", "0112", "sip:112@carrier.example.com", "101", "*98")),
+        *(("US", number) for number in ("911", "112")),
+        *(("GB", number) for number in ("999", "112")),
+        *(("", number) for number in ("112", "911", "101")),  # nobody said which country: what every phone knows
+        ("DE", "08001234567"),
+        ("DE", "+498001234567"),
+        ("US", "18005551234"),
+        ("CA", "8885551234"),
+        ("GB", "+448081570192"),
+    ],
+)
+def test_what_is_free_is_not_priced_by_the_prefix_of_a_country(country: str, number: str) -> None:
+    plan = DialPlan(country, ("0",) if country == "DE" else ())
+    assert _priced(plan, number, "1 9 44 49 * 11 91") == ("", "0")
+
+
+@pytest.mark.parametrize(
+    ("country", "number", "prefixes", "line"),
+    [
+        ("DE", "112", "1 11 112", "112"),  # said of this number itself
+        ("", "101", "1 101", "101"),
+        ("DE", "+498001234567", "49 49800", "49800"),
+        ("US", "8005551234", "1 1800", "1800"),
+        ("US", "+448081570192", "1 44", "44"),  # freephone of another country costs what that country does
+    ],
+)
+def test_a_line_that_names_a_free_number_counts(country: str, number: str, prefixes: str, line: str) -> None:
+    assert _priced(DialPlan(country), number, prefixes) == (line, None)
+
+
+def test_a_freephone_number_of_our_own_is_paid_for_when_it_is_called() -> None:
+    tariffs = Tariffs([Deck(Header("d", Scope(direction="inbound")), parse_csv("prefix,price_1\n49,1\n", "d"))])
+    rating = tariffs.rate(Subject("acme", "+498001234567", 0, "inbound"))
+    assert rating is not None and rating.customer is not None and rating.customer.line.prefix == "49"
+
+
+@pytest.mark.parametrize(
+    ("country", "number", "prefixes", "line"),
+    [
+        ("DE", "11833", "1 49 118", "118"),
+        ("DE", "11833", "1 49", ""),  # directory enquiries are not in North America
+        ("GB", "118118", "1 44", ""),
+        ("", "44201", "44", ""),
+        ("US", "4045551234", "40 44", ""),  # Atlanta is not in Romania, where no line is for it
+        ("US", "4045551234", "1 40", "1"),
+        ("GB", "02079460123", "20 02079", "02079"),  # a deck in national form
+    ],
+)
+def test_what_is_dialled_is_not_taken_for_a_country_code(country: str, number: str, prefixes: str, line: str) -> None:
+    assert _priced(DialPlan(country), number, prefixes) == (line, None)
