@@ -272,7 +272,7 @@ def _record(
         if not direction:
             direction = (
                 ("inbound_outbound" if outside else "inbound") if inward else "outbound" if outside else ""
-            ) or _by_numbers(caller, callee, target, leg=True)
+            ) or ("internal" if caller.extension and party.extension else _by_numbers(caller, callee, target, leg=True))
     else:
         party, target = callee, requested
         if not direction:

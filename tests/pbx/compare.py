@@ -21,8 +21,14 @@ _LISTS: Final = frozenset(("logs", "reroutes", "queue_visits"))
 _TOLERANCE_S: Final = 0.06
 
 
-def differences(document: Mapping[str, Any], expect: Mapping[str, Any], t0: float) -> dict[str, tuple[Any, Any]]:
+def differences(
+    document: Mapping[str, Any], expect: Mapping[str, Any], t0: float, tolerance_s: float = _TOLERANCE_S
+) -> dict[str, tuple[Any, Any]]:
     """What of a call document is not as expected: field → (expected, found). `t0`: epoch seconds of the beginning."""
+
+    def equal(item: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+        return all(_same(item[key], value, tolerance_s) for key, value in expected.items())
+
     found: dict[str, tuple[Any, Any]] = {}
     for field, expected in expect.items():
         value = _value(document, field, t0)
@@ -30,11 +36,11 @@ def differences(document: Mapping[str, Any], expect: Mapping[str, Any], t0: floa
             items = [
                 {key: _value(item, key, t0) for key in expected[place]} for place, item in _paired(value, expected)
             ]
-            same = len(value) == len(expected) and all(map(_equal, items, expected))
+            same = len(value) == len(expected) and all(map(equal, items, expected))
             if not same:
                 keys = {key for item in expected for key in item} or {"kind", "number", "from", "to"}
                 found[field] = (expected, [{key: _value(item, key, t0) for key in sorted(keys)} for item in value])
-        elif not _same(value, expected):
+        elif not _same(value, expected, tolerance_s):
             found[field] = (expected, value)
     return found
 
@@ -43,13 +49,9 @@ def _paired(items: list[Any], expected: list[Any]) -> list[tuple[int, Any]]:
     return list(enumerate(items[: len(expected)]))
 
 
-def _equal(item: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
-    return all(_same(item[key], value) for key, value in expected.items())
-
-
-def _same(value: Any, expected: Any) -> bool:
+def _same(value: Any, expected: Any, tolerance_s: float) -> bool:
     if isinstance(expected, (int, float)) and isinstance(value, (int, float)):
-        return abs(value - expected) <= _TOLERANCE_S
+        return abs(value - expected) <= tolerance_s
     return bool(value == expected) or (not value and not expected and value != 0 and expected != 0)
 
 

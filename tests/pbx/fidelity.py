@@ -21,7 +21,9 @@ _HEAD: Final = """# What comes out right, from which PBX
 
 Each line is a story of a call, told once in neutral words (`tests/pbx/stories/`) and played on a simulator of the PBX,
 which writes what that PBX writes. The simulators are made after the PBXs' own source and compared with streams of real
-ones. Every story is read in order, in any order and told more than once, and must give the same call each time.
+ones. Every story is read in order, in any order and told more than once, and must give the same call each time; those
+of Asterisk under other looks, too: chan_sip, IAX2, FreePBX's macros, trunks called by a number, one context for all,
+CEL in whole seconds (`tests/pbx/asterisk/looks.py`).
 
 **yes**: all that the story expects comes out. **but …**: this way of telling lacks something; what, is said below the
 table. **no**: wrong, which the tests do not allow. **–**: the story cannot happen there.

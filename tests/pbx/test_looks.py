@@ -14,8 +14,16 @@ from tests.pbx.stories import ALL
 from tests.pbx.tellers import MODES, can_tell, expected, tell
 
 _TOLD = [(story, mode) for story in ALL for mode in MODES if mode.startswith("asterisk") and can_tell(story, mode)]
-# Where the end of a stay in a queue is told by APP_END alone, it ends when the next begins, 0.1 s later.
-_EXCEPT = {("no APP_END", "asterisk cel", "queue-then-queue")}
+_EXCEPT = {
+    # The end of a stay in a queue is told by APP_END alone: it ends when the next begins, 0.1 s later.
+    ("no APP_END", "queue-then-queue"),
+    # What was in which order within one second is not known.
+    ("whole seconds", "forwarded-from-outside"),
+    ("whole seconds", "forwarded-out-of-a-group"),
+    ("whole seconds", "queue-abandoned-between-agents"),
+    ("whole seconds", "screened-then-voicemail"),
+}
+_TOLERANCES_S = {"whole seconds": 2.1}
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -23,14 +31,15 @@ def test_stories_give_their_calls_whatever_the_pbx_looks_like(name: str) -> None
     look, trunks = LOOKS[name]
     wrong: dict[tuple[str, str], Any] = {}
     for story, mode in _TOLD:
-        if (name, mode, story.name) in _EXCEPT or (name == "no APP_END" and mode == "asterisk manager"):
+        if (name, story.name) in _EXCEPT or (name == "no APP_END" and mode == "asterisk manager"):
             continue
         dialect, values = tell(story, mode)
         found = documents(dialect, seen(values, look))
         expect = _renamed(expected(story, mode), trunks)
-        told_apart = differences(found[0], expect, T0_MS / 1000) if len(found) == expect.pop("calls", 1) else found
-        if told_apart:
-            wrong[story.name, mode] = told_apart
+        if len(found) != expect.pop("calls", 1):
+            wrong[story.name, mode] = found
+        elif bad := differences(found[0], expect, T0_MS / 1000, _TOLERANCES_S.get(name, 0.06)):
+            wrong[story.name, mode] = bad
     assert not wrong
 
 

@@ -97,11 +97,11 @@ def _originated(wires: _Wires, parties: list[Event], began: str) -> tuple[list[E
     """
     until = wires.answered.get(began)
     starts = {event.leg_id: event.at for event in reversed(parties) if event.type == "started"}
-    first_stage = {leg for leg, at in starts.items() if until is None or at <= until}
-    if not first_stage:
-        first_stage = {min(starts, key=lambda leg: (starts[leg], leg))}
+    first_stage = {leg for leg, at in starts.items() if until is None or at < until}
+    if not first_stage:  # clocks of whole seconds: what came first has the lower number
+        first_stage = {min(starts, key=lambda leg: (starts[leg], len(leg), leg))}
     answers = [event for event in parties if event.type == "answered" and event.leg_id in first_stage]
-    first = answers[0].leg_id if answers else min(first_stage, key=lambda leg: (starts[leg], leg))
+    first = answers[0].leg_id if answers else min(first_stage, key=lambda leg: (starts[leg], len(leg), leg))
     found = []
     for event in parties:
         if event.leg_id == first:

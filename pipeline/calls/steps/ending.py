@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.calls.steps.call_state import Course
-from pipeline.calls.steps.legs import Leg
+from pipeline.calls.steps.legs import UNREQUESTED, Leg
 from pipeline.calls.steps.outcome import (
     CANCEL_NAMES,
     INTERWORKING,
@@ -86,6 +86,8 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
     said = caller.hung_up_by if not course.handed_over else ""
     if caller.peer and caller.peer not in course.story.legs and caller.role != "caller":
         said = _FROM_BEHIND.get(said, said)  # all that is told of is the leg of whom was called
+    if said == "peer" and caller.end_source == UNREQUESTED and len(course.story.legs) == 1:
+        said = "system"  # nobody else was there
     if last is not None and last.ended is not None and last.ended < course.ended - SAME_INSTANT_MS:
         by = "caller" if said in ("caller", "party") else "system" if said else ""
         return by, _REASON.get(by, "")

@@ -22,6 +22,8 @@ HANGUP_RECORD = "hangup_record"
 NODE_RESTART = "node_restart"
 # Reason of an `ended` event: a BYE that was answered with 481, or not at all.
 REFUSED = "refused"
+# Reason of an `ended` event: no device asked for the end, which somebody else on the call did, or the PBX.
+UNREQUESTED = "unrequested"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"

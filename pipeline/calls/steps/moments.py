@@ -203,12 +203,18 @@ def _heard_caller(course: Course, target: Target) -> bool:
     if leg is None or leg.ended is None:
         return True
     alone = leg.answered_by == "party" and not course.story.bridged  # by a PBX that tells of bridges
-    if alone and leg.hung_up_by in ("party", "callee") and leg.ended < caller.ended:
+    if alone and leg.hung_up_by in ("party", "callee") and _went_on(caller, leg.ended):
         return False
     if leg.ended >= caller.ended - SAME_INSTANT_MS:
         return True
     heard = [peer for _, peer, _ in leg.bridges or ()] + [peer for _, peer, _ in caller.bridges or ()]
     return caller.id in heard or leg.id in heard or target.via_transfer
+
+
+def _went_on(caller: Leg, at: int) -> bool:
+    """Whether the caller's leg goes on after `at`, or the dial plan ends it, be it at once."""
+    assert caller.ended is not None
+    return at < caller.ended or (at == caller.ended and caller.hung_up_by == "system")
 
 
 def _infer_answer(course: Course, own: int) -> None:

@@ -59,6 +59,7 @@ def visits(
     found: list[Visit] = []
     own: list[Visit] = []  # of whose beginning the caller's leg tells
     stays: dict[str, Visit] = {}
+    shown: dict[str, int] = {}  # queue → when a record showed the caller there last
     seen = {e.queue for e in story.queue or () if e.type == "queue_joined" and e.reason != HANGUP_RECORD}
     for event in story.queue or ():
         at = event.at
@@ -68,6 +69,8 @@ def visits(
             # The record does not know when: since the caller was answered, or sent there.
             at = started if caller.answered is None else caller.answered
             at = max([at, *(when for when, _ in transfers if when <= event.at)])
+            at = max([at, *(when for queue, when in shown.items() if queue != event.queue)])
+            shown[event.queue] = event.at
         last = found[-1] if found and found[-1].left is None else None
         since = started
         if event.leg_id in handed:
@@ -218,7 +221,7 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
             place += 1
             if target.via_transfer and target.started != visit.joined:
                 continue  # who was handed a caller that waits already rang for the consultation in the queue
-            if visit.left is not None and target.started > visit.left:
+            if visit.left is not None and (target.started > visit.left or _is_next(target, visit)):
                 break
             if following is not None and target.started >= following:
                 break
@@ -239,6 +242,11 @@ def serve(found: list[Visit], targets: list[Target], ended: int | None, hung_up_
             visit.reason = "abandoned" if gone else "overflow"
         logs.append(_log(visit))
     return logs
+
+
+def _is_next(target: Target, visit: Visit) -> bool:
+    """Whether a phone that was rung at the instant at which the stay ended, perhaps a second long, is no agent's."""
+    return target.started == visit.left != visit.joined and target.leg is not None and not target.leg.kind
 
 
 def _rang_others(visit: Visit, members: list[Target]) -> None:

@@ -160,9 +160,11 @@ def _direction(course: Course) -> str:
     if inward or outward:
         return "inbound" if inward else "outbound"
     # Nothing says which way it went but its numbers. A PBX that knows its extensions, or answers by itself, tells of
-    # each leg: none went out.
+    # each leg: none went out, and none did where an extension called and extensions were rung.
     caller, called = course.caller.caller, course.caller.callee
     if not told_of and (caller.extension or course.caller.answered_by == "pbx"):
+        return "internal"
+    if caller.extension and all(t.leg is not None and t.leg.callee.extension for t in told_of):
         return "internal"
     if not called.number and course.targets:
         called = Party(course.targets[0].number)

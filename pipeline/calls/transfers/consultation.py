@@ -74,13 +74,16 @@ def consult(course: Course, handed: dict[str, Move | None]) -> None:
 def log_of(course: Course, second: Leg, phones: list[Leg], move: Move | None) -> Target:
     callee = second.callee if second.callee.number or not phones else phones[0].callee
     both = (second, *phones)
+    reached = _reached(phones, move)
     answered = second.answered
     if answered is None:
-        answered = min((p.answered for p in phones if p.answered is not None), default=None)
+        answered = min((p.answered for p in reached if p.answered is not None), default=None)
+    ends = [p.ended for p in reached if p.ended is not None]
     if move is None:
-        ended = min((p.ended for p in both if p.ended is not None), default=course.ended)
+        ends = [max(ends)] if ends and reached is phones else ends  # of those that were tried, the last
+        ended = min([*ends, *([] if second.ended is None else [second.ended])], default=course.ended)
     else:
-        ended = min([move.at, *(p.ended for p in phones if p.ended is not None)])
+        ended = min([move.at, *ends])
         if answered is not None and answered > ended:
             answered = None  # handed over while it still rang
     rang = min((p.rang for p in both if p.rang is not None), default=None)
@@ -105,6 +108,13 @@ def log_of(course: Course, second: Leg, phones: list[Leg], move: Move | None) ->
     if move is not None:
         log.end_reason = "consult_transfer_completed"
     return log
+
+
+def _reached(phones: list[Leg], move: Move | None) -> list[Leg]:
+    """Whom the consultation reached, of the phones and carriers that were tried for it: who was handed the caller, who
+    answered; all where nobody did."""
+    named = [phone for phone in phones if move is not None and phone.id == move.event.target_leg_id]
+    return named or [phone for phone in phones if phone.answered is not None] or phones
 
 
 def taken_over(course: Course, phone: Leg, log: Target, at: int) -> Target:

@@ -190,8 +190,9 @@ def _ring_group(course: Course) -> list[dict[str, Any]]:
     phones = [t for t in course.targets if t.leg is not None and t.kind in _PHONES and t.leg.id not in own]
     if len(phones) < 2 or any(t.number == requested for t in phones):
         return []
-    first_end = min((t.ended for t in phones if t.ended is not None), default=None)
-    if first_end is not None and any(t.started > first_end for t in phones):
+    # One that was refused at once says nothing, where an instant is a second long.
+    first_end = min((t.ended for t in phones if t.ended is not None and t.ended > t.started), default=None)
+    if first_end is not None and any(t.started >= first_end for t in phones):
         return []
     for phone in phones:
         phone.kind = "ring_group_member"

@@ -24,7 +24,7 @@ from pipeline.sources.asterisk.fields import (
     own_number,
     zombie,
 )
-from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, called, parties
+from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, UNREQUESTED, called, parties
 from pipeline.sources.asterisk.wires import wire
 from schemas.event import Event, Facts, Party
 
@@ -136,7 +136,7 @@ def _displaced(fields: Fields) -> list[Event]:
 
 def _hung_up(fields: Fields) -> list[Event]:
     event = _event(fields, "ended")
-    event.hung_up_by = "peer"  # unless the device asked for it (HangupRequest)
+    event.hung_up_by, event.reason = "peer", UNREQUESTED  # unless the device asked for it (HangupRequest)
     cause = fields.text("cause")
     if cause.isascii() and cause.isdigit() and 0 < int(cause[:6]) < 128:
         event.q850_cause, event.cause_from = int(cause), "native"

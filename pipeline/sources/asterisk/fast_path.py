@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.asterisk.fields import LONGEST_TEXT, NOTHING, channel_id, endpoint, inner
-from pipeline.sources.asterisk.parties import CALLED, NOWHERE, ORIGINATED, Who, answered, known, who
+from pipeline.sources.asterisk.parties import CALLED, NOWHERE, ORIGINATED, UNREQUESTED, Who, answered, known, who
 from pipeline.sources.contract import Options
 from pipeline.sources.instants import instant
 from schemas.event import EARLIEST_MS, Event, Facts
@@ -334,7 +334,7 @@ def _marked(type_: str) -> Callable[[_Row, Event, str], bool]:
 
 
 def _ami_gone(row: _Row, event: Event, device: str) -> bool:
-    event.type, event.hung_up_by = "ended", "peer"
+    event.type, event.hung_up_by, event.reason = "ended", "peer", UNREQUESTED
     cause = row.Cause
     if cause.isascii() and cause.isdigit() and 0 < int(cause[:6]) < 128:
         event.q850_cause, event.cause_from = int(cause), "native"

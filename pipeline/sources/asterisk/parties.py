@@ -27,12 +27,18 @@ _CONNECTING: Final = frozenset(
 # Applications that the manager tells of (Newexten) and that answer, of those that people's dial plans use.
 ANSWERING: Final = frozenset(
     (
+        "agentlogin",
+        "agentrequest",
         "agi",
+        "amd",
         "answer",
+        "authenticate",
         "background",
+        "backgrounddetect",
         "bridgewait",
         "chanspy",
         "confbridge",
+        "controlplayback",
         "dictate",
         "directory",
         "disa",
@@ -40,33 +46,50 @@ ANSWERING: Final = frozenset(
         "extenspy",
         "externalivr",
         "festival",
+        "followme",
         "meetme",
         "milliwatt",
         "minivmgreet",
+        "minivmrecord",
+        "morsecode",
         "mp3player",
         "musiconhold",
         "park",
         "parkandannounce",
         "playback",
         "playtones",
+        "privacymanager",
         "queuelog",
         "read",
+        "readexten",
+        "receivefax",
         "record",
+        "rxfax",
         "sayalpha",
         "saydigits",
         "saynumber",
         "sayphonetic",
         "sayunixtime",
+        "senddtmf",
+        "sendfax",
+        "sms",
+        "speechbackground",
         "stasis",
+        "txfax",
+        "vmauthenticate",
         "voicemail",
         "voicemailmain",
         "waitexten",
+        "waitfornoise",
+        "waitforsilence",
+        "zapateller",
     )
 )
 # What a channel that was called runs; AppDial2 one that the PBX originated.
 CALLED: Final = frozenset(("AppDial", "AppDial2", "AppQueue"))
 ORIGINATED: Final = "AppDial2"
-_MENUS: Final = frozenset(("background", "read", "waitexten"))
+UNREQUESTED: Final = "unrequested"  # reason of an end that no device asked for
+_MENUS: Final = frozenset(("background", "read", "readexten", "waitexten"))
 NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
 
 

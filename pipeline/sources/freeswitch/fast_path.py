@@ -76,6 +76,7 @@ class _Gone(Leg, gc=False):
     status_of_protocol: str = _told(name="variable_proto_specific_hangup_cause", default="")
     disposition: str = _told(name="variable_sip_hangup_disposition", default="")
     transfer: str = _told(name="variable_transfer_disposition", default="")
+    called: str = _told(name="variable_originate_disposition", default="")
     holds: str = _told(name="variable_hold_events", default="")
     history: Any = _told(name="variable_transfer_history", default=None)
     last_application: str = _told(name="variable_last_app", default="")
@@ -247,7 +248,8 @@ def _gone(row: _Gone, event: Event, options: Options, until: int) -> list[Event]
     start.data = at_address(row.address or ("" if outward else row.caller_address))
     end.linked_ids = linked and list(linked)
     cause_of(end, name, row.number_of_cause)
-    end_of(end, name, (row.status, row.status_of_failure), row.status_of_protocol, row.disposition)
+    statuses = row.status, row.status_of_failure
+    end_of(end, name, statuses, row.status_of_protocol, row.disposition, row.called)
     events.append(end)
     return events
 

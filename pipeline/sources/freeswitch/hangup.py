@@ -57,7 +57,8 @@ def ended(headers: Headers, event: Event) -> Event:
     cause_of(event, name, headers.text("variable_hangup_cause_q850"))
     statuses = headers.text("variable_sip_term_status"), headers.text("variable_sip_invite_failure_status")
     protocol = headers.text("variable_proto_specific_hangup_cause")
-    end_of(event, name, statuses, protocol, headers.text("variable_sip_hangup_disposition"))
+    disposition = headers.text("variable_sip_hangup_disposition")
+    end_of(event, name, statuses, protocol, disposition, headers.text("variable_originate_disposition"))
     event.peer_leg_id = headers.originator()
     return event
 
@@ -71,14 +72,18 @@ def cause_of(event: Event, name: str, number: str) -> None:
         event.cause_from = "native" if event.q850_cause else ""
 
 
-def end_of(event: Event, name: str, statuses: tuple[str, str], protocol: str, disposition: str) -> None:
-    """Say on an event with which SIP status the leg ended, and by whom."""
+def end_of(event: Event, name: str, statuses: tuple[str, str], protocol: str, disposition: str, called: str) -> None:
+    """Say on an event with which SIP status the leg ended, and by whom.
+
+    `called`: what became of the last leg that was called for this one (switch_ivr_originate.c); where none was, it is
+    the dial plan that refuses.
+    """
     status = _final_status(statuses, protocol)
     if status >= 300:
         event.sip_status = status
     if disposition.startswith("recv_"):
         event.hung_up_by = "party"
-    elif name in _BY_SYSTEM:
+    elif name in _BY_SYSTEM or (disposition == "send_refuse" and not called):
         event.hung_up_by = "system"
     elif disposition.startswith("send_"):
         event.hung_up_by = "peer"

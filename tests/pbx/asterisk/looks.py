@@ -7,6 +7,7 @@ tell.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable
@@ -56,6 +57,16 @@ def _in_macros(row: Row) -> Row:
     return row | changes
 
 
+def _in_whole_seconds(row: Row) -> Row:
+    """Rows of CEL as most databases keep them; over the manager, where `timestampevents` is off."""
+    if row.get("Event") == "CEL":
+        return {name: value for name, value in row.items() if name != "Timestamp"}
+    if "eventtime" not in row:
+        return row
+    at = dt.datetime.fromtimestamp(int(float(row["eventtime"])), dt.UTC)
+    return row | {"eventtime": f"{at:%Y-%m-%d %H:%M:%S}"}
+
+
 def _without(*events: str) -> Look:
     return lambda row: None if (row.get("EventName") or row.get("eventtype")) in events else row
 
@@ -86,6 +97,7 @@ LOOKS: Final[dict[str, tuple[Look, dict[str, str]]]] = {
     "contexts of their own": (_contexts("office", "wan"), {}),
     "trunks called by a number": (_written(*_NUMBERED.items()), _NUMBERED),
     "freepbx": (_all(_in_macros, _contexts("from-internal", "from-pstn")), {}),
+    "whole seconds": (_in_whole_seconds, {}),
     "no APP_END": (_without("APP_END", "LINKEDID_END"), {}),
 }
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.pbx.asterisk import ending, manager, queue, transfers
 from tests.pbx.asterisk.channel import RING, UP, Channel
+from tests.pbx.asterisk.dial import CAUSES
 from tests.pbx.asterisk.pbx import NORMAL_CLEARING, Told
 from tests.pbx.asterisk.scene import Scene
 from tests.pbx.story import Step, Story
@@ -21,6 +22,11 @@ _SOUNDS: Final = {
     "music": ("MusicOnHold", "default"),
     "directory": ("Directory", "default"),
     "time": ("SayUnixTime", ""),
+    "fax": ("ReceiveFAX", "/var/spool/fax/in.tif"),
+    "disa": ("DISA", "no-password,from-internal"),
+    "machine": ("AMD", ""),
+    "blocked": ("Zapateller", "answer"),
+    "recording": ("MixMonitor", "calls/in.wav,b"),
 }
 
 
@@ -331,7 +337,7 @@ def _hangup(scene: Scene, step: Step) -> None:
     """The dial plan ends the call; with `as` busy or congestion it says why."""
     channel = scene.plan(step.who)
     scene.pbx.runs(channel, "Hangup")
-    cause = channel.cause or NORMAL_CLEARING
+    cause = CAUSES.get(step.given.get("cause", ""), 0) or channel.cause or NORMAL_CLEARING
     near = channel.pair
     scene.pbx.hangs_up(channel, cause, "dialplan/builtin")
     if near is not None and not near.gone:

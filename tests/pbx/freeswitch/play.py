@@ -26,6 +26,8 @@ _SOUNDS: Final = {
     "music": ("playback", "local_stream://moh"),
     "directory": ("playback", "directory.wav"),
     "time": ("playback", "time.wav"),
+    "fax": ("rxfax", "/var/spool/fax/in.tif"),
+    "blocked": ("playback", "tone_stream://%(330,15,950)"),
 }
 
 
@@ -81,6 +83,7 @@ def _calls(scene: Scene, step: Step) -> None:
 def _tries(scene: Scene, step: Step) -> None:
     caller, switch = scene.party(step.who), scene.switch
     switch.executes(caller, "bridge", ",".join(step.to))
+    caller.variables["originate_disposition"] = "failure"  # until an attempt says more (switch_ivr_originate.c)
     if "at" in step.given:
         scene.at[caller] = step.given["at"]
     if step.given.get("goes_on"):
@@ -183,6 +186,7 @@ def _hangup(scene: Scene, step: Step) -> None:
     leg = scene.party(step.who)
     _leaves(scene, leg)
     cause = leg.last_cause if leg.last_cause in CAUSES and not leg.answered else "NORMAL_CLEARING"
+    cause = _CAUSES.get(step.given.get("cause", ""), cause)
     peer = scene.switch.parts(leg)
     scene.switch.ends(leg, cause, "send_bye" if leg.answered else "send_refuse")
     if peer is not None:

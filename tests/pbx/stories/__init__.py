@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.pbx.stories import (
     attempts,
     basic,
+    consultations,
+    day,
     forwarding,
     groups,
     menus,
@@ -33,5 +35,7 @@ SUBJECTS = (
     screening,
     reported,
     mixed,
+    consultations,
+    day,
 )
 ALL: tuple[Story, ...] = tuple(story for subject in SUBJECTS for story in subject.STORIES)
