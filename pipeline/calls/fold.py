@@ -35,17 +35,27 @@ from schemas.call import Call
 from schemas.event import Event
 from schemas.version import Version
 
-__all__ = ["GENERATION", "distinct", "fold", "version_of"]
+__all__ = ["GENERATION", "distinct", "fold", "version_beside", "version_of"]
 
 # Raised when a change of these rules changes calls: rows folded by newer rules replace older ones.
 GENERATION = 2
 
 
 @lru_cache(maxsize=4096)
+def _version(generation: int, events: int, expired: bool) -> int:
+    return Version(generation, events, expired).number
+
+
 def version_of(events: int, expired: bool) -> int:
     """The version of a call folded by these rules from so many distinct events; `expired` when it was closed for want
     of a hang-up. Later events, and newer rules, give a higher one."""
-    return Version(GENERATION, events, expired).number
+    return _version(GENERATION, events, expired)
+
+
+def version_beside(version: int, events: int, expired: bool) -> int:
+    """The version of such a fold where a row of that version is stored: newer rules may have folded it, as another
+    worker does while an upgrade goes on. What these rules fold of more events replaces it, all the same."""
+    return _version(max(GENERATION, Version.of(version).generation), events, expired)
 
 
 def fold(events: Iterable[Event], *, expired: bool = False) -> Call:

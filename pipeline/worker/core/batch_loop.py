@@ -14,7 +14,7 @@ from itertools import islice
 
 import structlog
 
-from pipeline.calls.fold import version_of
+from pipeline.calls.fold import version_beside
 from pipeline.calls.id_reuse import NEAR_MS
 from pipeline.settings import Settings
 from pipeline.warehouse.storage import archive
@@ -381,7 +381,7 @@ class Worker:
             if state is not None:
                 state.calls.setdefault(call.tenant, {})[call.call_id] = call
                 state.advance(call.last_at, now)
-                if version_of(call.count, False) > call.version:
+                if version_beside(call.version, call.count, False) > call.version:
                     # Put off in a backlog, and the worker before is gone.
                     batch.touched.setdefault(partition, []).append(call)
         metrics.RELOADED.labels("assigned").inc(len(loaded))
@@ -416,7 +416,9 @@ class Worker:
         """Load the rest of calls whose rows were folded from more events than lie on their partition: others lie on
         those that the topic had before, or has since."""
         lacking = {
-            (call.tenant, call.call_id): call for _, call in loaded if version_of(call.count, True) < call.version
+            (call.tenant, call.call_id): call
+            for _, call in loaded
+            if version_beside(call.version, call.count, True) < call.version
         }
         if not lacking:
             return
@@ -432,12 +434,14 @@ class Worker:
         wanted: dict[CallKey, tuple[PartitionCalls, OpenCall]] = {
             (call.tenant, call.call_id): (state, call) for state, call in unknown
         }
+        now = wall_ms()
         await self.wait_for_write()
         keys = list(wanted)
         stored = await self._store.step("reload", lambda: self._store.query(lambda client: archive.load(client, keys)))
         for key, found in stored.items():
             state, call = wanted[key]
             restore(call, found, {state.partition: state.claims if state.replaying else ()})
+            state.advance(call.last_at, now)  # nothing else may come on this partition, and it is silent some day
             # Not put off: where its row says closed, a worker that takes over would not look at it again.
             call.has_new_end = True
         metrics.LATE.inc(len(stored))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from pipeline import kafka
-from pipeline.calls.fold import fold, version_of
+from pipeline.calls.fold import fold, version_beside, version_of
 from pipeline.calls.grouping import over
 from pipeline.calls.id_reuse import NEAR_MS, uses
 from pipeline.rating.calls import price
@@ -109,6 +109,7 @@ def put(batch: Batch, state: PartitionCalls, open_call: OpenCall, call: Call, no
     may have died between the two.
     """
     open_call.has_new_end = False
+    _number_beside(call, max(open_call.version, open_call.orphan_version))
     if call.version < open_call.version or call.version == open_call.published_version:
         if not open_call.closed and call.version < open_call.version:
             # Reloaded, and nothing was new: it was closed before, for want of a hang-up.
@@ -142,17 +143,21 @@ def _note(state: PartitionCalls, open_call: OpenCall, closed: bool, now_ms: int)
 
 
 def put_all(
-    batch: Batch, state: PartitionCalls, open_call: OpenCall, found: Sequence[Folded], now_ms: int
+    batch: Batch, state: PartitionCalls, open_call: OpenCall, found: Sequence[Folded], now_ms: int, under: int = 0
 ) -> list[tuple[Folded, list[Row]]]:
     """Have those of the calls written that are news: all calls under the ids of `open_call`, the newest last.
     Returns these, each with the rows that it replaces.
 
     A row that lies where none of the calls has its key is retired, if one of them is what it tells of; rows whose
     events the archive no longer has stay. What events were once thought to be one call and are several now: those
-    have fewer events than the row before, and take the number of all for their version.
+    have fewer events than the row before, and take the number of all for their version. `under` is the highest version
+    of rows that other ids of the call have.
     """
     open_call.has_new_end = False
     calls = [each.call for each in found]
+    newest = max([open_call.orphan_version, under, *(row.version for row in open_call.stored_rows())])
+    for call in calls:
+        _number_beside(call, newest)
     total = max(sum(call.events for call in calls), *(_events(call.version) for call in calls), 0)
     known = {(row.key, row.call_id): row for row in open_call.stored_rows()}
     pairs = [(call, known.pop((rows.call_key(call), call.call_id), None)) for call in calls]
@@ -167,7 +172,7 @@ def put_all(
     lies: dict[int, Row] = {id(row): row for row in known.values()}
     for each_found, (call, row), replaced in zip(found, pairs, gone, strict=True):
         if (row is not None and _counts_all(row, call) and _events(_reached(row)) <= total) or (
-            row is None and call.version <= before < version_of(total, False)
+            row is None and call.version <= before and _events(before) <= total
         ):
             raise_version(call, total)
         for each in replaced:
@@ -188,8 +193,8 @@ def put_all(
         new.events, new.last_at = call.events, call.last_event_at
         lies[id(new)] = new
         written.append((each_found, replaced))
-    newest, row = pairs[-1]
-    closed = newest.state == "closed" or (row is not None and newest.version < row.version)
+    last, row = pairs[-1]
+    closed = last.state == "closed" or (row is not None and last.version < row.version)
     open_call.set_rows(list(lies.values()), reused=True)
     _note(state, open_call, closed, now_ms)
     return written
@@ -219,9 +224,18 @@ def _events(version: int) -> int:
 
 def raise_version(call: Call, events: int) -> None:
     """Give a call the version of one of so many events."""
-    call.version = version_of(events, Version.of(call.version).expired)
+    call.version = Version.of(call.version)._replace(events=events).number
     for log in call.logs:
         log.version = call.version
+
+
+def _number_beside(call: Call, version: int) -> None:
+    """Give a call the version that it has beside a row of that version."""
+    if version > call.version:
+        own = Version.of(call.version)
+        call.version = version_beside(version, own.events, own.expired)
+        for log in call.logs:
+            log.version = call.version
 
 
 def _retire_logs(batch: Batch, call: Call, row: Row, live: set[tuple[rows.Key, str]]) -> None:
@@ -272,7 +286,9 @@ def postpone(batch: Batch, state: PartitionCalls, calls: Iterable[OpenCall], *, 
     now: list[OpenCall] = []
     for open_call in calls:
         shown = open_call.key is not None or (backlog and not open_call.id_was_reused)
-        untold = not open_call.published_version and open_call.version >= version_of(open_call.count, False)
+        untold = not open_call.published_version and open_call.version >= version_beside(
+            open_call.version, open_call.count, False
+        )
         if open_call.has_new_end or open_call.closed or not shown or untold:
             state.postponed.pop(id(open_call), None)
             now.append(open_call)

@@ -106,7 +106,8 @@ def fold_joined(batch: Batch, known: Mapping[CallKey, Stored], now_ms: int) -> N
             row = _row(known.get((call.tenant, each.call.call_id)), each.call)
             each.call.rating = row.rating if row is not None else ""  # priced perhaps by the owner of another id
         batch.look_at |= _moments(call, keys, known)
-        for each, replaced in put_all(batch, state, call, found, now_ms):
+        newest = max((row.version for stored in map(known.get, keys) if stored for row in stored.rows), default=0)
+        for each, replaced in put_all(batch, state, call, found, now_ms, newest):
             new = Row(rows.call_key(each.call), each.call.call_id, rows.log_keys(each.call), each.call.version)
             new.merged = each.call.merged_call_ids
             if {(new.key, new.call_id), *((log, new.call_id) for log in new.logs)} - stored_keys:

@@ -41,7 +41,8 @@ def restore(call: OpenCall, found: Stored, claims: Mapping[int, Sequence[int]]) 
             call.links = (call.links or set()) | set(event.linked_ids) - {call.call_id}
         if not is_link(event):
             call.add(event)
-    call.orphan_version = found.orphan_version
+    beyond = [row.logs_version for row in found.rows if row.logs_version > row.version]
+    call.orphan_version = max([found.orphan_version, *beyond])
     if not found.rows:
         call.logs = found.orphan_logs if call.key is None else call.logs
         return
