@@ -114,5 +114,5 @@ def test_analysts_see_it_in_views(client: Any) -> None:
     assert rows == [("101", "Ann", "1", ["sales"], ["0004f2aabbcc"])]
     assert client.query("SELECT number, sla_s, members FROM queues").result_rows == [("6000", 30, ["101"])]
     assert client.query("SELECT tenant, zone, country FROM tenants").result_rows == [("acme", "Europe/London", "GB")]
-    assert client.query("SELECT trunk, account FROM trunks").result_rows == [("carrier-a", "A-4")]
+    assert client.query("SELECT trunk, account, channels FROM trunks").result_rows == [("carrier-a", "A-4", 0)]
     assert client.query("SELECT count() FROM directory").result_rows == [(len(ENTRIES) - 1,)]
