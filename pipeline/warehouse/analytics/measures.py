@@ -156,9 +156,9 @@ _QUALITY: Final = ("mos", "jitter_ms", "loss_percent", "rtt_ms")
 
 def _qualities() -> list[Measure]:
     """Mean, least and greatest of each measure of quality, over the calls that have it; and how many have."""
-    found = [Measure("quality_calls", "countIf(JSONHas(detail, 'quality', 'mos'))", "count")]
+    found = [Measure("quality_calls", "countIf(JSONHas(quality, 'mos'))", "count")]
     for name in _QUALITY:
-        value, there = f"JSONExtractFloat(detail, 'quality', '{name}')", f"JSONHas(detail, 'quality', '{name}')"
+        value, there = f"JSONExtractFloat(quality, '{name}')", f"JSONHas(quality, '{name}')"
         found += [
             Measure(f"{name}_{how}", f"{how}OrNullIf({value}, {there})", "value") for how in ("avg", "min", "max")
         ]

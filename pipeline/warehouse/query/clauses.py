@@ -34,8 +34,8 @@ TARGETS: Final = Source("targets", "call_log_rows", "1")
 QUEUE_VISITS: Final = Source(
     "queue_visits",
     "call_rows",
-    "position(detail, '\"queue_visits\"') > 0",
-    "ARRAY JOIN JSONExtractArrayRaw(detail, 'queue_visits') AS visit",
+    "queue_visits != ''",
+    "ARRAY JOIN JSONExtractArrayRaw(queue_visits) AS visit",
 )
 
 

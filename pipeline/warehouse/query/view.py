@@ -51,7 +51,10 @@ TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
 LISTS: Final[Mapping[str, tuple[str, ...]]] = {"call_rows": ("missed_by",), "call_log_rows": ()}
 JSON: Final[Mapping[str, tuple[str, ...]]] = {"call_rows": ("detail", "rating"), "call_log_rows": ()}
 # MATERIALIZED: not among the columns of a *.
-JSON_APART: Final[Mapping[str, tuple[str, ...]]] = {"call_rows": ("queue_visits", "reroutes"), "call_log_rows": ()}
+JSON_APART: Final[Mapping[str, tuple[str, ...]]] = {
+    "call_rows": ("queue_visits", "reroutes", "quality"),
+    "call_log_rows": (),
+}
 PLAIN: Final = frozenset(
     (
         *("tenant", "call_id", "state", "direction", "status", "end_reason", "hung_up_by", "caller_domain"),

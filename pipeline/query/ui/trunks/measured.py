@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,10 +63,14 @@ async def over_time(asker: Asker, span: Span) -> list[Over]:
     return [Over(max(instant(row["bucket"]), span[0]), min(instant(row["bucket_end"]), span[1]), row) for row in rows]
 
 
-async def grid_of(asker: Asker, span: Span, measure: str, trunks: Sequence[str]) -> list[Line]:
+async def values_of(asker: Asker, span: Span, measure: str) -> dict[tuple[str, int], Any]:
     """One measure of each trunk in each hour of the day."""
     rows = await asker.rows(span, [measure], ["trunk", "hour_of_day"], where=_CARRIED)
-    values = {(row["trunk"], int(row["hour_of_day"])): row[measure] for row in rows}
+    return {(row["trunk"], int(row["hour_of_day"])): row[measure] for row in rows}
+
+
+def grid_of(values: Mapping[tuple[str, int], Any], trunks: Sequence[str]) -> list[Line]:
+    """The values as lines of these trunks."""
     most = max((float(value) for value in values.values() if value is not None), default=0.0)
     found = []
     for trunk in trunks:

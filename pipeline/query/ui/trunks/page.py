@@ -23,7 +23,7 @@ from pipeline.query.ui.frame.session import Visiting, Visitor
 from pipeline.query.ui.frame.urls import query_of
 from pipeline.query.ui.overview.course import link_of
 from pipeline.query.ui.overview.standing import reasons_of
-from pipeline.query.ui.trunks.measured import GRID, Over, grid_of, over_time, trunks_of
+from pipeline.query.ui.trunks.measured import GRID, Over, grid_of, over_time, trunks_of, values_of
 
 router = pages()
 
@@ -42,12 +42,12 @@ async def show(request: Request, visitor: Visiting) -> Response:
     asker = await asker_of(request, visitor, {"trunk": [trunk]} if trunk else {})
     directory = await directory_of(request, visitor.caller.view)
     span = (period.first_ms, period.end_ms)
-    trunks, overs, reasons = await asyncio.gather(
+    trunks, overs, reasons, values = await asyncio.gather(
         trunks_of(asker, directory, span),
         over_time(asker, span),
         reasons_of(asker, span, _REASONS, {"trunk": {"exists": True}}),
+        values_of(asker, span, measure),
     )
-    names = [row["trunk"] for row in trunks]
     channels = sum(row["channels"] for row in trunks) if all(row["channels"] for row in trunks) else 0
     labels = _labels(visitor, period, overs)
     more = [("trunk", trunk)] if trunk else [("trunk[exists]", "true")]
@@ -63,7 +63,7 @@ async def show(request: Request, visitor: Visiting) -> Response:
         trunks=trunks,
         measure=measure,
         measures=GRID,
-        grid=await grid_of(asker, span, measure, names),
+        grid=grid_of(values, [row["trunk"] for row in trunks]),
         over=[(label, each, link_of(each.first, each.end, more)) for label, each in zip(labels, overs, strict=True)],
         plot=_concurrency(visitor, labels, overs, channels, more),
         reasons=reasons,
