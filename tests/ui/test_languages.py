@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,65 @@ def one(found: Any) -> Iterator[Message]:
     texts = (found,) if isinstance(found, str) else tuple(each for each in found or () if isinstance(each, str))
     if texts and texts[0]:
         yield texts[0] if len(texts) == 1 else texts[:2]
+
+
+# What is the same in every language: terms of the field, forms of files, examples.
+SAME = re.compile(
+    r"ASR|NER|ACD|PDD( 95)?|MOS|SIP|SVG|PNG|CSV|NDJSON|Parquet|YAML|HTML|EUR|Europe Berlin|(s )?min|wall|Q\.850"
+    r"|\w+@example\.com|https example\.com \w+|prefix destination .*|aria-\w+=.*",
+    re.S,
+)
+
+
+class Words(HTMLParser):
+    """The words of a template that stand in it as they are: in its text, and in what is read out of attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._code = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what is read out."""
+        self._code += tag in ("code", "script")
+        self.found += [value or "" for name, value in attrs if name in ("title", "aria-label", "placeholder", "alt")]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Code has no language."""
+        self._code -= tag in ("code", "script")
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        if not self._code:
+            self.found.append(data)
+
+
+def literal(template: str) -> str:
+    """A template without its expressions, blocks and translated texts."""
+    kept, depth, translated, begun = "", 0, False, False
+    for _, kind, value in environment("en").lex(template):
+        if kind == "data" and not depth and not translated:
+            kept += value
+        elif kind in ("variable_begin", "block_begin", "comment_begin"):
+            depth, begun = depth + 1, kind == "block_begin"
+            kept += " "
+        elif kind in ("variable_end", "block_end", "comment_end"):
+            depth -= 1
+        elif kind == "name" and begun:
+            translated, begun = value == "trans" or (translated and value != "endtrans"), False
+    return kept
+
+
+def test_no_text_stands_in_a_template_untranslated() -> None:
+    left = {}
+    for template in sorted(TEMPLATES.rglob("*.html")):
+        words = Words()
+        words.feed(literal(template.read_text()))
+        found = [re.sub(r"[\s()/,·:–]+", " ", text).strip() for text in words.found]
+        odd = [text for text in found if re.search(r"[A-Za-z]{2}", text) and not SAME.fullmatch(text)]
+        if odd:
+            left[template.name] = odd
+    assert left == {}
 
 
 WANTED = sorted(set(messages()), key=str)
