@@ -106,7 +106,9 @@ def test_numbers_for_the_kinds_of_rows() -> None:
         ("07700900123@carrier-a", "07700900123", "carrier-a"),  # as the manager's DialBegin has it
         ("SIP/carrier-a/07700900123", "07700900123", "carrier-a"),
         ("PJSIP/carrier-a/sip:07700900123@203.0.113.5", "07700900123", "carrier-a"),
-        ("DAHDI/g1/999", "999", "g1"),
+        ("DAHDI/i1/999", "999", "DAHDI/i1"),
+        ("DAHDI/3/999", "999", "DAHDI/3"),
+        ("DAHDI/g1/999", "999", ""),  # any line of a group
         ("PJSIP/1001", "", ""),
         ("PJSIP/workshop", "", ""),
         ("PJSIP/1001/sip:1001@10.0.0.5:5060", "", ""),

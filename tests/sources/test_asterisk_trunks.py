@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -40,6 +41,20 @@ def test_contexts_that_say_nothing(name: str) -> None:
     assert [{key: call[key] for key in compared} for call in documents(dialect, plain)] == [
         {key: call[key] for key in compared} for call in documents(dialect, values)
     ]
+
+
+@pytest.mark.parametrize("mode", ["asterisk cel", "asterisk manager", "asterisk both"])
+@pytest.mark.parametrize("name", ["inbound", "withheld-no-answer", "menu-times-out"])
+def test_lines_that_tell_no_number(name: str, mode: str) -> None:
+    """An analog line: its calls begin at `s` (chan_dahdi.c, dahdi_new)."""
+    story = next(story for story in ALL if story.name == name)
+    dialect, values = tell(story, mode)
+    changes = (b"PJSIP/carrier-a-00000001", b"DAHDI/3-1"), (b'"+442079460000"', b'"s"')
+    line = [functools.reduce(lambda value, pair: value.replace(*pair), changes, value) for value in values]
+    (call,) = documents(dialect, line)
+    assert (call["direction"], call["trunk"], call["did"]) == ("inbound", "DAHDI/3", None)
+    assert (call["caller"]["number"] or None) == story.expect["caller"]
+    assert call["status"] == story.expect.get("status", "answered")
 
 
 @pytest.mark.parametrize("cause", ["0", "16", "26", "127"])

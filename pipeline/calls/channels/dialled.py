@@ -1,8 +1,9 @@
 """The number that a leg over a trunk calls, as whoever dialled it said.
 
 A trunk has no number of its own, and what a PBX shows on the leg may be the extension by which the dial plan came there
-(a line prefix, a speed dial): `data` with the reason `dials` tells what was dialled, `to` over `trunk`. One attempt may
-dial several numbers over one trunk; its channels begin in their order (Asterisk, app_dial.c).
+(a line prefix, a speed dial): `data` with the reason `dials` tells what was dialled, `to` over `trunk`; without one, by
+any line of a group. One attempt may dial several numbers over one trunk; its channels begin in their order (Asterisk,
+app_dial.c).
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ def numbered(events: list[Event]) -> list[Event]:
     """The events with the dialled number on each leg over a trunk."""
     said = _attempts(events)
     legs = _legs(events)
-    for trunk, attempts in said.items():
-        _give(attempts, [leg for leg in legs.values() if leg.trunk == trunk])
+    for trunk, attempts in said.items():  # no trunk: any line of a group
+        over = [
+            leg for leg in legs.values() if (leg.trunk == trunk if trunk else leg.outside and leg.trunk not in said)
+        ]
+        _give(attempts, over)
     numbers = {number for attempts in said.values() for each in attempts for number in each.numbers}
     for leg in legs.values():
         if not leg.number:  # another trunk, of which nothing is said: perhaps the same number by another way

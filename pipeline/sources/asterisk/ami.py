@@ -90,8 +90,11 @@ def _dials(fields: Fields) -> list[Event]:
         return []
     event = _event(fields, "data", "dest", linked=False)
     first = event.leg_id == event.call_id
-    number, trunk = dialled(fields.text("dialstring").partition(",")[0])
-    device, context = endpoint(callee), fields.text("destcontext")
+    device, context, string = endpoint(callee), fields.text("destcontext"), fields.text("dialstring").partition(",")[0]
+    lines = device.startswith("DAHDI/")
+    number, trunk = dialled(f"DAHDI/{string}" if lines else string)
+    if lines and number:
+        trunk = device  # whichever of a group was free
     if not number:
         number = fields.number("destcalleridnum")
         event.callee, trunk = called(device, number if numeric(number) else "", "", context)

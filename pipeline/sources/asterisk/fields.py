@@ -20,6 +20,8 @@ LONGEST_TEXT: Final = 1024
 _LONGEST_EVENT_ID: Final = 160
 _LONGEST_ID: Final = 200  # with the node before it an id has at most 256 characters
 
+_LINES: Final = "DAHDI/"
+_GROUP: Final = re.compile(r"[gGrR]\d+\Z")  # of lines, of which chan_dahdi takes one
 _NAME: Final = re.compile(r"([A-Za-z0-9_]+)/(.+?)(?:-[0-9a-fA-F]{4,16})?(?:;([12]))?")
 # Words in the names of dial plan contexts by which people call where calls from outside, and from phones, begin.
 _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did", "carrier")
@@ -27,7 +29,7 @@ _OUTSIDE: Final = ("trunk", "pstn", "external", "incoming", "inbound", "from-did
 _ON_THE_WAY: Final = ("macro-", "sub-", "dialout", "outrt")
 _INSIDE: Final = ("internal", "inside", "phones", "users", "extensions", "local")
 # Words in the names of devices by which people call trunks; asked where the context says neither.
-_TRUNKS: Final = ("trunk", "carrier", "pstn", "provider", "gateway", "sbc")
+_TRUNKS: Final = ("trunk", "carrier", "pstn", "provider", "gateway", "sbc", "dahdi/i")
 # Channel technologies that a dial string may begin with.
 _TECHNOLOGIES: Final = frozenset(("pjsip", "sip", "iax2", "dahdi", "sccp", "skinny", "ooh323", "motif", "woomera"))
 _LONGEST_EXTENSION: Final = 6  # digits of a phone's own number
@@ -177,7 +179,12 @@ def zombie(channel: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def endpoint(channel: str) -> str:
-    """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`."""
+    """The device of a channel: 1001 of `PJSIP/1001-0000002a`, 1003 of `Local/1003@from-queue-00000007;1`.
+
+    Lines of DAHDI are numbered: the span `DAHDI/i1` of `DAHDI/i1/07700900123-2a`, `DAHDI/3` of `DAHDI/3-1`.
+    """
+    if channel[:6].upper() == _LINES:
+        return (_LINES + channel[6:].partition("/")[0].partition("-")[0])[:LONGEST_TEXT]
     found = _NAME.fullmatch(channel.strip())
     device = found[2] if found else (channel.partition("/")[2] or channel)
     return device.partition("@")[0].partition("/")[0][:LONGEST_TEXT]
@@ -190,7 +197,8 @@ def own_number(channel: str) -> str:
 
 
 def dialled(string: str) -> tuple[str, str]:
-    """The number and the trunk of one destination of Dial; ("", "") for a phone, and for the dial plan.
+    """The number and the trunk of one destination of Dial; ("", "") for a phone, and for the dial plan; no trunk where
+    it is any line of a group.
 
     `PJSIP/0770…@carrier`, `SIP/carrier/0770…`, `PJSIP/carrier/sip:0770…@host`, `DAHDI/g1/0770…`; the manager tells them
     without the technology. `PJSIP/1001` and `PJSIP/1001/sip:1001@10.0.0.5` are phones.
@@ -207,9 +215,11 @@ def dialled(string: str) -> tuple[str, str]:
         if not at:
             return "", ""
     number = number.partition("@")[0].rpartition(":")[2].strip()[:LONGEST_TEXT]
-    if not numeric(number) or device == number or is_extension(device):
+    if not numeric(number) or device == number:
         return "", ""
-    return number, device[:LONGEST_TEXT]
+    if word == "dahdi":
+        return number, "" if _GROUP.match(device) else endpoint(string)
+    return ("", "") if is_extension(device) else (number, device[:LONGEST_TEXT])
 
 
 def is_extension(device: str) -> bool:

@@ -157,7 +157,8 @@ def parties(
         return known(event, originated(device, number, name, context), account, began=began)
     if first and began and exten in NOWHERE:
         # Either the PBX begins it, or it comes over a line that tells no number: its later events say which.
-        found = Who(caller=party(number, name, device) if number else None)
+        trunk = device if outside(device, number, context) else ""
+        found = Who("caller", party(number, name, device) if number else None, trunk=trunk)
         return known(event, found, account, began=began)
     return known(event, who(device, number, name, context, exten, first, began), account, began=began)
 

@@ -18,10 +18,12 @@ Look = Callable[[Row], Row | None]
 
 _DIALLED: Final = r"PJSIP/([+*#0-9A-Za-z]+)@(carrier-\w)"
 _NUMBERED: Final = {"carrier-a": "441632960000", "carrier-b": "4930123456789"}
+_SPANS: Final = {f"carrier-{letter}": f"DAHDI/i{number}" for number, letter in enumerate("abc", 1)}
+_SPACED: Final = {"carrier-a": "Zadarma usa", "carrier-b": "SIP-PROVIDER-AAA880B194BA809EA72C0FCC4D6363AB"}
 _NAMED: Final = {"carrier-a": "voipfone", "carrier-b": "twilio0"}
 
 
-def _written(*pairs: tuple[str, str]) -> Look:
+def _written(*pairs: tuple[str, str | Callable[[re.Match[str]], str]]) -> Callable[[Row], Row]:
     patterns = [(re.compile(pattern), text) for pattern, text in pairs]
 
     def look(row: Row) -> Row:
@@ -67,6 +69,20 @@ def _in_whole_seconds(row: Row) -> Row:
     return row | {"eventtime": f"{at:%Y-%m-%d %H:%M:%S}"}
 
 
+def _over_isdn(row: Row) -> Row:
+    """Carriers as spans of DAHDI: a group of lines is dialled, and the channel's name has the number that calls."""
+    row = _written(
+        (_DIALLED, lambda found: f"DAHDI/g{_place(found[2])}/{found[1]}"),
+        (r"PJSIP/(carrier-\w)-0*", lambda found: f"DAHDI/i{_place(found[1])}/07700900999-"),
+    )(row)
+    dialled = re.match(r"([^@]+)@(carrier-\w)$", row.get("DialString", ""))
+    return row | {"DialString": f"g{_place(dialled[2])}/{dialled[1]}"} if dialled else row
+
+
+def _place(trunk: str) -> int:
+    return ord(trunk[-1]) - ord("a") + 1
+
+
 def _without(*events: str) -> Look:
     return lambda row: None if (row.get("EventName") or row.get("eventtype")) in events else row
 
@@ -92,6 +108,8 @@ LOOKS: Final[dict[str, tuple[Look, dict[str, str]]]] = {
         _all(_written((_DIALLED, r"IAX2/\2/\1"), (r"PJSIP/(carrier-\w)-0000", r"IAX2/\1-")), _dial_string_by_slash),
         {},
     ),
+    "isdn": (_over_isdn, _SPANS),
+    "ids with the server's name": (_written((r"\b(177\d{7}\.\d{1,3})\b", r"pbx-\1"), *_SPACED.items()), _SPACED),
     "sip uris": (_written((_DIALLED, r"PJSIP/\2/sip:\1@198.51.100.7:5060")), {}),
     "one context": (_all(_contexts("default", "default"), _written(*_NAMED.items())), _NAMED),
     "contexts of their own": (_contexts("office", "wan"), {}),
