@@ -78,10 +78,12 @@ def beside(others: Iterable[Event], messages: Iterable[Event], told: Iterable[Ev
     INVITE came, and when it was answered where no answer was seen.
     """
     messages, by_others, found = list(messages), list(others), list(told)
-    if any(event.type == "answered" for event in by_others) and not any(map(_is_answer, messages)):
-        found = [event for event in found if event.type != "answered"]
     captured = not all(map(is_accounted, messages))
     legs = {leg_id(*own): leg for own, leg in _caller_legs(relate(sessions(messages))).items()}
+    if any(event.type == "answered" for event in by_others) and not any(map(_is_answer, messages)):
+        found = [event for event in found if event.type != "answered"]
+        if not captured:
+            found += _answered_after_failures(found, by_others)
     known = {(event.leg_id, event.type) for event in found}
     for event in by_others:
         leg = legs.get(event.leg_id)
@@ -91,6 +93,37 @@ def beside(others: Iterable[Event], messages: Iterable[Event], told: Iterable[Ev
             event = msgspec.structs.replace(event, leg_id=leg, type=event.type if kept else "data")
         found.append(event)
     return found
+
+
+def _answered_after_failures(found: list[Event], others: list[Event]) -> list[Event]:
+    """The target that was answered, where accounting tells of the branches that failed before it alone, and others of
+    the call as a whole; takes their end out of `found`."""
+    moments = {event.type: event for event in others if event.type in ("started", "answered", "ended")}
+    answer, end = moments["answered"], moments.get("ended")
+    failed = [event for event in found if event.type == "ended" and event.at <= answer.at]
+    targets = {event.leg_id for event in found if event.type == "started" and event.role == "target"}
+    if not any(event.leg_id in targets for event in failed):
+        return []
+    leg = answer.leg_id
+    found[:] = [event for event in found if event.type != "ended" or event.leg_id != leg]
+    began = max(event.at for event in failed if event.leg_id in targets)
+    asked = moments["started"].callee if "started" in moments else None
+    told = [("started", began), ("answered", answer.at), *([] if end is None else [("ended", end.at)])]
+    return [
+        Event(
+            type_,
+            at_,
+            answer.call_id,
+            f"{answer.event_id}-{type_}",
+            f"{leg};answered",
+            answer.tenant,
+            answer.node,
+            callee=asked,
+            role="target",
+            peer_leg_id=leg,
+        )
+        for type_, at_ in told
+    ]
 
 
 def _is_answer(event: Event) -> bool:

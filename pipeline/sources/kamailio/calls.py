@@ -200,7 +200,7 @@ def cdr(leg: Leg) -> list[Event]:
         record.implausible = record.implausible or bool(ended)
         ended, lasted = (ended, 0) if ended >= begun else ((answered or begun) + lasted, lasted)
     events = [leg.started(begun, "cdr")]
-    if status < 300 and (lasted or answered or (record.implausible and ended > begun)):
+    if status < 300 and (status or lasted or answered or (record.implausible and ended > begun)):
         answer = leg.event("answered", min(max(answered or begun, begun), ended), "cdr")
         answer.reason = _HANGUP_RECORD
         events.append(answer)

@@ -34,6 +34,7 @@ _TRANSFERS: Final = {
     "blind_transfer_completed": "blind_transfer",
     "attended_transfer_complete": "attended_transfer",
     "attended_transfer_completed": "attended_transfer",
+    "consult_transfer_complete": "attended_transfer",
     "consult_transfer_completed": "attended_transfer",
 }
 _KINDS: Final = {
@@ -226,12 +227,17 @@ def _told(session: Session, target: _Target, later: list[_Target]) -> list[Event
 
 def _moved(session: Session, target: _Target, later: list[_Target]) -> list[Event]:
     """What sent the call on from this target to the next."""
-    to = next((following.number for following in later if following.began >= target.ended - 2_000), "")
     kind = _TRANSFERS.get(target.reason, "")
+    after = [each for each in later if each.began >= target.ended - 2_000]
+    if kind == "attended_transfer":  # who was consulted had been called before
+        after = [each for each in later if each.ended > target.ended] or after
+    to = after[0].number if after else ""
     reason = target.record.text("reroute_reason").lower()
     if kind:
         event = _of(session, target, "transferred", target.ended)
         event.reason = kind
+        if kind == "attended_transfer" and after and after[0].began < target.ended:
+            event.target_leg_id = after[0].leg
     elif reason and reason != "transfer":
         event = _of(session, target, "rerouted", target.ended)
         event.reason = reason
