@@ -63,7 +63,7 @@ _BY_KIND: Final[Mapping[str, frozenset[str]]] = {
     "id": frozenset({"eq", "ne", *_ORDERED, "in", "not_in", "between", "not_between"}),
     "number": frozenset({"eq", "ne", *_ORDERED, "in", "not_in", "between", "not_between", "exists"}),
     "decimal": frozenset({"eq", "ne", *_ORDERED, "in", "not_in", "between", "not_between", "exists"}),
-    "time": frozenset({"eq", "ne", *_ORDERED, "between", "not_between", "exists"}),
+    "time": frozenset({"eq", "ne", *_ORDERED, "in", "not_in", "between", "not_between", "exists"}),
 }
 
 UTC: Final = ZoneInfo("UTC")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.instants import DAY_MS
 from pipeline.warehouse.query import columns, directory_names
 from pipeline.warehouse.query.conditions import Bindings, condition
 from pipeline.warehouse.query.expressions import Column, Involving, Node, masked_literals
@@ -54,6 +55,8 @@ class Place:
 
 
 EARLIEST_MS: Final = -2_208_900_000_000  # what DateTime64 holds: the year 1900
+# SQL: the day of its start, counted from 1970 in UTC. Not intDiv, which would put the day before 1970 into that after.
+STARTED_DAY: Final = f"toInt64(floor(toUnixTimestamp64Milli(started_at) / {DAY_MS}))"
 NEWEST_FIRST: Final = (Order(columns.CALL["started_at"], descending=True),)
 
 

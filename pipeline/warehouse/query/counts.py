@@ -15,7 +15,7 @@ from operator import xor
 from typing import Final
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.clauses import Source, between
+from pipeline.warehouse.query.clauses import STARTED_DAY, Source, between
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.paging import Window, window
 from pipeline.warehouse.query.reader import QueryFailed, Reader
@@ -163,7 +163,7 @@ async def _days(reader: Reader, question: Question, month: str) -> list[tuple[in
     bindings = question.bindings.copy()
     rows = await reader.rows(
         f"{question.source.name}_days",
-        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n {question.which}"
+        f"SELECT {STARTED_DAY} AS day, count() AS n {question.which}"
         f" AND {between(_ms(begin), _ms(end), bindings)} GROUP BY day",
         bindings.values,
     )

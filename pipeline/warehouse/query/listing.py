@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.clauses import EARLIEST_MS, TARGETS, Place, Source, by_keys, matching, moment
+from pipeline.warehouse.query.clauses import EARLIEST_MS, STARTED_DAY, TARGETS, Place, Source, by_keys, matching, moment
 from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node
 from pipeline.warehouse.query.paging import span_of, stretches
@@ -201,7 +201,7 @@ async def _days(reader: Reader, listing: Listing) -> list[tuple[int, int]]:
     first, end = listing.bounds()
     rows = await reader.rows(
         f"{listing.source.name}_count",
-        f"SELECT intDiv(toUnixTimestamp64Milli(started_at), {DAY_MS}) AS day, count() AS n"
+        f"SELECT {STARTED_DAY} AS day, count() AS n"
         f" {listing.rows(bindings, EARLIEST_MS if first is None else first, end)} GROUP BY day",
         bindings.values,
     )

@@ -21,6 +21,7 @@ from pipeline.instants import DAY_MS, instant
 from pipeline.rating.calls import clear, is_as_ordered, price
 from pipeline.rating.carrier_legs import OUTWARD
 from pipeline.rating.tariffs import Order, Tariffs
+from pipeline.warehouse.query.clauses import STARTED_DAY
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.reference.decks import Loader, next_version, versions
 from pipeline.warehouse.storage import rows, writer
@@ -72,10 +73,7 @@ _LOGS: Final = (
     " AND tenant IN {tenants:Array(String)} AND session_id IN {ids:Array(UInt64)}"
     f" AND {_BETWEEN} ORDER BY session_id, position, started_at, id"
 )
-_DAYS: Final = (
-    "SELECT DISTINCT intDiv(toUnixTimestamp64Milli(started_at), {day:Int64}) AS day FROM call_rows"
-    f" WHERE {_OF_TENANT} AND {_BETWEEN} ORDER BY day"
-)
+_DAYS: Final = f"SELECT DISTINCT {STARTED_DAY} AS day FROM call_rows WHERE {_OF_TENANT} AND {_BETWEEN} ORDER BY day"
 
 
 @dataclass(slots=True)
@@ -163,7 +161,7 @@ def _calls(
     client: Client, tenant: str, first_ms: int, end_ms: int, tariffs: Tariffs, *, unrated: bool = False
 ) -> Iterator[list[Call]]:
     """The calls in question with their logs; a day's at a time, in portions. `unrated`: only those without a rating."""
-    parameters = {"tenant": tenant, "first": first_ms, "end": end_ms, "day": DAY_MS}
+    parameters = {"tenant": tenant, "first": first_ms, "end": end_ms}
     for (day,) in client.query(_DAYS, parameters=parameters).result_rows:
         begin, end = max(first_ms, day * DAY_MS), min(end_ms, (day + 1) * DAY_MS)
         asked = {"tenant": tenant, "first": begin, "end": end, "directions": _billed(tariffs), "limit": _AT_ONCE}

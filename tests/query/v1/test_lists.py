@@ -50,6 +50,18 @@ QUESTIONS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("answered_at[exists]=false", {"answered_at": {"exists": False}}, ["cancelled", "busy"]),
     ("started_at[gte]=2024-08-20T12:05:00Z", {"started_at": {"gte": "2024-08-20T12:05:00Z"}}, ["open", "cancelled"]),
     ("started_at[gt]=2024-08-20T12:05:00Z", {"started_at": {"gt": "2024-08-20T12:05:00Z"}}, ["open"]),
+    (
+        "started_at=2024-08-20T12:00:00Z&started_at=2024-08-20T12:01:00Z",
+        {"started_at": ["2024-08-20T12:00:00Z", "2024-08-20T12:01:00Z"]},
+        ["busy", "plain"],
+    ),
+    (
+        "started_at[in]=2024-08-19,2024-08-20&status=busy",
+        {"started_at": {"in": ["2024-08-19", "2024-08-20"]}, "status": "busy"},
+        ["busy"],
+    ),
+    ("started_at[not_in]=2024-08-19,2024-08-20", {"started_at": {"not_in": ["2024-08-19", "2024-08-20"]}}, []),
+    ("ended_at[not_in]=2024-08-19&state=open", {"not": {"ended_at": ["2024-08-19"]}, "state": "open"}, []),
     ("started_at=2024-08-20T14:00:00%2B02:00", {"started_at": "2024-08-20T14:00:00+02:00"}, ["plain"]),
     (
         "started_at[between]=2024-08-20T12:01:00Z,2024-08-20T12:02:00Z",
@@ -425,3 +437,19 @@ async def test_a_user_sees_own_calls(client: httpx.AsyncClient, warehouse: Wareh
     logs = (await client.get("/v1/call-logs", headers=header)).json()["data"]
     assert {item["call_id"] for item in logs} == {"forwarded"}
     assert (await client.get("/v1/calls/active", headers=header)).json()["data"] == []
+
+
+async def test_every_list_has_the_calls_of_before_1970(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
+    header = {"Authorization": f"Bearer {create_token(warehouse.client, 'old', 't')}"}
+    hour = 60 * MINUTE
+    write(warehouse.client, [stored_call("old", f"c{n:02}", -n * 7 * hour + 1) for n in range(30)])
+    wanted = [f"c{n:02}" for n in range(30)]
+    assert found(await client.get("/v1/calls", headers=header)) == wanted
+    for form in ("csv", "ndjson"):
+        answer = await client.get(f"/v1/calls?format={form}&fields=call_id", headers=header)
+        lines = answer.text.split()
+        assert [
+            line[1:-1] if form == "csv" else json.loads(line)["call_id"] for line in lines[form == "csv" :]
+        ] == wanted
+    answer = await client.get("/api/cdrs?skip=2&top=100", headers=header)
+    assert (answer.json()["count"], [item["call_id"] for item in answer.json()["items"]]) == (30, wanted[2:])
