@@ -19,7 +19,7 @@ from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.measured import Asker, asker_of
 from pipeline.query.ui.frame.page import page, pages
 from pipeline.query.ui.frame.period import period_of
-from pipeline.query.ui.frame.session import Visiting
+from pipeline.query.ui.frame.session import Visiting, Visitor
 from pipeline.query.ui.frame.urls import query_of
 from pipeline.reports.ranges import Span
 from pipeline.reports.types.build import Question
@@ -67,10 +67,12 @@ async def show(request: Request, visitor: Visiting) -> Response:
     span = Span(period.first_ms, period.end_ms, visitor.zone.key)
     question = Question(reader_of(request), directory, "missed", span, masked=visitor.caller.masked)
     everybody = query.get("all") == "1"
-    found, whole, called = await asyncio.gather(
+    day = _today(visitor)
+    found, whole, called, today = await asyncio.gather(
         callers_of(question, waiting_first=True, reached=everybody, limit=_A_PAGE, offset=(place - 1) * _A_PAGE),
         asker.one((span.first_ms, span.end_ms), ["calls"], where=_MISSED),
         _called(asker, directory, (span.first_ms, span.end_ms)),
+        asker.one(day, ["calls"], where=_MISSED),
     )
     listed = found.callers - (0 if everybody else found.states[REACHED])
     return page(
@@ -79,11 +81,14 @@ async def show(request: Request, visitor: Visiting) -> Response:
         "missed.html",
         title=visitor.language.say(N_("Missed calls")),
         period=period,
+        query=query,
         kept=query.without("range", "from", "to", "page").pairs,
         found=found,
         name_of=directory.name_of,
         calls=whole["calls"],
+        today=None if period.first_ms == day[0] else today["calls"],
         called=called,
+        hours=_hours(called),
         missed=list(MISSED),
         states=STATES,
         everybody=everybody,
@@ -93,6 +98,12 @@ async def show(request: Request, visitor: Visiting) -> Response:
         back=query.with_("page", str(place - 1) if place > 2 else "") if place > 1 else None,
         further=query.with_("page", str(place + 1)) if place * _A_PAGE < listed else None,
     )
+
+
+def _today(visitor: Visitor) -> tuple[int, int]:
+    """Today on the viewer's clock, in ms."""
+    period = period_of({"range": "today"}, visitor.zone, "today")
+    return period.first_ms, period.end_ms
 
 
 async def _called(asker: Asker, directory: Directory, span: tuple[int, int]) -> list[Called]:
@@ -105,6 +116,12 @@ async def _called(asker: Asker, directory: Directory, span: tuple[int, int]) -> 
     ranked = sorted(found.items(), key=lambda each: (-sum(each[1]), each[0]))[:_MOST_CALLED]
     most = max((max(hours) for _, hours in ranked), default=0)
     return [Called(number, directory.name_of(number), sum(hours), _heated(hours, most)) for number, hours in ranked]
+
+
+def _hours(called: Sequence[Called]) -> range:
+    """The hours of the day between the first and the last in which a call was missed."""
+    busy = [hour for hour in range(24) if any(row.hours[hour][0] for row in called)]
+    return range(busy[0], busy[-1] + 1) if busy else range(1)
 
 
 def _heated(hours: Sequence[int], most: int) -> tuple[tuple[int, int], ...]:

@@ -79,6 +79,7 @@ async def show(request: Request, visitor: Visiting) -> Response:
         lines=lines[:_SHOWN],
         more=len(lines) > _SHOWN,
         may_write=caller.may(RATE),
+        choices=deck_form.CHOICES,
         may_change=chosen is not None and _may_change(caller, chosen.header),
     )
 
