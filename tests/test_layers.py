@@ -16,7 +16,7 @@ LAYERS = (
     ("schemas",),
     ("pipeline.errors", "pipeline.settings", "pipeline.instants", "pipeline.clock"),
     ("pipeline.kafka_security",),
-    ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes"),
+    ("pipeline.logs", "pipeline.output", "pipeline.kafka", "pipeline.files", "pipeline.probes", "pipeline.spreadsheet"),
     ("pipeline.jobs",),
     ("pipeline.calls",),
     ("pipeline.sources",),

@@ -6,11 +6,11 @@ column's name in the SQL views (`caller_number`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
+from pipeline.spreadsheet import harmless_sql
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.directory_names import CALLEE, CALLER, LOG_CALLER, named_sql
 from pipeline.warehouse.query.expressions import Column
@@ -230,32 +230,15 @@ def document_select(fields: Sequence[Field], look: Presentation) -> str:
 
 def flat_select(fields: Sequence[Field], look: Presentation, *, safe: bool) -> str:
     """The fields as columns. With `safe`, no text is taken for a formula by a spreadsheet: one that begins
-    like a formula gets an apostrophe in front (OWASP, CSV injection); +441632960123 is none."""
+    like a formula gets an apostrophe in front."""
     found = []
     for field in fields:
         sql = value_sql(field, look)
         if safe and field.kind == "list":
             sql = f"arrayStringConcat({sql}, ' ')"
         if safe and field.kind in ("text", "list"):
-            sql = _harmless(f"toString({sql})")
+            sql = harmless_sql(f"toString({sql})")
         elif field.kind == "word":
             sql = f"CAST({sql}, 'Nullable(String)')"
         found.append(f"{sql} AS {field.flat}")
     return ", ".join(found)
-
-
-_FORMULA: Final = re.compile(r"\s*[=@]|[\t\r\n]")
-_SIGNED: Final = re.compile(r"\s*[+-]")
-_PLAIN: Final = re.compile(r"[+-][0-9]*", re.ASCII)
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    formula = _FORMULA.match(text) or (_SIGNED.match(text) and not _PLAIN.fullmatch(text))
-    return "'" + text if formula else text
-
-
-def _harmless(sql: str) -> str:
-    starts = f"match({sql}, '^\\\\s*[=@]|^[\\\\t\\\\r\\\\n]')"
-    sums = f"(match({sql}, '^\\\\s*[+-]') AND NOT match({sql}, '^[+-][0-9]*$'))"
-    return f"if({starts} OR {sums}, concat('\\'', {sql}), {sql})"

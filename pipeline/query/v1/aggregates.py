@@ -35,11 +35,12 @@ from pipeline.query.questions.aggregates import (
 )
 from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.questions.fields import Field as Shown
-from pipeline.query.questions.fields import Presentation, harmless
+from pipeline.query.questions.fields import Presentation
 from pipeline.query.questions.formats import CSV, JSON, NDJSON, PARQUET, answer, format_of, named_format
 from pipeline.query.questions.lists import TIME, other_forms, zone_asked
 from pipeline.query.questions.parquet import parquet_of
 from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.spreadsheet import harmless
 from pipeline.warehouse.analytics.calendar import STEPS
 from pipeline.warehouse.analytics.measures import names
 from pipeline.warehouse.query.reader import Reader

@@ -21,14 +21,13 @@ from markupsafe import Markup
 from pipeline.reports.ranges import clock_time, local_time
 from pipeline.reports.rendering import svg
 from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, read, shown
+from pipeline.spreadsheet import harmless
 
 MOST_HTML_ROWS: Final = 60_000
 _CHUNK_ROWS: Final = 1_000
 _ONE_PIECE: Final = 32  # characters of a name that is not broken
 _UPRIGHT: Final = 8  # columns that fit on upright paper
 _FIGURES: Final = frozenset({"count", "seconds", "duration", "percent", "money", "decimal", "quantity"})
-# What a spreadsheet takes for a formula. A number may begin with + or -.
-_FORMULA: Final = ("=", "@", "\t", "\r")
 MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "json": "application/json"}
 
 
@@ -71,9 +70,8 @@ async def _csv(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]:
     writer.writerow([column.full_name for column in table.columns])
     number = 0
     async for line in lines_of(table):
-        writer.writerow(
-            [_tame(shown(cell, kind, report.span.zone)) for cell, kind in zip(line.cells, kinds, strict=True)]
-        )
+        texts = [shown(cell, kind, report.span.zone) for cell, kind in zip(line.cells, kinds, strict=True)]
+        writer.writerow([text if kind in _FIGURES else harmless(text) for text, kind in zip(texts, kinds, strict=True)])
         number += 1
         if number % _CHUNK_ROWS == 0:
             yield _taken(out)
@@ -85,13 +83,6 @@ def _taken(out: io.StringIO) -> bytes:
     out.seek(0)
     out.truncate()
     return text.encode("utf-8", "replace")
-
-
-def _tame(text: str) -> str:
-    """A text that no spreadsheet runs: names come from outside."""
-    if text.startswith(_FORMULA) or (text[:1] in ("+", "-") and not text[1:2].isdigit()):
-        return "'" + text
-    return text
 
 
 async def _json(report: Report, name: str, made_ms: int) -> AsyncIterator[bytes]:

@@ -322,10 +322,15 @@ async def test_a_limit_holds_in_files(client: httpx.AsyncClient, warehouse: Ware
     assert (await client.get("/v1/calls?format=ndjson&call_id=none", headers=header)).text == ""
 
 
+# Masked, in each form that people write them in.
+NUMBERS = ["+441632960123", "+44 1632 960-123", "+1.212.555.0123", "01632960123"]
+
+
 async def test_texts_are_no_formulas(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
     header = {"Authorization": f"Bearer {create_token(warehouse.client, 'sheets', 't')}"}
     evil = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1", '=HYPERLINK("x")']
-    plain = ["+441632960123", "-5", "O'Neil", "a=b", "", "1+1"]
+    evil += ["+1+cmd|' /C calc'!A0", "-5\n=1", " -1", "+5*6", "+4416****0123+A1"]
+    plain = ["+441632960123", "-5", "-0.25", "+", "O'Neil", "a=b", "", "1+1", *map(masked_text, NUMBERS)]
     calls = [
         stored_call("sheets", f"s{n:02}", NOON + n, caller_name=text, user_data=text)
         for n, text in enumerate(evil + plain)
