@@ -69,3 +69,31 @@ def test_a_channel_that_was_never_up_was_cancelled(cause: str) -> None:
     ]
     call = fold(decode([json.dumps(event | channel).encode() for event in told]).events)
     assert (call.status, call.hung_up_by, call.answered_at) == ("cancelled", "caller", None)
+
+
+def test_a_phone_whose_digits_come_one_by_one_begins_at_its_own_number() -> None:
+    """chan_sccp (chan-sccp/chan-sccp issue 599): the number that it dialled is in later rows."""
+    row = {"channame": "SCCP/202-00000001", "uniqueid": "1773144000.1", "linkedid": "1773144000.1", "cid_num": "202"}
+    rows = [
+        {"eventtype": "CHAN_START", "eventtime": "1773144000.0", "exten": "202", "cid_dnid": ""},
+        {"eventtype": "HANGUP", "eventtime": "1773144006.0", "exten": "07700900123", "cid_dnid": "07700900123"},
+    ]
+    call = fold(decode([json.dumps(told | row).encode() for told in rows]).events)
+    assert (call.caller_number, call.requested) == ("202", "07700900123")
+
+
+@pytest.mark.parametrize(
+    "channel", ["Snoop/1773144000.1-00000001", "UnicastRTP/127.0.0.1:22000-0x7f2104", "DAHDI/pseudo-7"]
+)
+def test_taps_on_calls_are_no_calls(channel: str) -> None:
+    """Channels by which ARI listens to a call and hands on what it hears (NethServer/dev issue 8019)."""
+    row = {
+        "channame": channel,
+        "uniqueid": "1773144000.9",
+        "linkedid": "1773144000.9",
+        "appname": "Stasis",
+        "exten": "s",
+    }
+    names = ("CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END")
+    rows = [{"eventtype": name, "eventtime": f"177314400{place}.0"} for place, name in enumerate(names)]
+    assert not decode([json.dumps(told | row).encode() for told in rows]).events

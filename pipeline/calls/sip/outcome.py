@@ -48,9 +48,11 @@ def answers(session: Session) -> dict[str, int]:
         for branch in nearest_caller(group):
             for tag, when in branch.answers.items():
                 found[tag] = min(when, found.get(tag, when))
-    for branch in branches:
-        for tag, when in branch.answers.items():
-            found.setdefault(tag, when)
+    for group in session.attempts:
+        if not _refused(group):  # else who took it answered a proxy that had refused the caller
+            for branch in group:
+                for tag, when in branch.answers.items():
+                    found.setdefault(tag, when)
     refused = any(_refused(group) for group in session.attempts[-1:])
     if not refused:
         refusals = {sip(branch.final).to_tag for branch in branches if branch.final is not None}
@@ -89,7 +91,18 @@ def hung_up(session: Session, tag: str, *, near_caller: bool) -> End | None:
     cause, cause_from, text = next((_told(sip(b)) for b in copies if sip(b).reason_protocol), (0, "", ""))
     if not accepted and len({session.by_caller(bye) for bye in byes}) == 1:
         return End(nearest, 200, cause, cause_from, text, "system")  # the other side had ended it, or was gone
-    return End(nearest, 200, cause, cause_from, text, "caller" if by_caller else "callee")
+    by: LegHungUpBy = "system" if _is_of_proxy(session, byes) else "caller" if by_caller else "callee"
+    return End(nearest, 200, cause, cause_from, text, by)
+
+
+def _is_of_proxy(session: Session, byes: Sequence[Event]) -> bool:
+    """Whether one host between the parties hung up on both (a proxy whose dialog ran out of time, or that found one of
+    them gone)."""
+    hosts: dict[bool, str] = {}
+    for bye in byes:
+        if sip(bye).via == 1:
+            hosts.setdefault(session.by_caller(bye), sip(bye).src.rpartition(":")[0])
+    return len(hosts) == 2 and hosts[True] == hosts[False] != ""
 
 
 def _is_refused(session: Session, bye: Event) -> bool:
@@ -118,7 +131,7 @@ def _refusal(branch: Branch) -> End | None:
     if final is None and cancel is None:
         return None
     status = sip(final).status if final is not None else CANCELLED
-    if cancel is not None and status == CANCELLED:
+    if cancel is not None and (status == CANCELLED or _is_late(final, cancel)):
         cause, cause_from, text = _told(sip(cancel))
         if not cause and final is not None:
             cause, cause_from, text = _told(sip(final))
@@ -129,6 +142,11 @@ def _refusal(branch: Branch) -> End | None:
     cause, cause_from, text = _timed_out(branch) or _told(sip(final))
     by: LegHungUpBy | None = "caller" if status == CANCELLED else "callee" if status in (486, 600, 603) else "system"
     return End(at(final), status, cause, cause_from, text, by)
+
+
+def _is_late(final: Event | None, cancel: Event) -> bool:
+    """Whether a failure came after the CANCEL, as which status ever (RFC 3261, section 9.2, asks for 487)."""
+    return final is not None and at(final) >= at(cancel)
 
 
 def _timed_out(branch: Branch) -> tuple[int, str, str] | None:
@@ -145,7 +163,8 @@ def lost(branch: Branch, elsewhere: int | None, ended: End | None) -> End | None
     `elsewhere`: when another branch was answered; `ended`: the end of the caller's side of the call.
     """
     final, cancel = branch.final, branch.cancel
-    if final is not None and sip(final).status != CANCELLED:
+    late = cancel is not None and _is_late(final, cancel)
+    if final is not None and sip(final).status != CANCELLED and not late:
         cause, cause_from, text = _timed_out(branch) or _told(sip(final))
         by: LegHungUpBy = "system" if sip(final).status == TIMEOUT else "callee"
         return End(at(final), sip(final).status, cause, cause_from, text, by)

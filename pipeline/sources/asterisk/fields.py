@@ -35,7 +35,20 @@ _TECHNOLOGIES: Final = frozenset(("pjsip", "sip", "iax2", "dahdi", "sccp", "skin
 _LONGEST_EXTENSION: Final = 6  # digits of a phone's own number
 NOTHING: Final = frozenset(("<unknown>", "<null>", "(null)", "N/A", "anonymous", ""))
 # Channels that are inner workings: halves of a call path, stand-ins, and what a channel leaves behind.
-_INNER: Final = ("Local/", "AsyncGoto/", "Surrogate/", "Message/", "Recorder/", "Announcer/", "CBAnn/", "CBRec/")
+_INNER: Final = (
+    "Local/",
+    "AsyncGoto/",
+    "Surrogate/",
+    "Message/",
+    "Recorder/",
+    "Announcer/",
+    "CBAnn/",
+    "CBRec/",
+    "Snoop/",
+    "UnicastRTP/",
+    "MulticastRTP/",
+    "DAHDI/pseudo-",
+)
 _ZOMBIE: Final = "<ZOMBIE>"
 
 

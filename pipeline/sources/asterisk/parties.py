@@ -117,7 +117,8 @@ def who(device: str, number: str, name: str, context: str, exten: str, first: bo
         callee, trunk = called(device, number, name, context, own=began)
         facts = None if is_extension(device) else Facts(device=device)
         return Who(callee=callee, trunk=trunk, kind="outside" if trunk else None, device=facts)
-    asked = None if exten in NOWHERE else exten
+    # A phone whose digits come one by one begins at its own number (chan_sccp); later rows tell the number it dialled.
+    asked = None if exten in NOWHERE or (began and exten == device) else exten
     if outside(device, number if began else "", context):
         return Who("caller", party(number, name, device), asked, "inbound", device, None, asked or "")
     # Of a phone without a caller id its name is all that is known. What the PBX does then may show that it is a line.

@@ -183,4 +183,74 @@ STORIES: Final = (
         },
         modes=("asterisk",),
     ),
+    Story(
+        "queue-attended-to-queue",  # mikopbx/Core 316 and 395
+        "An agent consults a second queue on its second line, and leaves the caller with who answered there.",
+        (
+            *queued(),
+            step(1, OUTSIDE, "offers", "1001"),
+            step(6, "1001", "answers"),
+            step(20, "1001", "consults", "8100", how="refer", app=True),
+            step(20.2, "1001/2", "answer"),
+            step(20.3, "1001/2", "queue", "second"),
+            step(21, "1001/2", "offers", "1002", "1003"),
+            step(28, "1003", "answers"),
+            step(40, "1001", "joins"),
+            step(80, "1003", "hangs_up"),
+        ),
+        {
+            **INBOUND,
+            "answered_by": "1001",
+            "destination": "1003",
+            "talk_s": 74,
+            "hung_up_by": "callee",
+            "missed_by": [],
+        },
+        modes=("asterisk",),
+    ),
+    Story(
+        "unregistered-then-mobile",  # mikopbx/Core 480
+        "1002's phone is off: the dial plan rings the mobile phone of its user at once.",
+        (
+            step(0, "1001", "calls", "1002"),
+            step(0.2, "1001", "tries", MOBILE, over=CARRIER),
+            step(8, MOBILE, "answers"),
+            step(38, "1001", "hangs_up"),
+        ),
+        {"requested": "1002", "answered_by": MOBILE, "direction": "outbound", "trunk": CARRIER, "talk_s": 30},
+    ),
+    Story(
+        "unregistered-alone",  # mikopbx/Core 480
+        "1002's phone is off, and the dial plan says so without dialling it: the call shows whom it was for.",
+        (step(0, "1001", "calls", "1002"), step(0.2, "1001", "hangup", cause="unavailable")),
+        {"requested": "1002", "direction": "internal", "talk_s": 0, "answered_by": None, "hung_up_by": "system"},
+    ),
+    Story(
+        "customer-called-for-a-queue",  # FreePBX: call files that lead into queues
+        "The PBX calls a customer and puts him into a queue, where 1001 answers.",
+        (
+            step(0, "", "originate", MOBILE, over=CARRIER, shows=DID),
+            step(8, MOBILE, "answers"),
+            step(8.1, MOBILE, "queue", "support"),
+            step(9, MOBILE, "offers", "1001"),
+            step(15, "1001", "answers"),
+            step(45, MOBILE, "hangs_up"),
+        ),
+        {"direction": "outbound", "trunk": CARRIER, "answered": 8, "talk": 15, "talk_s": 30},
+    ),
+    Story(
+        "sent-on-and-back",  # NethServer/dev 8056: who is shown after transfers
+        "1001 sends the caller to 1002, who does not answer; the dial plan brings him back to 1001.",
+        (
+            *inbound(),
+            step(15, "1001", "transfers", "1002", how="refer"),
+            step(15.1, OUTSIDE, "tries", "1002"),
+            step(15.4, "1002", "rings"),
+            step(30, OUTSIDE, "gives_up"),
+            step(30.1, OUTSIDE, "tries", "1001"),
+            step(35, "1001", "answers"),
+            step(50, OUTSIDE, "hangs_up"),
+        ),
+        {**INBOUND, "answered_by": "1001", "destination": "1001", "talk_s": 25, "missed_by": ["1002"]},
+    ),
 )
