@@ -84,7 +84,7 @@ def _clocks(rows: Sequence[tuple[str, int, float]]) -> Check:
             "Set their clocks by NTP, and CDR_ZONE where they send local time. A node may also send late, or history."
         )
         return Check(WARN, "clocks", _told(wrong), hint)
-    return Check(OK, "clocks", f"{len(rows)} nodes in the last hour")
+    return Check(OK, "clocks", f"{len(rows)} node{'s' if len(rows) != 1 else ''} in the last hour")
 
 
 def _silent(rows: Sequence[tuple[str, Sequence[int], int, int]]) -> Check:

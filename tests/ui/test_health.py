@@ -155,7 +155,7 @@ def test_pasted_events_are_folded_and_kept_nowhere(site: Site) -> None:
         sent = {"form_token": token(form), "source": "canonical"}
         lines = "\n".join([*(json.dumps(event) for event in events), '{"at": "yesterday"}'])
         page = client.post("/ui/health/fold", data=sent | {"events": lines}).text
-        assert "2 events, 1 calls, 1 refused" in page and "Value 3" in page
+        assert "Events: 2, calls: 1, refused: 1" in page and "Value 3" in page
         assert "&lt;i&gt;paste&lt;/i&gt;" in page and looks.foreign(page) == []
         documents = [json.loads(unescape(text)) for text in re.findall(r"<pre>(\{\n.*?)</pre>", page, re.S)]
         assert [(one["call_id"], one["tenant"], one["state"]) for one in documents] == [

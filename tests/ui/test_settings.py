@@ -170,12 +170,12 @@ def test_differences_of_the_directory_are_shown_before_they_hold(site: Site) -> 
                   "text": "kind,number,name\nextension,199,Theirs\n"}  # fmt: skip
         faster = other.post("/ui/settings/directory/change", data=theirs).text
         (mark,) = re.findall(r'name="seen" value="(\w+)"', faster)
-        assert "1 entries are" in other.post("/ui/settings/directory/change", data=theirs | {"seen": mark}).text
+        assert "Entries changed: 1." in other.post("/ui/settings/directory/change", data=theirs | {"seen": mark}).text
         told = client.post("/ui/settings/directory/change", data=sent | {"seen": seen})
         assert told.status_code == 409 and "Somebody else changed the directory" in told.text
         assert "Theirs -&gt; New One" in told.text
         (seen,) = re.findall(r'name="seen" value="(\w+)"', told.text)
-        assert "2 entries are" in client.post("/ui/settings/directory/change", data=sent | {"seen": seen}).text
+        assert "Entries changed: 2." in client.post("/ui/settings/directory/change", data=sent | {"seen": seen}).text
         entry = client.get("/v1/directory/extensions/199", headers=site.bearer()).json()
         assert entry["name"] == "New One"
         for wrong, said in (

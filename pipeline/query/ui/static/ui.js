@@ -25,8 +25,10 @@ for (const select of document.querySelectorAll("select[data-own-zone]")) {
   }
 }
 
-// The current page stands in view in the strip of pages.
-document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// The current page stands in view in the strips of pages.
+for (const here of document.querySelectorAll(".side nav [aria-current], .tabs [aria-current]")) {
+  here.scrollIntoView({ block: "nearest", inline: "center" });
+}
 
 // Tables with whole rows: up and down walk, enter opens, / goes to the search.
 const typing = (element) => element.matches?.("input, select, textarea, [contenteditable]");

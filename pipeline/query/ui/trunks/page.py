@@ -93,5 +93,5 @@ def _concurrency(
         tone = "accent" if not channels or peak < channels * 0.8 else "warn" if peak < channels else "bad"
         link = f"/ui/calls?{link_of(each.first, each.end, more)}" if each.row["calls"] else ""
         shown.append(Column(label, ((tone, float(peak)),), figures.number(peak), link))
-    name = say(N_("%(n)s channels"), n=figures.number(channels)) if channels else ""
+    name = say(N_("Channels: %(n)s"), n=figures.number(channels)) if channels else ""
     return columns(say(N_("Most calls at once")), shown, height=180, bound=channels, bound_name=name)
