@@ -28,6 +28,7 @@ from pipeline.query.ui.frame import session, words
 from pipeline.query.ui.frame.assets import address
 from pipeline.query.ui.frame.language import LANGUAGES, N_, NAMES
 from pipeline.query.ui.frame.navigation import PLACES
+from pipeline.query.ui.frame.period import NAMES as TIME
 from pipeline.query.ui.frame.period import RANGES
 from pipeline.query.ui.frame.session import SignInFirst, Visitor
 from pipeline.warehouse.query.expressions import BadExpression
@@ -68,6 +69,7 @@ def environment(tag: str) -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # a process keeps the templates that fit its code
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
@@ -105,6 +107,9 @@ def page(
                 "places": [place for place in PLACES if place.open_to(visitor.caller)],
                 "path": request.url.path,
                 "here": here(request),
+                "chosen": [
+                    (name, value) for name, value in request.query_params.multi_items() if name in TIME and value
+                ],
                 "now": now_ms(),
                 "title": title,
             }
