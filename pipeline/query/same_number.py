@@ -15,6 +15,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
+from pipeline.directory.model import DialPlan
 from pipeline.rating.numbers import TELEPHONE, Numbering
 
 _SHORTEST: Final = 7  # digits that can be a number with its country code but without a +
@@ -46,7 +47,12 @@ def all_spellings(numbers: Iterable[str], numbering: Numbering) -> tuple[str, ..
 
 
 def e164(number: str, numbering: Numbering) -> str:
-    """The digits of the number in E.164, without the +; "" for what is no telephone number."""
+    """The digits of the number in E.164, without the +; "" for what is no telephone number. With 00 in front it is
+    international, also where 0 is dialled for a line: nobody writes that into a search."""
+    if number.startswith("00"):
+        abroad = numbering.read(f"+{number[2:]}")
+        if abroad.class_ in TELEPHONE and phonenumbers.is_valid_number(phonenumbers.parse(f"+{abroad.digits[0]}")):
+            return abroad.digits[0]
     read = numbering.read(number)
     if read.class_ in TELEPHONE:
         return read.digits[0]
@@ -65,6 +71,8 @@ def parts(text: str, country: str) -> list[str]:
     if digits.startswith("00") and len(digits) > 6:
         digits = plain = digits[2:]
         plain = f"+{plain}"
+    elif digits == plain and digits and _plain_numbering(country).is_bare(digits):
+        plain = f"+{digits}"
     found = {digits}
     if len(digits) >= _SHORTEST:
         try:
@@ -79,6 +87,11 @@ def parts(text: str, country: str) -> list[str]:
         found.add(digits[1:])
     # one that contains another finds nothing more
     return sorted(each for each in found if each and not any(other != each and other in each for other in found))
+
+
+@lru_cache
+def _plain_numbering(country: str) -> Numbering:
+    return Numbering(DialPlan(country))
 
 
 @lru_cache

@@ -34,6 +34,7 @@ _SHARED: Final = (1, 7)
 _COUNTRY_CODES: Final = frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 # What every phone knows as emergency numbers, wherever it is (3GPP TS 22.101, 10.1.1): asked where no country is known.
 _EMERGENCY_ANYWHERE: Final = frozenset(("112", "911"))
+_SHORTEST_BARE: Final = 10  # digits of a number with its country code: what is shorter is dialled within an area
 _SHORTEST: Final = 7  # digits of a telephone number; what has fewer is a short code
 _REMEMBERED: Final = 200_000
 
@@ -140,6 +141,8 @@ class Numbering:
 
     def _telephone(self, dialled: str) -> Number:
         country = self.plan.country
+        if self.is_bare(dialled):
+            dialled = f"+{dialled.removeprefix('00')}"
         quick = self._quick(dialled)
         if quick is not None:
             return quick
@@ -156,6 +159,25 @@ class Numbering:
         if parsed.country_code == self._home and phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE:
             return replace(number, silent=frozenset(("", str(self._home))), is_freephone=True)
         return number
+
+    def is_bare(self, dialled: str) -> bool:
+        """Whether it is a number in E.164 without its +, or with 00 where that is not dialled, as carriers write it:
+        493012345678. A number that is written so at home is one of home (404 555 1234 in the United States); one that
+        at home has a 0 in front, which is missing, is not (33 123 456 789 in Germany: not Potsdam)."""
+        if not self._home or dialled[0] == "+" or len(dialled) < _SHORTEST_BARE:
+            return False
+        if dialled[0] == "0" and (not dialled.startswith("00") or self.plan.international_prefix):
+            return False
+        try:
+            parsed = phonenumbers.parse(f"+{dialled.removeprefix('00')}", None)
+        except phonenumbers.NumberParseException:
+            return False
+        if not phonenumbers.is_valid_number(parsed):
+            return False
+        home = self._parsed(dialled)
+        if home is None or not phonenumbers.is_valid_number(home):
+            return True
+        return _MARKS.sub("", phonenumbers.format_number(home, PhoneNumberFormat.NATIONAL)) != dialled
 
     def _quick(self, dialled: str) -> Number | None:
         """What is plain at a glance: numbers of other countries in international form, and valid fixed and mobile

@@ -55,6 +55,20 @@ def test_nothing_dialled() -> None:
         (DialPlan("DE", ("0",)), "01711234567", "MOBILE", "491711234567"),  # the PBX took the 0 off before
         (DialPlan("DE", ("0",)), "00049301234567", "NATIONAL", "49301234567"),
         (DialPlan("DE", local_prefixes=("4930",)), "030123456", "LOCAL", "4930123456"),
+        (DialPlan("DE"), "493098765432", "NATIONAL", "493098765432"),  # as carriers write it
+        (DialPlan("DE", ("0",), area_code="30"), "493098765432", "LOCAL", "493098765432"),
+        (DialPlan("DE"), "4917112345678", "MOBILE", "4917112345678"),
+        (DialPlan("DE"), "33123456789", "INTERNATIONAL", "33123456789"),  # 0331 23456789 is in Potsdam
+        (DialPlan("DE"), "033123456789", "NATIONAL", "4933123456789"),
+        (DialPlan("AT"), "436641234567", "MOBILE", "436641234567"),
+        (DialPlan("IT"), "493098765432", "INTERNATIONAL", "493098765432"),
+        (DialPlan("IT"), "390612345678", "NATIONAL", "390612345678"),
+        (DialPlan("CN"), "13612345678", "MOBILE", "8613612345678"),  # written without a 0; +1 361 is in Texas
+        (DialPlan("US"), "4045551234", "NATIONAL", "14045551234"),
+        (DialPlan("US"), "493098765432", "INTERNATIONAL", "493098765432"),
+        (DialPlan("US"), "00493098765432", "INTERNATIONAL", "493098765432"),
+        (DialPlan("GB"), "441632960123", "NATIONAL", "441632960123"),
+        (DialPlan("GB"), "33123456789", "INTERNATIONAL", "33123456789"),
         (DialPlan("US"), "911", "EMERGENCY", "911"),
         (DialPlan("US"), "2125551234", "NATIONAL", "12125551234"),
         (DialPlan("US"), "011442079460123", "INTERNATIONAL", "442079460123"),
@@ -76,6 +90,11 @@ def test_own_numbers_say_what_is_local() -> None:
     numbering = Numbering(DialPlan("US"), dids=["+12125550000", "sales"])
     assert numbering.read("2125551234").class_ == "LOCAL"
     assert numbering.read("3105551234").class_ == "NATIONAL"
+
+
+@pytest.mark.parametrize("written", ["493012345601", "+493012345601", "00493012345601", "03012345601"])
+def test_a_number_of_our_own_however_it_is_written(written: str) -> None:
+    assert Numbering(DialPlan("DE", ("0",), area_code="30"), dids=["+493012345601"]).is_did(written)
 
 
 def test_the_directory_is_asked() -> None:

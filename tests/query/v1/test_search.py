@@ -15,6 +15,7 @@ pytestmark = pytest.mark.embedded
 @pytest.mark.parametrize(
     ("text", "country", "expected"),
     [
+        ("493098765432", "DE", ["3098765432"]),  # without its +
         ("+44 (0)1632 960-123", "", ["1632960123"]),
         ("0044 1632 960123", "", ["1632960123"]),
         ("01632 960 123", "GB", ["1632960123"]),

@@ -107,6 +107,25 @@ def test_what_is_no_telephone_number_is_itself() -> None:
     assert set(all_spellings(SAME, numbering)) == set(spellings(SAME[0], numbering))
 
 
+@pytest.mark.parametrize(
+    ("plan", "written"),
+    [
+        (DialPlan("DE", ("0",), area_code="30"), ("+493098765432", "493098765432", "00493098765432", "03098765432")),
+        (DialPlan("DE", ("0",)), ("+33123456789", "33123456789", "0033123456789", "00033123456789")),
+        (DialPlan("AT"), ("+436641234567", "436641234567", "00436641234567", "06641234567")),
+        (DialPlan("IT"), ("+390612345678", "390612345678", "00390612345678", "0612345678")),
+        (DialPlan("US"), ("+493098765432", "493098765432", "00493098765432", "011493098765432")),
+        (DialPlan("US", ("9",)), ("+14045551234", "14045551234", "4045551234", "94045551234")),
+        (DialPlan(), ("+493098765432", "493098765432", "00493098765432")),
+    ],
+)
+def test_one_number_in_every_country(plan: DialPlan, written: tuple[str, ...]) -> None:
+    """Also where the length of a number does not tell whether it has its country code."""
+    numbering = Numbering(plan)
+    for number in written:
+        assert set(written) <= set(spellings(number, numbering)), number
+
+
 LONG = 10_000
 
 
