@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -57,6 +58,9 @@ def decoded_each(
     return decoded
 
 
+_GO_DURATION: Final = re.compile(r"(?a)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6}(?:\.\d{1,9})?)s)?")
+
+
 class Record:
     """An object whose fields are looked up in lower case."""
 
@@ -108,6 +112,11 @@ class Record:
         self.implausible = True
         return 0.0
 
+    def usage(self, *names: str) -> float:
+        """The same as CGRateS has it: as Go writes durations, `1m16s`, in whole nanoseconds, or in seconds."""
+        value = _go_duration(self.text(*names))
+        return self.seconds(*names) if value is None else value
+
     def whole(self, *names: str) -> int:
         """The same as a whole number."""
         return int(self.number(*names))
@@ -139,6 +148,18 @@ class Record:
             if at:
                 return at
         return 0
+
+
+def _go_duration(told: str) -> float | None:
+    """Seconds of `1h2m3.5s`, or of a number of nanoseconds that can be nothing else; None for other texts."""
+    if told.isascii() and told.isdigit() and 1e9 <= int(told[:20]) <= LONGEST_CALL_S * 1e9:
+        return int(told) / 1e9
+    found = _GO_DURATION.fullmatch(told) if "m" in told or "h" in told else None
+    return (
+        None
+        if found is None
+        else sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
+    )
 
 
 def digest(*parts: object) -> str:

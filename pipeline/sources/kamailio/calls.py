@@ -146,7 +146,7 @@ def dialog_ended(leg: Leg) -> list[Event]:
     """`dialog:end`: the BYE, or the dialog's time-out. CGRateS's event tells the whole call."""
     record = leg.record
     answered = record.at("answertime", "answer_time", "cgr_answertime")
-    lasted = round(record.seconds("usage", "cgr_duration", "duration") * 1000)
+    lasted = round(record.usage("usage", "cgr_duration", "duration") * 1000)
     ended = record.at("end_time", "end_ts", "time", "timestamp")
     if not ended and answered:
         ended = answered + lasted
