@@ -314,7 +314,7 @@ def sent(payload: bytes, ms: int = 0, *, src: str = "10.0.0.1", dst: str = "10.0
     return hep.encode(changed)
 
 
-@pytest.mark.parametrize("cut", [40, 130, 170, 240, len(INVITE) - 5])
+@pytest.mark.parametrize("cut", [10, 40, 130, 170, 240, len(INVITE) - 5])
 def test_a_message_that_came_in_pieces_is_one(cut: int) -> None:
     """heplify sends what it sees: TCP segments and IP fragments that it does not put together."""
     other = sent(b"OPTIONS sip:x SIP/2.0\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\n\r\n", src="10.0.0.9")
@@ -349,6 +349,30 @@ def test_two_messages_of_one_tcp_segment() -> None:
     assert not together.rejected
     assert sorted(event.event_id for event in together.events) == sorted(event.event_id for event in apart.events)
     assert len(together.events) == 2
+
+
+@pytest.mark.parametrize("cut", [60, len(INVITE) - 30, len(INVITE) + 20, len(INVITE) + 90])
+def test_segments_that_cut_a_stream_of_messages_anywhere(cut: int) -> None:
+    """A segment may end one message and begin the next, which goes on in another."""
+    ack = (
+        b"ACK sip:1002@h SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z3\r\n"
+        + TALK
+        + b"CSeq: 7 ACK\r\nContent-Length: 0\r\n\r\n"
+    )
+    bye = (
+        b"BYE sip:1002@h SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z4\r\n"
+        + TALK
+        + b"CSeq: 8 BYE\r\nContent-Length: 0\r\n\r\n"
+    )
+    stream = INVITE + ack + bye
+
+    def over_tcp(payload: bytes, ms: int = 0) -> bytes:
+        return hep.encode(msgspec.structs.replace(hep.parse(sent(payload, ms)), protocol=6))
+
+    decoded = decode([over_tcp(stream[:cut]), over_tcp(stream[cut:], 1)])
+    assert not decoded.rejected
+    apart = decode([over_tcp(each) for each in (INVITE, ack, bye)])
+    assert sorted(event.event_id for event in decoded.events) == sorted(event.event_id for event in apart.events)
 
 
 def test_three_pieces() -> None:

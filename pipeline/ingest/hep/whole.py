@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.sources.sip import hep
 from pipeline.sources.sip.hep import Packet
-from pipeline.sources.sip.pieces import begins, follows, is_incomplete, way
+from pipeline.sources.sip.pieces import begins, follows, is_incomplete, last_message, way
 
 WAIT_S: Final = 2.0
 _MOST: Final = 1_000  # messages that wait at once
@@ -43,7 +43,7 @@ class Whole:
             begun = self._begun.get(way(packet))
             if begun is not None and not begins(packet.payload) and follows(begun.packet, packet):
                 return self._goes_on(begun, packet)
-        if begins(packet.payload) and is_incomplete(packet.payload) and len(self._begun) < _MOST:
+        if begins(packet.payload) and is_incomplete(last_message(packet)) and len(self._begun) < _MOST:
             before = self._begun.pop(way(packet), None)
             if before is not None:
                 self._send(before.packet, before.value)
@@ -58,7 +58,7 @@ class Whole:
         except ValueError:  # longer than a packet can be
             del self._begun[way(piece)]
             return self._send(begun.packet, begun.value)
-        if is_incomplete(grown.payload):
+        if is_incomplete(last_message(grown)):
             begun.packet, begun.value = grown, value
             return True
         if not self._send(grown, value):

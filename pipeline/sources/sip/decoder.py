@@ -20,12 +20,11 @@ from pipeline.sources.sip import hep, hep_json, pieces
 from pipeline.sources.sip import message as sip
 from pipeline.sources.sip.fields import MAX_ID, anonymous, bounded, party, referral_ids, sip_id, user_domain
 from pipeline.sources.sip.hep import Packet
-from pipeline.sources.sip.pieces import joined, rest_of
+from pipeline.sources.sip.pieces import TCP, joined, rest_of
 from schemas.event import EARLIEST_MS, Event, Party, SipMessage
 
 # Methods that are part of a call. The others (REGISTER, OPTIONS, SUBSCRIBE, PUBLISH, MESSAGE, …) are none of ours.
 _IN_CALLS: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "REFER", "UPDATE", "NOTIFY", "PRACK", "INFO"})
-_TCP: Final = 6  # IP protocol
 _HOLD: Final = frozenset({"sendonly", "inactive"})
 
 
@@ -42,7 +41,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
         try:
             captured = packet(value)
             event = _event(captured, options, until)
-            if captured.protocol == _TCP and (rest := rest_of(captured.payload)):
+            if captured.protocol == TCP and (rest := rest_of(captured.payload)):
                 _further(captured, rest, index, decoded, options, until)
         except sip.NoBeginning as malformed:
             tails.append(index)
@@ -81,6 +80,8 @@ def _join(values: Sequence[bytes], tails: list[int], decoded: Decoded, options: 
         whole.payload = b"".join([whole.payload, *(packet(values[other]).payload for other in others)])
         try:
             event = _event(whole, options, until)
+            if whole.protocol == TCP and (rest := rest_of(whole.payload)):
+                _further(whole, rest, place, decoded, options, until)
         except (hep.MalformedHep, sip.MalformedMessage) as malformed:
             decoded.rejected += [Rejected(each, str(malformed)) for each in (place, *others)]
             continue

@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.sources.sip.hep import Packet
 
+TCP: Final = 6  # IP protocol
 _LENGTH: Final = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\d{1,6})", re.IGNORECASE | re.MULTILINE)
 _SOON_MICROS: Final = 2_000_000  # between two pieces of one message
 _MOST: Final = 200  # packets that are looked at for the beginning of a message
@@ -41,6 +42,14 @@ def rest_of(payload: bytes) -> bytes:
     return rest if rest and begins(rest) else b""
 
 
+def last_message(packet: Packet) -> bytes:
+    """The message that may go on in the next packet: of several in one TCP segment the last one."""
+    payload = packet.payload
+    while packet.protocol == TCP and (rest := rest_of(payload)):
+        payload = rest
+    return payload
+
+
 def way(packet: Packet) -> tuple[object, ...]:
     """Between whom a packet was seen, and by whom."""
     return packet.src, packet.src_port, packet.dst, packet.dst_port, packet.node, packet.capture_id
@@ -48,20 +57,20 @@ def way(packet: Packet) -> tuple[object, ...]:
 
 def follows(head: Packet, piece: Packet) -> bool:
     """Whether a piece may go on with a message that was left incomplete."""
-    return 0 <= _micros(piece) - _micros(head) <= _SOON_MICROS and is_incomplete(head.payload)
+    return 0 <= _micros(piece) - _micros(head) <= _SOON_MICROS and is_incomplete(last_message(head))
 
 
 def unfinished(values: Sequence[bytes], read: Callable[[bytes], Packet]) -> int:
     """How many values of the end are to be read with those that follow: a message begins there that they do not end."""
     for place in range(max(0, len(values) - _NEAR), len(values)):
         head = _packet(values[place], read)
-        if head is None or not begins(head.payload) or not is_incomplete(head.payload):
+        if head is None or not begins(head.payload) or not is_incomplete(last_message(head)):
             continue
         for value in values[place + 1 :]:
             piece = _packet(value, read)
             if piece is not None and way(piece) == way(head) and not begins(piece.payload) and follows(head, piece):
                 head.payload += piece.payload
-        if is_incomplete(head.payload):
+        if is_incomplete(last_message(head)):
             return len(values) - place
     return 0
 
@@ -86,6 +95,8 @@ def joined(values: Sequence[bytes], tails: Sequence[int], read: Callable[[bytes]
     found: dict[int, list[int]] = {}
     for tail in tails:
         piece = at(tail)
+        if piece is not None and begins(piece.payload):
+            continue  # the head of one, cut within its first line
         packets[tail] = None  # it is the head of none
         for place in range(tail - 1, max(-1, tail - 1 - _MOST), -1):
             head = at(place)

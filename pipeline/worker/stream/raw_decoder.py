@@ -1,14 +1,18 @@
 """Decodes the raw events of one source into call events and sends those on to the events topic.
 
 Stateless: what needs several messages to be understood is understood by the fold. A batch that is
-done again after a crash gives the same event ids, so nothing counts twice.
+done again after a crash gives the same event ids, so nothing counts twice. A message that a capture agent sent in
+pieces may go on in the next chunk of its partition: its beginning, and what was read since, waits for that a little,
+and its chunk is acknowledged when all of it is sent on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from time import monotonic
 
 import msgspec
 
@@ -26,8 +30,18 @@ from pipeline.worker.core.publisher import Publisher
 
 # Values decoded at a time; between two slices the worker does what else is due.
 _AT_ONCE = 1_000
+_WAIT_S = 1.0  # for the rest of a message
 
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Records at the end of a partition, so far, that begin a message; `chunks` are those that they came in."""
+
+    records: list[Record]
+    chunks: list[Chunk]
+    until: float  # s, of the monotonic clock
 
 
 class RawSource:
@@ -41,14 +55,17 @@ class RawSource:
         store: Store,
         publisher: Publisher,
         acknowledge: Callable[[Chunk], None],
+        wait_s: float = _WAIT_S,
     ) -> None:
         self.name = name
+        self._wait_s = wait_s
         self._decode = decode
         self._settings = settings
         self._store = store
         self._publisher = publisher
         self._acknowledge = acknowledge
         self._incoming = IntakeBuffer()
+        self._held: dict[int, _Held] = {}  # by partition
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
@@ -58,8 +75,9 @@ class RawSource:
         await self._incoming.add(chunk)
 
     def revoked(self) -> None:
-        """What was not begun comes again, to whoever owns it then."""
+        """What was not sent on comes again, to whoever owns it then."""
         self._incoming.clear()
+        self._held.clear()
 
     async def drained(self) -> None:
         """Wait until the chunk in flight is sent on."""
@@ -73,17 +91,42 @@ class RawSource:
     async def run(self) -> None:
         """Until `stop`."""
         while not self._stopping:
-            await self._incoming.wait()
+            await self._incoming.wait(self._wait_s if self._held else None)
             for chunk in self._incoming.take():
                 self._idle.clear()
-                await self._send_on(chunk)
+                await self._take(chunk)
+                self._idle.set()
+            for held in [each for each in self._held.values() if each.until <= monotonic()]:
+                self._idle.clear()
+                if self._held.pop(held.chunks[-1].partition, None) is held:
+                    await self._send_on(held.chunks, held.records)
                 self._idle.set()
 
-    async def _send_on(self, chunk: Chunk) -> None:
+    async def _take(self, chunk: Chunk) -> None:
+        """Send a chunk on, behind what waits of its partition, but for a message at its end that is not whole."""
+        held = self._held.pop(chunk.partition, None)
+        records, chunks = list(chunk.records), [chunk]
+        until = monotonic() + self._wait_s
+        if held is not None:
+            records, chunks, until = [*held.records, *records], [*held.chunks, chunk], held.until
+        values = [record.value or b"" for record in records[-_AT_ONCE:]]
+        kept = unfinished(self.name, values) if monotonic() < until else 0
+        if not kept:
+            await self._send_on(chunks, records)
+            return
+        rest = records[-kept:]
+        done = [each for each in chunks if each.records[-1].offset < rest[0].offset]
+        if held is not None and held.records[0] is not rest[0]:
+            until = monotonic() + self._wait_s  # it is another message
+        self._held[chunk.partition] = _Held(rest, chunks[len(done) :], until)
+        await self._send_on(done, records[:-kept], chunk)
+
+    async def _send_on(self, chunks: Sequence[Chunk], records: Sequence[Record], of: Chunk | None = None) -> None:
+        """Send records on, of the partition of `of`, and acknowledge the chunks that end with them."""
         events: list[tuple[bytes, bytes]] = []
         origin: list[Record] = []  # of each event
         dead: list[DeadLetter] = []
-        records = chunk.records
+        chunk = of or chunks[-1]
         start = 0
         while start < len(records):
             end = self._end_of_slice(records, start)
@@ -100,7 +143,8 @@ class RawSource:
             await self._store.step("dead_letters", lambda: self._publisher.dead_letters(dead))
             metrics.DEAD_LETTERS.labels(chunk.topic).inc(len(dead))
         metrics.RAW.labels(self.name).inc(len(records))
-        self._acknowledge(chunk)
+        for each in chunks:
+            self._acknowledge(each)
 
     def _end_of_slice(self, records: Sequence[Record], start: int) -> int:
         """Where to stop: not amidst a message that came in pieces."""
