@@ -97,3 +97,17 @@ def test_taps_on_calls_are_no_calls(channel: str) -> None:
     names = ("CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END")
     rows = [{"eventtype": name, "eventtime": f"177314400{place}.0"} for place, name in enumerate(names)]
     assert not decode([json.dumps(told | row).encode() for told in rows]).events
+
+
+@pytest.mark.parametrize(
+    "name", ["echo", "music", "fax", "closed", "greeting-then-caller-gives-up", "busy-then-announcement"]
+)
+def test_the_manager_without_what_channels_execute(name: str) -> None:
+    """A manager user that may not read `dialplan` gets no Newexten: that nobody else answered says that the PBX did."""
+    story = next(story for story in ALL if story.name == name)
+    dialect, values = tell(story, "asterisk manager")
+    left = [value for value in values if json.loads(value)["Event"] != "Newexten"]
+    (call,) = documents(dialect, left)
+    whole = documents(dialect, values)[0]
+    compared = ("status", "answered_by", "talk_ms", "billable_ms", "hung_up_by", "missed_by")
+    assert {key: call[key] for key in compared} == {key: whole[key] for key in compared}

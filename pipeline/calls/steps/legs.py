@@ -24,6 +24,9 @@ NODE_RESTART = "node_restart"
 REFUSED = "refused"
 # Reason of an `ended` event: no device asked for the end, which somebody else on the call did, or the PBX.
 UNREQUESTED = "unrequested"
+# Reason of an `answered` event of a caller's leg: each leg is told of, so that the PBX itself answered where no
+# other did.
+LEGS_TOLD = "legs_told"
 # A `data` event that says that its leg, a caller's, was never bridged with another: who answered a leg that was called
 # for it spoke with the PBX alone.
 NOT_BRIDGED = "not_bridged"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from pipeline.calls.steps.call_state import Course
-from pipeline.calls.steps.legs import HANGUP_RECORD, ORIGINATE, Leg
+from pipeline.calls.steps.legs import HANGUP_RECORD, LEGS_TOLD, ORIGINATE, Leg
 from pipeline.calls.steps.outcome import CANCEL_NAMES, INTERWORKING, NORMAL_CLEARING, cause
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
 from pipeline.calls.steps.targets import Target
@@ -124,18 +124,27 @@ def _last_sign(leg: Leg) -> int:
 
 def find_answerer(course: Course) -> None:
     """Whether an application of the PBX answered, where the answer itself does not say: one dealt with the caller
-    then, and no phone answered just before."""
+    then, or each leg is told of, and no phone answered just before."""
     caller = course.caller
     answered = caller.answered
-    if answered is None or caller.answered_by or not caller.applications:
+    if answered is None or caller.answered_by:
         return
-    if caller.applications[0][0] > answered:
+    dealt_with = caller.applications and caller.applications[0][0] <= answered
+    if not dealt_with and caller.answer_source != LEGS_TOLD:
         return
     for target in course.targets:
         at = target.answered
         if at is not None and target.leg is not None and at - _ANSWER_JITTER_MS <= answered <= at + SAME_INSTANT_MS:
             return
+        if not dealt_with and at is None and target.leg is not None and _heard(target.leg, caller):
+            return  # its answer was lost
     caller.answered_by = "pbx"
+
+
+def _heard(leg: Leg, caller: Leg) -> bool:
+    return any(peer == caller.id for _, peer, _ in leg.bridges or ()) or any(
+        peer == leg.id for _, peer, _ in caller.bridges or ()
+    )
 
 
 def find_answer(course: Course) -> None:

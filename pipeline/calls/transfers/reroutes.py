@@ -194,6 +194,9 @@ def _ring_group(course: Course) -> list[dict[str, Any]]:
     first_end = min((t.ended for t in phones if t.ended is not None and t.ended > t.started), default=None)
     if first_end is not None and any(t.started >= first_end for t in phones):
         return []
+    first_answer = min((t.answered for t in phones if t.answered is not None), default=None)
+    if first_answer is not None and any(t.started > first_answer for t in phones):
+        return []
     for phone in phones:
         phone.kind = "ring_group_member"
     if not course.talking:

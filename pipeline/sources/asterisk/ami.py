@@ -24,7 +24,7 @@ from pipeline.sources.asterisk.fields import (
     own_number,
     zombie,
 )
-from pipeline.sources.asterisk.parties import ANSWERING, NOWHERE, ORIGINATED, UNREQUESTED, called, parties
+from pipeline.sources.asterisk.parties import ANSWERING, LEGS_TOLD, NOWHERE, ORIGINATED, UNREQUESTED, called, parties
 from pipeline.sources.asterisk.wires import wire
 from schemas.event import Event, Facts, Party
 
@@ -80,6 +80,8 @@ def _state(fields: Fields) -> list[Event]:
     event = _event(fields, "answered", what=state, linked=False)
     if event.leg_id != event.call_id:
         event.answered_by = "party"
+    else:
+        event.reason = LEGS_TOLD
     return [event]
 
 

@@ -13,7 +13,17 @@ from typing import Final
 import msgspec
 
 from pipeline.sources.asterisk.fields import LONGEST_TEXT, NOTHING, channel_id, endpoint, inner
-from pipeline.sources.asterisk.parties import CALLED, NOWHERE, ORIGINATED, UNREQUESTED, Who, answered, known, who
+from pipeline.sources.asterisk.parties import (
+    CALLED,
+    LEGS_TOLD,
+    NOWHERE,
+    ORIGINATED,
+    UNREQUESTED,
+    Who,
+    answered,
+    known,
+    who,
+)
 from pipeline.sources.contract import Options
 from pipeline.sources.instants import instant
 from schemas.event import EARLIEST_MS, Event, Facts
@@ -300,6 +310,8 @@ def _state(row: _Row, event: Event, device: str) -> bool:
         event.type = "answered"
         if event.leg_id != event.call_id:
             event.answered_by = "party"
+        else:
+            event.reason = LEGS_TOLD
     else:
         return False
     event.event_id += state

@@ -88,6 +88,7 @@ ANSWERING: Final = frozenset(
 # What a channel that was called runs; AppDial2 one that the PBX originated.
 CALLED: Final = frozenset(("AppDial", "AppDial2", "AppQueue"))
 ORIGINATED: Final = "AppDial2"
+LEGS_TOLD: Final = "legs_told"  # reason of an answer: the manager tells of every channel
 UNREQUESTED: Final = "unrequested"  # reason of an end that no device asked for
 _MENUS: Final = frozenset(("background", "read", "readexten", "waitexten"))
 NOWHERE: Final = frozenset(("", "s", "h", "i", "t"))
