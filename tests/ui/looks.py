@@ -11,7 +11,8 @@ from tests.browser import Browser, Look, Tab
 from tests.ui.conftest import Site
 
 WIDTHS: Final = (360, 1280, 3840)
-LOOKS: Final = (Look(360, "dark"), Look(1280, "light"), Look(1280, "dark"), Look(3840, "light"))
+# With those of test_every_page.py each width is seen light and dark.
+LOOKS: Final = (Look(360, "light"), Look(1280, "dark"), Look(3840, "light"))
 PLAIN: Final = Look(1280, "light", scripts=False)
 HEAVIEST: Final = 150 * 1024  # bytes over the wire at the first load
 # WCAG 2.2 A and AA, and axe's own rules of good practice.

@@ -159,6 +159,19 @@ def test_figures_are_as_people_read_them() -> None:
     assert spring.label(german) == "So. 29. März"
 
 
+def test_lengths_in_sentences_have_two_units_that_follow_each_other() -> None:
+    figures = Figures("en", ZoneInfo("UTC"))
+    said = {
+        ms: figures.span(ms).replace("\u202f", " ")
+        for ms in (0, 4_200, 42_000, 187_000, 10_828_000, 7_260_000, 86_460_000)
+    }
+    assert list(said.values()) == ["0 s", "4.2 s", "42 s", "3 min 7 s", "3 h", "2 h 1 min", "1 d"]
+    about = [
+        figures.about(ms).replace("\u202f", " ") for ms in (0, 42_900, 2_982_000, 10_121_000, 79_999_000, 1_100_000_000)
+    ]
+    assert about == ["0 s", "42 s", "49 min", "2 h 48 min", "22 h", "12 d"]
+
+
 def test_the_period_before_is_of_like_weekdays() -> None:
     zone = ZoneInfo("Europe/Berlin")
     day = period_of({"from": "2026-03-31", "to": "2026-03-31"}, zone)

@@ -63,7 +63,7 @@ def test_every_count_leads_to_its_calls(site: Site) -> None:
             page = client.get(f"/ui/overview?{asked}").text
             links = dict.fromkeys(re.findall(r'<a href="(/ui/calls\?[^"]+)">([\d,]+)</a>', page))
             assert len(links) > 30
-            for link, shown in links:
+            for link, shown in list(links)[:: 1 if asked == DAY else 3]:
                 assert count(client.get(unescape(link)).text) == int(shown.replace(",", "")), (link, shown)
             for link, said in re.findall(r'<a href="(/ui/calls\?[^"]+)"><g><title>([^<]+)</title>', page)[:4]:
                 total = sum(int(number) for number in re.findall(r"(\d+)(?:,|$)", said.partition(": ")[2]))

@@ -86,7 +86,7 @@ async def show(request: Request, visitor: Visiting) -> Response:
         found=found,
         name_of=directory.name_of,
         calls=whole["calls"],
-        today=None if period.first_ms == day[0] else today["calls"],
+        today=today["calls"] if period.first_ms < day[0] < period.end_ms else None,
         called=called,
         hours=_hours(called),
         missed=list(MISSED),

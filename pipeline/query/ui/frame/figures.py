@@ -76,18 +76,19 @@ class Figures:
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
     def span(self, ms: float | None) -> str:
-        """A length in a sentence: 42 s, 3 min 7 s, 1 h 2 min, 3 d 4 h. Below ten seconds with its tenths."""
+        """A length in a sentence: 42 s, 3 min 7 s, 1 h 2 min, 3 d 4 h: the largest unit and the next one. Below
+        ten seconds with its tenths."""
         if ms is None:
             return ABSENT
         if ms < 10_000 and ms % 1000:
             return f"{self.number(int(ms) // 100 / 10, 1)}{_NARROW}s"
         seconds = int(ms) // 1000
-        parts = []
+        parts: list[str] = []
         for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
             amount, seconds = divmod(seconds, size)
-            if amount:
-                parts.append(f"{self.number(amount)}{_NARROW}{unit}")
-        return " ".join(parts[:2]) or f"0{_NARROW}s"
+            if amount or parts:
+                parts.append(f"{self.number(amount)}{_NARROW}{unit}" if amount else "")
+        return " ".join(filter(None, parts[:2])) or f"0{_NARROW}s"
 
     def about(self, ms: int) -> str:
         """A length that only matters roughly: 42 s, 49 min, 2 h 48 min, 22 h, 12 d."""
