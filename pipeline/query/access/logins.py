@@ -66,11 +66,12 @@ class Logins:
     async def _chosen(self, name: str, domain: str) -> User | None:
         users = [user for user in await find_users(self._reader, name) if not user.disabled]
         if domain:
-            meant = [user for user in users if domain in (user.domain, user.tenant)]
+            low = domain.lower()  # names of hosts are the same in every case (RFC 3261, 19.1.4), ids of tenants are not
+            meant = [user for user in users if user.domain.lower() == low or user.tenant == domain]
             meant = meant or [
                 user
                 for user in users[:_MOST_NAMESAKES]
-                if not user.domain and (await self._directories.of(user.tenant)).tenant.domain == domain
+                if not user.domain and (await self._directories.of(user.tenant)).tenant.domain.lower() == low
             ]
         else:
             meant = [user for user in users if not user.domain]

@@ -76,7 +76,7 @@ def create_user(
     for row in _rows(client, name):
         if row["tenant"] == tenant:
             raise Problem(f"Tenant {tenant!r} has a user {name!r} already.", hint="See `cdr user list`.", code=USAGE)
-        if row["domain"] == domain:
+        if row["domain"].lower() == domain.lower():
             of = f"of the domain {domain!r}" if domain else "without a domain"
             raise Taken(
                 f"{name!r} {of} is a user of tenant {row['tenant']!r} already.",

@@ -14,7 +14,7 @@ def domain_owner(client: Any, domain: str, *, but: str) -> str:
         return ""
     answer = client.raw_query(
         "SELECT tenant FROM (SELECT tenant FROM user_rows FINAL"
-        " WHERE domain = {domain:String} OR tenant = {domain:String}"
+        " WHERE lowerUTF8(domain) = lowerUTF8({domain:String}) OR tenant = {domain:String}"
         " UNION ALL SELECT tenant FROM api_token_rows FINAL WHERE tenant = {domain:String}"
         " UNION ALL SELECT tenant FROM directory_rows FINAL WHERE kind = 'tenant' AND deleted = 0"
         " AND (lowerUTF8(JSONExtractString(body, 'domain')) = lowerUTF8({domain:String}) OR tenant = {domain:String}))"

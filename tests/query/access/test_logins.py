@@ -243,6 +243,7 @@ def test_nobody_is_locked_out_by_others() -> None:
 async def test_ten_wrong_passwords_lock_their_address_out_and_no_other(gate_with: Clocks) -> None:
     gate = gate_with()
     spellings = [("ann", "acme"), ("ann@acme", None), ("ann", "pbx.acme.example"), ("ann@pbx.acme.example", None)]
+    spellings += [("ann", "PBX.Acme.example"), ("ann@PBX.ACME.EXAMPLE", None)]  # domains are so in any case
     for number in range(OF_BOTH):  # one user, however it is spelled
         name, domain = spellings[number % len(spellings)]
         assert await gate.login(name, "guess", domain, address="192.0.2.1") is None

@@ -36,6 +36,7 @@ def client(clickhouse_endpoint: ClickHouseServer, database: str) -> Iterator[Any
         ("pbx.named.example", "named"),  # of the directory, in any case
         ("named", "named"),
         ("sip.used.example", "used"),
+        ("SIP.Used.EXAMPLE", "used"),
         ("used", "used"),
         ("token.example", "token.example"),  # a tenant called so
         ("free.example", ""),
