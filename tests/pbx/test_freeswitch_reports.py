@@ -97,3 +97,18 @@ def test_a_cause_in_an_event_of_a_living_leg_ends_nothing() -> None:
     switch.ends(caller, "NORMAL_CLEARING", "send_bye")
     call = told(switch, "esl")
     assert (call["status"], call["hung_up_by"], call["talk_ms"]) == ("answered", "callee", 25_000)
+
+
+@pytest.mark.parametrize("mode", ["esl", "json_cdr", "both"])
+@pytest.mark.parametrize(("cause", "status"), [("GATEWAY_DOWN", "failed"), ("USER_NOT_REGISTERED", "no_answer")])
+def test_a_bridge_that_makes_no_leg(mode: str, cause: str, status: str) -> None:
+    """A gateway that is down and a user who is not registered get no channel (switch_ivr_originate.c)."""
+    switch = Switch()
+    switch.at(0)
+    caller = switch.channel(outward=False, number="1001", dialled="1002", user="1001")
+    switch.executes(caller, "bridge", "user/1002")
+    caller.variables["originate_disposition"] = cause
+    switch.at(0.2)
+    switch.ends(caller, cause, "send_refuse")
+    call = told(switch, mode)
+    assert (call["requested"], call["status"], call["hung_up_by"], call["talk_ms"]) == ("1002", status, "system", 0)

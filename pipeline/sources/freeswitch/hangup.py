@@ -26,7 +26,20 @@ HANGUP_RECORD: Final = "hangup_record"
 SENT_ON: Final = "sent_on"
 # Ends that nobody's phone brought about: an operator, a time limit, lost media, a shutdown.
 _BY_SYSTEM: Final = frozenset(
-    ("ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "MEDIA_TIMEOUT", "SYSTEM_SHUTDOWN", "CRASH", "SRTP_READ_ERROR")
+    (
+        "ALLOTTED_TIMEOUT",
+        "MANAGER_REQUEST",
+        "MEDIA_TIMEOUT",
+        "SYSTEM_SHUTDOWN",
+        "CRASH",
+        "SRTP_READ_ERROR",
+        # What makes no leg at all (switch_types.h).
+        "GATEWAY_DOWN",
+        "INVALID_GATEWAY",
+        "INVALID_PROFILE",
+        "INVALID_URL",
+        "USER_NOT_REGISTERED",
+    )
 )
 _MEASURES: Final = {
     "mos": "rtp_audio_in_mos",
