@@ -29,3 +29,27 @@ def test_both_interfaces_of_freeswitch_tell_the_same_call(seed: int) -> None:
         found[mode]["logs"] = sorted((log["number"], log["outcome"], log["talk_ms"]) for log in call["logs"])
     first = next(iter(found.values()))
     assert all(each == first for each in found.values()), (story.steps, found)
+
+
+_EVERYWHERE = ("status", "direction", "requested", "destination", "answered_by", "hung_up_by", "trunk")
+_LATE_MS = 150  # what one PBX tells later than another
+
+
+@pytest.mark.parametrize("seed", [*range(1000, 1030), 1100, 1210, 1265, 1296])
+def test_all_pbxs_tell_the_same_call(seed: int) -> None:
+    story = random_stories.story(seed)
+    told: dict[str, dict[str, Any]] = {}
+    for mode in ("asterisk both", "asterisk cel", "asterisk manager", "freeswitch esl"):
+        if mode.startswith("asterisk") or can_play(story):
+            (told[mode],) = documents(*tell(story, mode))
+    first = told["asterisk both"]
+    for mode, call in told.items():
+        assert {key: call[key] for key in _EVERYWHERE} == {key: first[key] for key in _EVERYWHERE}, (mode, story.steps)
+        assert sorted(call["missed_by"]) == sorted(first["missed_by"]), (mode, story.steps)
+        assert _outcomes(call) == _outcomes(first), (mode, story.steps)
+        for length in ("talk_ms", "billable_ms"):
+            assert abs(call[length] - first[length]) <= _LATE_MS, (mode, length, story.steps)
+
+
+def _outcomes(call: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted((log["number"], log["outcome"]) for log in call["logs"] if log["kind"] not in ("ivr", "queue"))

@@ -238,7 +238,7 @@ def _hearing(wires: _Wires, events: list[Event]) -> Iterator[Event]:
         else:
             pairs = [(leg, other) for other in here]
             if not pairs:
-                yield event  # it is alone there: nobody hears it
+                yield msgspec.structs.replace(event, data=None)  # it is alone there: nobody hears it
         if event.type == "unbridged":
             bridges.follow(event)
         for place, (one, two) in enumerate(pairs):

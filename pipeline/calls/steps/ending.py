@@ -13,6 +13,7 @@ from pipeline.calls.steps.outcome import (
     outcome,
 )
 from pipeline.calls.steps.talk import SAME_INSTANT_MS
+from pipeline.calls.steps.targets import Target
 
 STATUS_OF = {
     "busy": "busy",
@@ -69,7 +70,24 @@ def _unanswered(course: Course) -> str:
         for target in reversed(course.targets):
             if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
                 return STATUS_OF.get(target.outcome, word)
+    elif word in ("busy", "failed") and _rang_on(course):
+        return "no_answer"
     return word
+
+
+def _rang_on(course: Course) -> bool:
+    """Whether the caller's leg has the cause of a phone that refused, and another one rang in vain after that."""
+    tried = [target for target in course.targets if target.leg is not None and target.ended is not None]
+    last = max(tried, key=_ended, default=None)
+    if last is None or last.outcome != "no_answer":
+        return False
+    shown = cause(course.caller)[0]
+    return any(t.outcome != "no_answer" and t.leg is not None and cause(t.leg)[0] == shown for t in tried)
+
+
+def _ended(target: Target) -> int:
+    assert target.ended is not None
+    return target.ended
 
 
 def hung_up(course: Course, call_status: str) -> tuple[str, str]:

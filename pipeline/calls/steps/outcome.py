@@ -118,6 +118,7 @@ def settle(course: Course) -> None:
     talking = course.talking
     answers = _answers(talking) if len(targets) > 1 else []
     quits = caller.ended is not None and caller.hung_up_by in ("caller", "party")
+    latest = _latest(course)
     for target in targets:
         if target.talk is not None:
             target.outcome = "answered"
@@ -141,10 +142,11 @@ def settle(course: Course) -> None:
             # Whoever answered while this one was tried took the call from it.
             elsewhere = _taken_from(target, answers)
             elsewhere = elsewhere or (not talking and _answered_unseen(course))
-            if quits and not elsewhere and caller.ended is not None and _until(target, caller.ended):
+            went_on = latest > target.ended or target.started < target.ended == latest
+            if quits and not elsewhere and not went_on and caller.ended is not None and _until(target, caller.ended):
                 target.outcome = "cancelled"
                 continue
-            gone = caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
+            gone = not went_on and caller.ended is not None and caller.ended <= target.ended + SAME_INSTANT_MS
             left = (
                 gone and caller.hung_up_by not in ("system", "peer", "callee") and not quits
             )  # which was looked at before
@@ -154,6 +156,18 @@ def settle(course: Course) -> None:
             stayed = caller.hung_up_by in ("system", "peer") or (caller.ended is not None and not gone)
             word = outcome(target.leg, elsewhere=elsewhere, caller_left=left, caller_stayed=stayed)
             target.outcome = word or ("no_answer" if course.ended is not None else "")
+
+
+def _latest(course: Course) -> int:
+    """When the PBX last did something for the caller while he was there: rang somebody, answered, ran an application.
+    What it had rung before it gave up itself, without him."""
+    caller = course.caller
+    until = course.now if caller.ended is None else caller.ended
+    did = [target.started for target in course.targets]
+    did += [at for at, _ in caller.applications or ()]
+    if caller.answered is not None and not course.talking:
+        did.append(caller.answered)
+    return max((at for at in did if at < until), default=0)
 
 
 def _answers(talking: list[Target]) -> list[tuple[int, int]]:
