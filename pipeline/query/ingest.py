@@ -19,7 +19,8 @@ from pipeline.ingest import bodies, intake
 from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import KafkaAway, KafkaFull, Sender
 from pipeline.kafka import raw_topics
-from pipeline.query.access.authenticator import DOCUMENTED, Caller, allowed, identified_basic, known
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, allowed, identified_basic, known
 from pipeline.query.http.problems import Problem, RequestProblem, invalid, not_found
 from pipeline.settings import Settings
 from pipeline.settings.query import QuerySettings

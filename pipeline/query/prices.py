@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.problems import RequestProblem
 from pipeline.query.questions.endpoint import directory_of, reader_of
 from pipeline.rating.formula import text

@@ -18,7 +18,7 @@ from pipeline.reports.rendering.render import render
 from pipeline.reports.store import ReportStore
 from pipeline.reports.types.build import Question, letterhead, with_currency
 from pipeline.settings import Settings
-from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.pages.paging import Asked
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import Directories

@@ -17,9 +17,10 @@ import orjson
 
 from pipeline.instants import instant
 from pipeline.reports.definition import Definition
-from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.bindings import Bindings
+from pipeline.warehouse.query.conditions import condition
 from pipeline.warehouse.query.expressions import Column
-from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.pages.paging import Asked
 from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import rfc3339, snowflake
 

@@ -13,7 +13,7 @@ import pytest
 from pipeline import kafka
 from pipeline.errors import BadField
 from pipeline.push.following import Following, Look, place_of
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.app import create_app
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.tokens import create_token

@@ -8,73 +8,39 @@ hash is handled.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hmac
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
-
-from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from pipeline.instants import DAY_MS
+from pipeline.query.access.caller import Caller
 from pipeline.query.access.logins import Logins
 from pipeline.query.access.oidc import Oidc
 from pipeline.query.access.ttl_cache import TtlCache
 from pipeline.query.http.problems import RequestProblem, unauthorized
 from pipeline.warehouse.identity import issued
-from pipeline.warehouse.identity.access import READ, is_masked, may, numbers_of
+from pipeline.warehouse.identity.access import is_masked, numbers_of
 from pipeline.warehouse.identity.issued import Issued, find_issued, write_issued
 from pipeline.warehouse.identity.tokens import PREFIX, Token, find_token, hashed
 from pipeline.warehouse.identity.users import User, find_user
-from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
-from pipeline.warehouse.query.view import View
+from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 
 _SHAPE: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{20,200}}", re.ASCII)
+
 _LONGEST_BASIC: Final = 4096
-_LOOK_S: Final = 1.0  # how often a stream asks whether its token is still good
-_CLOSING: Final[set[asyncio.Future[None]]] = set()
+
 TICKET_S: Final = 60
+
 _ENDED_MS: Final = 400 * DAY_MS
+
 _LEAVE_MS: Final = 60_000  # of a token that another has replaced
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, and for whose calls. One of role user sees only calls that `extension` made or was a
-    target of."""
-
-    tenant: str
-    name: str
-    scopes: tuple[str, ...]
-    role: str = "admin"  # admin, manager, user
-    extension: str = ""
-    subject: str = ""  # what tokens issued to the caller rest on: user:SEAL or token:HASH
-    masked: bool = False
-
-    @property
-    def sees_all(self) -> bool:
-        return self.role != "user"
-
-    @property
-    def view(self) -> View:
-        """What the caller sees of the warehouse: every question about calls is asked through it."""
-        return View(self.tenant, None if self.sees_all else self.extension, self.masked)
-
-    @property
-    def own_view(self) -> View:
-        """The same, of the calls of the caller's extension only; of none when it has no extension."""
-        return self.view.own(self.extension)
-
-    def may(self, scope: str) -> bool:
-        """Whether the caller has the scope; admin has all."""
-        return may(self.scopes, scope)
 
 
 class Authenticator:
@@ -312,120 +278,3 @@ class Authenticator:
     def _as_seen(self, caller: Caller) -> Caller:
         """The caller with numbers masked, if they are for its scopes."""
         return replace(caller, masked=is_masked(numbers_of(caller.scopes), self._mask_numbers))
-
-
-async def identified(request: Request) -> Caller:
-    """Who asks, whatever the caller may do; 401 otherwise."""
-    return await _identified(request, basic=False)
-
-
-async def identified_basic(request: Request) -> Caller:
-    """Who asks, where HTTP Basic is understood too."""
-    return await _identified(request, basic=True)
-
-
-async def authenticated(request: Request) -> Caller:
-    """The dependency of every endpoint that shows calls."""
-    return allowed(await identified(request), READ)
-
-
-async def streaming(request: Request) -> Caller:
-    """The dependency of streams: a ticket in the query string does where there is no Authorization header."""
-    ticket = request.query_params.get("ticket")
-    if ticket is None or "authorization" in request.headers:
-        return await authenticated(request)
-    gate: Authenticator = request.app.state.gate
-    caller = await gate.holder_of(ticket)
-    if caller is None:
-        raise unauthorized("The ticket is unknown, or older than a minute; take another: POST /v1/tickets.")
-    known(request, caller)
-    return allowed(caller, READ)
-
-
-def requires(scope: str, *, basic: bool = False) -> Any:
-    """A dependency: the caller, when it has the scope; 403 otherwise."""
-
-    async def scoped(request: Request) -> Caller:
-        return allowed(await _identified(request, basic=basic), scope)
-
-    return Depends(scoped)
-
-
-def allowed(caller: Caller, scope: str) -> Caller:
-    """The caller itself; 403 when the scope is missing."""
-    if not caller.may(scope):
-        raise RequestProblem(403, "forbidden", f"The token lacks the scope {scope}; make one that has it.")
-    return caller
-
-
-def address_of(request: Request) -> str:
-    """Where the request comes from, for counting failed logins."""
-    return request.client.host if request.client else ""
-
-
-async def _identified(request: Request, *, basic: bool) -> Caller:
-    gate: Authenticator = request.app.state.gate
-    caller = await gate.caller(request.headers.get("authorization"), basic=basic, address=address_of(request))
-    known(request, caller)
-    return caller
-
-
-def known(request: Request, caller: Caller) -> None:
-    """Note who asks, for the log and for the limits."""
-    request.scope["cdr.tenant"] = caller.tenant
-    request.scope["cdr.caller"] = f"{caller.tenant}\0{caller.name}\0{caller.subject}"
-
-
-async def while_good(request: Request, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """The pieces of a long answer, for as long as the request's token is good and means the same caller. With the
-    warehouse away nobody can have revoked it."""
-    following: asyncio.Future[bytes] | None = None
-    try:
-        while True:
-            following = following or asyncio.ensure_future(anext(pieces))
-            done, _ = await asyncio.wait({following}, timeout=_LOOK_S)
-            if not await _is_still(request, caller):
-                return
-            if done:
-                piece, following = following.result(), None
-                yield piece
-    except StopAsyncIteration:
-        return
-    finally:  # in a task of its own: who is cancelled because the client went has no time to close anything
-        closing = asyncio.ensure_future(_closed(following, pieces))
-        _CLOSING.add(closing)
-        closing.add_done_callback(_CLOSING.discard)
-        await asyncio.shield(closing)
-
-
-async def _closed(following: asyncio.Future[bytes] | None, pieces: AsyncGenerator[bytes, None]) -> None:
-    if following is not None:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-    await pieces.aclose()
-
-
-async def _is_still(request: Request, caller: Caller) -> bool:
-    ticket = request.query_params.get("ticket")
-    try:
-        if ticket is not None and "authorization" not in request.headers:
-            gate: Authenticator = request.app.state.gate
-            return await gate.holder_of(ticket, opened=True) == caller
-        return await identified(request) == caller
-    except RequestProblem:
-        return False
-    except (Unavailable, TooCostly):
-        return True
-
-
-# For the OpenAPI document, on routers; `authenticated` does the work and words the errors.
-DOCUMENTED: Final = Depends(
-    HTTPBearer(
-        auto_error=False,
-        scheme_name="token",
-        description="Token of a tenant, made by `cdr token create` or issued to a login.",
-    )
-)
-
-Authenticated = Annotated[Caller, Depends(authenticated)]
-Streaming = Annotated[Caller, Depends(streaming)]

@@ -22,7 +22,7 @@ from urllib.parse import quote_plus, urlencode
 import structlog
 
 from pipeline.errors import CdrError
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.access.oidc import Claims, Oidc, discovered, json_at
 from pipeline.query.http.problems import RequestProblem
 from pipeline.settings.oidc import OidcSettings

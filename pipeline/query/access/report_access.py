@@ -8,7 +8,8 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Authenticated, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import Authenticated
 from pipeline.query.http.problems import RequestProblem
 from pipeline.reports.store import ReportStore
 from pipeline.warehouse.reference.directories import Directories

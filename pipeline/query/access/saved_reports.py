@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import clock
 from pipeline.errors import CdrError
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.access.report_access import writer
 from pipeline.reports.catalogue import ALL_FILTERS
 from pipeline.reports.definition import Definition, parse

@@ -15,7 +15,8 @@ from fastapi.security import HTTPBasic
 from starlette.responses import Response
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, requires
 from pipeline.query.commpeak import models
 from pipeline.query.commpeak.errors import commpeak_response
 from pipeline.query.commpeak.fields import selection_of
@@ -29,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse.analytics.aggregate import aggregate
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
-from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.pages.numbered import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 

@@ -12,7 +12,9 @@ from zlib import crc32
 from fastapi import Request
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed, known
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import address_of, allowed, known
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.ipcortex.owners import DEFAULT
 from pipeline.warehouse.identity.access import READ

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import Problem
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.problems import RequestProblem, unavailable
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.access import RATE

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.ipcortex.owners import DEFAULT, Owner, Owners, bare
 from pipeline.query.ipcortex.rows import (
     BILL_S,
@@ -36,7 +36,7 @@ from pipeline.warehouse.analytics.measures import money as money_sum
 from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.expressions import All, Column, Compare, In, Literal, Node
-from pipeline.warehouse.query.queries import oldest_first
+from pipeline.warehouse.query.pages.keyset import oldest_first
 from pipeline.warehouse.query.reader import Reader, Row
 from schemas.call import snowflake_ms
 

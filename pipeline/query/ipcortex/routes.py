@@ -13,7 +13,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyCookie
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticator
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.dependencies import DOCUMENTED
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of
 from pipeline.query.http.problems import RequestProblem, speaks

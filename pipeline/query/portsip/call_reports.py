@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from pipeline.query import report_models as models
-from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED
 from pipeline.query.access.report_access import json_response, manager, store_of, writer, zone_of
 from pipeline.query.access.saved_reports import change, create
 from pipeline.query.http.bodies import json_value

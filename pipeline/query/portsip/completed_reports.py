@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from pipeline.files import Files
 from pipeline.query import report_models as models
-from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED
 from pipeline.query.access.report_access import json_response, store_of, writer
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options

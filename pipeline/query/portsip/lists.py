@@ -10,7 +10,7 @@ from fastapi import Request
 from pipeline.query.http.parameters import parse
 from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
 from pipeline.warehouse.query.expressions import All, Column, Node
-from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.pages.paging import Asked
 
 _OPTIONS: Final = ("filter", "search", "orderby", "skip", "top", "count")
 _DEEPEST_SKIP: Final = 10**12

@@ -12,7 +12,9 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, known
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import address_of, known
 from pipeline.query.http.bodies import form_of
 from pipeline.query.http.parameters import Parameters
 from pipeline.query.http.problems import RequestProblem, invalid

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from pipeline.directory.model import Directory
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
@@ -39,9 +39,10 @@ from pipeline.settings import Settings
 from pipeline.warehouse.query.clauses import CALL_LOGS, CLOSED_CALLS, Source
 from pipeline.warehouse.query.columns import CALL_LOG
 from pipeline.warehouse.query.expressions import EVERYTHING, Column, Node, OfFinished
-from pipeline.warehouse.query.queries import Page, call, call_log, logs_of, page
+from pipeline.warehouse.query.pages.numbered import Page, page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
+from pipeline.warehouse.query.whole_calls import call, call_log, logs_of
 from pipeline.warehouse.reference.directories import Directories
 
 LIST_PARAMETERS: Final = [

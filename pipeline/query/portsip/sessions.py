@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.instants import instant
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import not_found
@@ -31,8 +31,8 @@ from pipeline.query.portsip.rows import CDR_NUMBERS, CDR_PROPERTIES
 from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import Column
-from pipeline.warehouse.query.queries import call, logs_of, logs_of_calls
 from pipeline.warehouse.query.reader import Row
+from pipeline.warehouse.query.whole_calls import call, logs_of, logs_of_calls
 
 _SHOWN: Final = (
     "id",

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem
@@ -22,8 +23,8 @@ from pipeline.query.portsip import models
 from pipeline.query.portsip.routes import REFUSALS, answer, directory_of, reader_of
 from pipeline.query.portsip.rows import priced_items, target_item
 from pipeline.warehouse.identity import sync_tokens
-from pipeline.warehouse.query.changes import Place, changes
-from pipeline.warehouse.query.queries import logs_of_calls
+from pipeline.warehouse.query.pages.changes import Place, changes
+from pipeline.warehouse.query.whole_calls import logs_of_calls
 from schemas.call import snowflake
 
 _MOST: Final = 500

@@ -12,8 +12,9 @@ from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.questions.fields import Field as Shown
 from pipeline.query.questions.fields import Presentation, value_sql
 from pipeline.query.questions.formats import Format
-from pipeline.query.questions.lists import Table, window_of
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.members import window_of
+from pipeline.query.questions.lists.table import Table
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.warehouse.analytics.aggregate import Bucket, Groups, Measure, aggregate
 from pipeline.warehouse.analytics.calendar import STEPS, local_text, offsets, zone_of
 from pipeline.warehouse.analytics.measures import measure

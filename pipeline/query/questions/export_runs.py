@@ -18,8 +18,9 @@ import structlog
 
 from pipeline.clock import now_ms
 from pipeline.files import Files
-from pipeline.query.questions.lists import Question, rows_of
-from pipeline.warehouse.query.listing import Listing, count_of
+from pipeline.query.questions.lists.answer import rows_of
+from pipeline.query.questions.lists.question import Question
+from pipeline.warehouse.query.pages.listing import Listing, count_of
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 

@@ -13,15 +13,18 @@ from fastapi import Request
 
 from pipeline import clock
 from pipeline.instants import DAY_MS
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.problems import RequestProblem, invalid, not_found
 from pipeline.query.questions.endpoint import look_of, reader_of
 from pipeline.query.questions.export_runs import ExportRuns
 from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
-from pipeline.query.questions.lists import Question, Table, listing_of, question_of, sought, zone_asked
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.answer import listing_of
+from pipeline.query.questions.lists.members import zone_asked
+from pipeline.query.questions.lists.question import Question, question_of, sought
+from pipeline.query.questions.lists.table import Table
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.settings import Settings
-from pipeline.warehouse.query.listing import Listing
+from pipeline.warehouse.query.pages.listing import Listing
 from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
 

@@ -29,7 +29,8 @@ from pipeline.instants import day_of
 from pipeline.query.http.parameters import LONGEST_VALUE, Parameters
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.query.questions.fields import Field
-from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.bindings import Bindings
+from pipeline.warehouse.query.conditions import condition
 from pipeline.warehouse.query.expressions import (
     All,
     Any_,

@@ -6,14 +6,14 @@ from typing import Any
 
 from fastapi import Request
 
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.ids import parse_id
 from pipeline.query.http.problems import not_found
 from pipeline.query.questions.endpoint import directory_of, reader_of
 from pipeline.query.questions.shown import shown
 from pipeline.warehouse.query.from_row import as_call
-from pipeline.warehouse.query.queries import call, logs_of
 from pipeline.warehouse.query.reader import Row
+from pipeline.warehouse.query.whole_calls import call, logs_of
 from schemas.call import document
 
 

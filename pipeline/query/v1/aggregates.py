@@ -14,7 +14,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import invalid
@@ -37,9 +38,10 @@ from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refus
 from pipeline.query.questions.fields import Field as Shown
 from pipeline.query.questions.fields import Presentation
 from pipeline.query.questions.formats import CSV, JSON, NDJSON, PARQUET, answer, format_of, named_format
-from pipeline.query.questions.lists import TIME, other_forms, zone_asked
+from pipeline.query.questions.lists.members import zone_asked
+from pipeline.query.questions.lists.openapi import TIME, other_forms
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.questions.parquet import parquet_of
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
 from pipeline.spreadsheet import harmless
 from pipeline.warehouse.analytics.calendar import STEPS
 from pipeline.warehouse.analytics.measures import names

@@ -7,10 +7,12 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.questions.endpoint import refusals
-from pipeline.query.questions.lists import asked, asked_in_body, documented, documented_body, listed, other_forms
-from pipeline.query.questions.tables import LOG_TABLE
+from pipeline.query.questions.lists.answer import listed
+from pipeline.query.questions.lists.openapi import documented, documented_body, other_forms
+from pipeline.query.questions.lists.question import asked, asked_in_body
+from pipeline.query.questions.lists.tables import LOG_TABLE
 from pipeline.query.v1.call_rows import CallLogPage
 
 _EXAMPLE: Final = {"filter": {"kind": "queue_agent", "outcome": ["no_answer", "rejected"]}, "limit": 50}

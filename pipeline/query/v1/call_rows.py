@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from pipeline.query.questions.fields import CALL_FIELDS, LOG_FIELDS
-from pipeline.query.questions.included import PARTS
+from pipeline.query.questions.lists.included import PARTS
 from schemas.call_model import CallDocument, CallLogDocument, PartyDocument, Snowflake
 
 

@@ -9,29 +9,23 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.questions.endpoint import directory_of, look_of, reader_of, refusals
 from pipeline.query.questions.fields import Presentation, document_select
 from pipeline.query.questions.formats import JSON, NDJSON, answer, format_of, unchanged
-from pipeline.query.questions.lists import (
-    Known,
-    asked,
-    asked_in_body,
-    documented,
-    documented_body,
-    listed,
-    other_forms,
-    zone_asked,
-)
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.answer import listed
+from pipeline.query.questions.lists.members import zone_asked
+from pipeline.query.questions.lists.openapi import documented, documented_body, other_forms
+from pipeline.query.questions.lists.question import Known, asked, asked_in_body
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.questions.timeline import Timeline, timeline
 from pipeline.query.questions.whole import found_call, whole_call
 from pipeline.query.v1.call_rows import CallPage
 from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.events import events_of
-from pipeline.warehouse.query.listing import Listing, page_of
+from pipeline.warehouse.query.pages.listing import Listing, page_of
 from schemas.call_model import CallDocument
 
 _EXAMPLE: Final = {

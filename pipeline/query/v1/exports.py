@@ -10,16 +10,16 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pipeline import clock
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.http.stored_files import disposition, stored_file
 from pipeline.query.questions.endpoint import body_of, reader_of, refusals
 from pipeline.query.questions.export_runs import file_of
 from pipeline.query.questions.exports import EXPORTED, FORMS, begun, form_of, found, runs_of, sees, source_of
-from pipeline.query.questions.lists import TIME
+from pipeline.query.questions.lists.openapi import TIME
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.questions.search import LONGEST
-from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.warehouse.reference.exports import Export, of_tenant
 from schemas.call import rfc3339
 from schemas.call_model import Time

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeline import clock
 from pipeline.instants import instant
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid

@@ -13,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 
 from pipeline import clock
 from pipeline.files import Files
-from pipeline.query.access.authenticator import DOCUMENTED, Caller
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED
 from pipeline.query.access.report_access import json_response, manager, store_of, writer
 from pipeline.query.access.saved_reports import create
 from pipeline.query.http.bodies import json_value
@@ -32,7 +33,7 @@ from pipeline.reports.runs import file_name
 from pipeline.reports.schedule import next_due
 from pipeline.settings import Settings
 from pipeline.warehouse.analytics.calendar import zone_of
-from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.pages.paging import Asked
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.reference.directories import Directories
 from schemas.call import rfc3339

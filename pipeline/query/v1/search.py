@@ -5,15 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import directory_of, refusals
 from pipeline.query.questions.formats import JSON
-from pipeline.query.questions.lists import Question, listed
+from pipeline.query.questions.lists.answer import listed
+from pipeline.query.questions.lists.question import Question
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.questions.search import LONGEST, WHAT, meaning
-from pipeline.query.questions.tables import CALL_TABLE
 from pipeline.query.v1.call_rows import CallPage
 
 router = APIRouter(prefix="/v1", tags=["Search"], responses=refusals(), dependencies=[DOCUMENTED])

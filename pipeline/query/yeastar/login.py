@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed, known
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import address_of, allowed, known
 from pipeline.query.http.problems import RequestProblem, invalid
 from pipeline.warehouse.identity.access import READ
 from pipeline.warehouse.identity.tokens import PREFIX

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import APIKeyQuery
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Authenticator, Caller
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.bodies import json_object
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.problems import invalid, speaks
@@ -35,7 +36,7 @@ from pipeline.warehouse.analytics.dispositions import DISPOSITIONS
 from pipeline.warehouse.identity.tokens import PREFIX
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
 from pipeline.warehouse.query.expressions import EVERYTHING, Node
-from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.pages.numbered import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.directories import Directories
 

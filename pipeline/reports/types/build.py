@@ -11,8 +11,8 @@ from pipeline.reports.ranges import Span
 from pipeline.reports.rendering.render import Letterhead
 from pipeline.reports.rendering.table import Report, label
 from pipeline.warehouse.analytics.visits import windows
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, between, matching
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.view import View

@@ -10,7 +10,7 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question, in_order
 from pipeline.warehouse.analytics.visits import TALK_S, calls_ended
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 
 _DECIMALS: Final = Decimal("0.00001")
 _NO_COST: Final[Decimal | None] = None

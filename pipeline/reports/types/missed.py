@@ -10,8 +10,8 @@ from pipeline.reports.rendering.plots import Bar, Bars
 from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, ratio
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CALLS, CLOSED_CALLS, matching
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Row
 from pipeline.warehouse.query.view import same_number

@@ -11,9 +11,9 @@ from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
 from pipeline.reports.types.figures import BILLABLE, CALLS, COST, UNRATED, Figure, both, groups
 from pipeline.reports.types.traffic import began
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
 from pipeline.warehouse.query.columns import CALL
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import Column as Dimension
 from pipeline.warehouse.query.expressions import Compare, In, Literal, Node
 from pipeline.warehouse.query.view import identity

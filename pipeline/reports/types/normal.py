@@ -10,8 +10,8 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question, in_order
 from pipeline.warehouse.analytics.visits import RING_S, TALK_S, calls_ended
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import TARGETS, matching
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.masking import masked_text
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pipeline.reports.ranges import Span
 from pipeline.reports.rendering.plots import Bar, Bars, HeatMap, Plot, Series, Trend
 from pipeline.reports.types.build import Question, Sql
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 
 # What became of a call → (what people read, its colour); in the order of plots. "Answered" and "Abandoned" are words of
 # the tables, where the network's answer and the queue's loss are meant.

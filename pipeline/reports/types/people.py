@@ -8,9 +8,9 @@ from pipeline.reports.rendering.plots import Bar, Bars
 from pipeline.reports.rendering.table import Column, Line, Report, Table, average, ratio
 from pipeline.reports.types.build import Question
 from pipeline.reports.types.normal import in_ranges
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.callers import MADE_BY
 from pipeline.warehouse.query.clauses import CALL_LOGS, CLOSED_CALLS, matching
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 
 _SHOWN_BARS: Final = 12

@@ -9,8 +9,8 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table, Tile, 
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
 from pipeline.reports.types.traffic import began
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CALLS, matching, moment
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 
 # Flag of a call → what it means.

@@ -15,8 +15,8 @@ from pipeline.reports.rendering.table import Column, Line, Report, label
 from pipeline.reports.types.build import Question, in_order
 from pipeline.reports.types.queues import breach, count, report_of, stays
 from pipeline.warehouse.analytics.visits import RING_S
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import TARGETS, matching
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.view import same_number
 

@@ -15,7 +15,7 @@ from pipeline.reports.rendering.table import Column, Line, Lines, Report, Table,
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.visits import agent_tries, visits
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 
 _RECEIVED: Final = "Calls that entered the queue"
 _SERVICED: Final = "Calls that an agent of the queue answered"

@@ -8,7 +8,7 @@ from pipeline.reports.rendering.table import Column, Line, Report, Table, label
 from pipeline.reports.types import overview
 from pipeline.reports.types.build import Question
 from pipeline.warehouse.analytics.visits import calls_ended, group_calls, member_tries
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 
 
 async def ring_groups(question: Question) -> Report:

@@ -30,9 +30,9 @@ from pipeline.reports.types.figures import (
     tiles,
 )
 from pipeline.warehouse.analytics.aggregate import Bucket
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, matching
 from pipeline.warehouse.query.columns import CALL
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import Column as Dimension
 from pipeline.warehouse.query.expressions import In, Literal, Node
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from pipeline.instants import DAY_MS
 from pipeline.warehouse.analytics.calendar import MOST_BUCKETS, Bucket, Stretch, runs, stretches_of
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import EARLIEST_MS, Source, between, matching, moment
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, BadExpression, Column, Node
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.view import View

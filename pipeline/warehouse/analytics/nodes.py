@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.instants import instant
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.masking import masked_text
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.view import View

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, TARGETS, between, matching, moment
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View, same_number

@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.instants import instant
 from pipeline.warehouse.identity.tokens import hashed
-from pipeline.warehouse.query.changes import Entry, Place
+from pipeline.warehouse.query.pages.changes import Entry, Place
 from pipeline.warehouse.query.reader import Reader
 from schemas.call import rfc3339
 

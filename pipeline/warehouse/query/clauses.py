@@ -9,7 +9,8 @@ from typing import Final
 
 from pipeline.instants import DAY_MS
 from pipeline.warehouse.query import columns, directory_names
-from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.bindings import Bindings
+from pipeline.warehouse.query.conditions import condition
 from pipeline.warehouse.query.expressions import Column, Involving, Node, masked_literals
 from pipeline.warehouse.query.view import View, rows_of
 

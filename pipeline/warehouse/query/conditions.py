@@ -11,11 +11,11 @@ equals nothing and differs from nothing) say so in the tree.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from pipeline.instants import DAY_MS, instant
+from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.callers import had_part
 from pipeline.warehouse.query.expressions import (
     FUNCTIONS,
@@ -35,49 +35,20 @@ from pipeline.warehouse.query.expressions import (
     Operand,
     Within,
 )
+from pipeline.warehouse.query.literals import (
+    bound_literal,
+    instant_of,
+    is_absent,
+    number_of,
+    operand_name,
+    shown_literal,
+    stored_literal,
+    truth_of,
+)
 from schemas.call import SNOWFLAKE_EPOCH_MS, snowflake
 from schemas.version import FOLD_SQL
 
-_INT64: Final = 2**63
-_MOST_BYTES: Final = 100_000  # of one bound array
-_WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
-_DECIMAL: Final = re.compile(r"[+-]?\d{1,18}\.\d{1,18}", re.ASCII)
 _OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-
-
-class Bindings:
-    """The bound parameters of one query, and the tables that it looks into."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-        self.tables: set[str] = set()
-
-    def copy(self) -> Bindings:
-        """For another query with the same conditions and more."""
-        other = Bindings()
-        other.values, other.tables = dict(self.values), set(self.tables)
-        return other
-
-    def bind(self, value: Any, type_: str) -> str:
-        """The placeholder of `value` as ClickHouse type `type_`."""
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"{{{name}:{type_}}}"
-
-    def bind_list(self, values: Sequence[Any], item_type: str) -> str:
-        """The placeholders of a list of any length, as one array of `item_type`. A long one is bound in pieces:
-        ClickHouse takes at most 128 KiB a form field (http_max_field_value_size)."""
-        pieces: list[str] = []
-        begin = size = 0
-        for place, value in enumerate(values):
-            width = 3 * len(str(value)) + 4  # escaped, in quotes
-            if size + width > _MOST_BYTES:
-                pieces.append(self.bind(list(values[begin:place]), f"Array({item_type})"))
-                begin, size = place, 0
-            size += width
-        pieces.append(self.bind(list(values[begin:]), f"Array({item_type})"))
-        return pieces[0] if len(pieces) == 1 else f"arrayConcat({', '.join(pieces)})"
-
 
 # Of each of `FUNCTIONS`, its SQL.
 _RENDERED: Final[Mapping[str, Callable[..., str]]] = {
@@ -167,6 +138,7 @@ TERM_COLUMNS: Final = (
     *("caller_number", "callee_number", "requested", "destination", "answered_by", "did", "outbound_caller_id"),
     *("caller_name", "callee_name"),
 )
+
 TERMS: Final = f"[{', '.join(TERM_COLUMNS)}]"
 
 
@@ -184,24 +156,28 @@ def _within(node: Within, bindings: Bindings) -> str:
 def _compare(node: Compare, bindings: Bindings) -> str:
     left, right, operator = node.left, node.right, node.operator
     if isinstance(left, Literal) and isinstance(right, Literal):
-        raise BadExpression(f"{_shown(left)} {operator} {_shown(right)} compares no property; name one on one side")
+        raise BadExpression(
+            f"{shown_literal(left)} {operator} {shown_literal(right)} compares no property; name one on one side"
+        )
     if isinstance(left, Literal):  # 'x' eq caller is caller eq 'x'
         left, right = right, left
         operator = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}.get(operator, operator)
     sign = _OPERATORS[operator]
     if isinstance(left, Column) and left.words and isinstance(right, Literal) and operator in ("eq", "ne"):
-        return f"({left.sql} {sign} {bindings.bind(_stored(left, right), 'String')})"
+        return f"({left.sql} {sign} {bindings.bind(stored_literal(left, right), 'String')})"
     sql, kind = _operand(left, bindings)
     if isinstance(right, Literal):
         if kind == "truth":
-            return f"({sql} {sign} {_truth(right, _named(left))})"
-        if _is_absent(right, kind):
+            return f"({sql} {sign} {truth_of(right, operand_name(left))})"
+        if is_absent(right, kind):
             return _absence(sql, kind, operator)
-        compared = f"{sql} {sign} {_bound(right, kind, _named(left), bindings)}"
+        compared = f"{sql} {sign} {bound_literal(right, kind, operand_name(left), bindings)}"
         return f"(isNull({sql}) OR {compared})" if operator == "ne" and _is_nullable(left) else f"({compared})"
     other, other_kind = _operand(right, bindings)
     if kind != other_kind:
-        raise BadExpression(f"{_named(left)} is a {kind}, {_named(right)} a {other_kind}; compare like with like")
+        raise BadExpression(
+            f"{operand_name(left)} is a {kind}, {operand_name(right)} a {other_kind}; compare like with like"
+        )
     if operator in ("eq", "ne") and (_is_nullable(left) or _is_nullable(right)):  # null equals null
         same = f"((isNull({sql}) AND isNull({other})) OR ifNull({sql} = {other}, 0))"
         return same if operator == "eq" else f"(NOT {same})"
@@ -265,17 +241,17 @@ def _ids(name: str, first_ms: int | None, end_ms: int | None, bindings: Bindings
 def _one_of(node: In, bindings: Bindings) -> str:
     left = node.left
     if isinstance(left, Literal):
-        raise BadExpression(f"{_shown(left)} in (…) asks for no property; name one before in")
+        raise BadExpression(f"{shown_literal(left)} in (…) asks for no property; name one before in")
     if isinstance(left, Column) and left.words:
-        stored = [_stored(left, value) for value in node.values]
+        stored = [stored_literal(left, value) for value in node.values]
         return f"({left.sql} IN {bindings.bind_list(stored, 'String')})"
     sql, kind = _operand(left, bindings)
     if kind == "text":
         return f"({sql} IN {bindings.bind_list([value.text or '' for value in node.values], 'String')})"
     if kind == "truth":
         return "(" + " OR ".join(_compare(Compare("eq", left, value), bindings) for value in node.values) + ")"
-    found = [value for value in node.values if not _is_absent(value, kind)]
-    parts = [_among(sql, kind, _named(left), found, bindings)] if found else []
+    found = [value for value in node.values if not is_absent(value, kind)]
+    parts = [_among(sql, kind, operand_name(left), found, bindings)] if found else []
     if len(found) < len(node.values):
         parts.append(_absence(sql, kind, "eq"))
     return f"({' OR '.join(parts)})"
@@ -284,9 +260,9 @@ def _one_of(node: In, bindings: Bindings) -> str:
 def _among(sql: str, kind: str, name: str, values: Sequence[Literal], bindings: Bindings) -> str:
     """Whether the number, id or time `sql` is one of the values: as an array, of any length."""
     if kind == "time":
-        moments = bindings.bind_list([_instant(value, name) for value in values], "Int64")
+        moments = bindings.bind_list([instant_of(value, name) for value in values], "Int64")
         return f"{sql} IN arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {moments})"
-    numbers = [_number(value, kind, name) for value in values]
+    numbers = [number_of(value, kind, name) for value in values]
     if any(type_.startswith("Decimal") for _, type_ in numbers):
         exact = bindings.bind_list([str(number) for number, _ in numbers], "String")
         return f"accurateCastOrNull({sql}, 'Decimal(38, 18)') IN arrayMap(x -> toDecimal128(x, 18), {exact})"
@@ -298,7 +274,7 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
     if isinstance(operand, Column):
         return (shown_text(operand), "text") if operand.words else (operand.sql, operand.kind)
     if isinstance(operand, Literal):
-        raise BadExpression(f"{_shown(operand)} stands where a property was expected")
+        raise BadExpression(f"{shown_literal(operand)} stands where a property was expected")
     signature = FUNCTIONS[operand.function]
     kinds = signature.arguments
     if len(kinds) != len(operand.arguments):
@@ -306,13 +282,13 @@ def _operand(operand: Operand, bindings: Bindings) -> tuple[str, str]:
     parts = []
     for argument, wanted in zip(operand.arguments, kinds, strict=True):
         if isinstance(argument, Literal):
-            parts.append(_bound(argument, wanted, operand.function, bindings))
+            parts.append(bound_literal(argument, wanted, operand.function, bindings))
             continue
         sql, kind = _operand(argument, bindings)
         if wanted == "text" and kind == "id" and isinstance(argument, Column):
             sql, kind = shown_text(argument), "text"
         if kind != wanted:
-            raise BadExpression(f"{operand.function} takes a {wanted}; {_named(argument)} is a {kind}")
+            raise BadExpression(f"{operand.function} takes a {wanted}; {operand_name(argument)} is a {kind}")
         parts.append(sql)
     return _RENDERED[operand.function](*parts), signature.result
 
@@ -326,20 +302,6 @@ def shown_text(column: Column) -> str:
     return column.sql if column.kind == "text" else f"toString({column.sql})"
 
 
-def _stored(column: Column, literal: Literal) -> str:
-    if literal.text is None or literal.text == "":
-        return ""
-    words = {**column.aliases, **column.words}
-    word = words.get(literal.text.upper(), words.get(literal.text))
-    if word is None:
-        raise BadExpression(f"{column.name}: {_shown(literal)} is none of {', '.join(column.words)}")
-    return word
-
-
-def _is_absent(literal: Literal, kind: str) -> bool:
-    return literal.text is None or (literal.text == "" and kind != "text")
-
-
 def _absence(sql: str, kind: str, operator: str) -> str:
     """`eq null` and `ne null`. Texts are stored empty where unknown; other comparisons hold never."""
     if operator not in ("eq", "ne"):
@@ -347,51 +309,3 @@ def _absence(sql: str, kind: str, operator: str) -> str:
     if kind == "text":
         return f"({sql} {_OPERATORS[operator]} '')"
     return f"(isNull({sql}))" if operator == "eq" else f"(isNotNull({sql}))"
-
-
-def _bound(literal: Literal, kind: str, name: str, bindings: Bindings) -> str:
-    text = literal.text or ""
-    if kind == "text":
-        return bindings.bind(text, "String")
-    if kind == "time":
-        return f"fromUnixTimestamp64Milli({bindings.bind(_instant(literal, name), 'Int64')}, 'UTC')"
-    return bindings.bind(*_number(literal, kind, name))
-
-
-def _instant(literal: Literal, name: str) -> int:
-    try:
-        return instant(literal.text or "")
-    except ValueError as error:
-        raise BadExpression(f"{name}: {_shown(literal)} {error}") from None
-
-
-def _truth(literal: Literal, name: str) -> str:
-    if literal.quoted or literal.text not in ("true", "false"):
-        raise BadExpression(f"{name} is true or false, not {_shown(literal)}")
-    return "1" if literal.text == "true" else "0"
-
-
-def _number(literal: Literal, kind: str, name: str) -> tuple[int | str, str]:
-    """The number and its type in ClickHouse."""
-    text = literal.text or ""
-    if kind == "id" and _WHOLE.fullmatch(text) and 0 <= int(text) < 2 * _INT64:
-        return int(text), "UInt64"
-    if kind != "id" and _WHOLE.fullmatch(text) and abs(int(text)) < _INT64:
-        return int(text), "Int64"
-    if kind == "number" and _DECIMAL.fullmatch(text):
-        return text, "Decimal(38, 18)"
-    what = "an id" if kind == "id" else "a number"
-    raise BadExpression(f"{name}: {_shown(literal)} is not {what} within 64 bits; write digits")
-
-
-def _named(operand: Operand) -> str:
-    if isinstance(operand, Column):
-        return operand.name
-    return _shown(operand) if isinstance(operand, Literal) else f"{operand.function}(…)"
-
-
-def _shown(literal: Literal) -> str:
-    if literal.text is None:
-        return "null"
-    text = literal.text if len(literal.text) <= 60 else literal.text[:57] + "…"
-    return f"'{text}'" if literal.quoted else text

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import HiddenNumbers, View
 

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from pipeline.rating.deck import Deck, Header, Line, Scope
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.reference.decks import LINE, terms_of
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.instants import instant
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.reader import Reader
 from schemas.call import rfc3339
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.clock import now_ms
-from pipeline.warehouse.query.conditions import Bindings
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.reader import Reader
 from schemas.call import rfc3339
 

@@ -12,7 +12,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from pipeline.directory.model import Tenant, key_of
-from pipeline.query.access.authenticator import Authenticated, Authenticator, Caller, requires
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import Authenticated, requires
 from pipeline.query.access.login_throttle import OF_A_USER, OF_AN_ADDRESS, OF_BOTH, WINDOW_S, LoginThrottle
 from pipeline.query.app import create_app
 from pipeline.query.http.problems import RequestProblem

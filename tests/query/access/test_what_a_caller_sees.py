@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from pipeline.files import files_of
 from pipeline.query.app import create_app
 from pipeline.query.questions.fields import Presentation
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.v1.streams.calls import Following
 from pipeline.reports.jobs import report_reader
 from pipeline.reports.runs import Runner
@@ -26,7 +26,7 @@ from pipeline.reports.store import run_id
 from pipeline.settings import Settings
 from pipeline.warehouse.identity.access import ADMIN, CLEAR, MASKED, READ, SCOPES
 from pipeline.warehouse.identity.tokens import create_token
-from pipeline.warehouse.query.changes import Place
+from pipeline.warehouse.query.pages.changes import Place
 from pipeline.warehouse.query.view import View
 from pipeline.warehouse.reference.directories import save
 from tests.query.attack.neighbours import client_of, own_ids

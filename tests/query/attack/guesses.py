@@ -18,7 +18,7 @@ from pipeline.directory.model import KINDS, Did, Entry, key_of
 from pipeline.query.commpeak.list import fields as commpeak_fields
 from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
 from pipeline.query.questions.filters import OPERATORS
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from schemas.call import Call
 from tests.query.attack.surface import Call as Request
 from tests.query.rich_calls import rich_calls, rich_directory

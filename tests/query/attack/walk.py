@@ -17,8 +17,8 @@ from pipeline.directory.model import PLURALS
 from pipeline.query.commpeak import list as commpeak_list
 from pipeline.query.commpeak.fields import GROUPS
 from pipeline.query.questions.aggregates import VISIT_DIMENSIONS
-from pipeline.query.questions.included import PARTS
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.included import PARTS
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.query.routes import routers
 from pipeline.query.ui.calls.columns import ALL as COLUMNS
 from pipeline.reports.catalogue import ALL

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.query.commpeak.fields import GROUPS, METRICS
 from pipeline.query.portsip.rows import CALL_LOG_PROPERTIES, CDR_PROPERTIES
 from pipeline.query.questions.aggregates import VISIT_DIMENSIONS
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.warehouse.analytics.measures import names
 from pipeline.warehouse.query.clauses import CALLS
 from tests.query.conftest import Warehouse

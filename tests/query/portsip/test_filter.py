@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pipeline.query.http.problems import RequestProblem
 from pipeline.query.portsip.filter import parse_filter, parse_orderby, parse_search
 from pipeline.query.portsip.rows import CDR_PROPERTIES, CDR_SEARCHED
-from pipeline.warehouse.query.conditions import Bindings, condition
+from pipeline.warehouse.query.bindings import Bindings
+from pipeline.warehouse.query.conditions import condition
 from pipeline.warehouse.query.expressions import FUNCTIONS, BadExpression, Node
 
 WORDS = st.sampled_from(

@@ -15,7 +15,7 @@ from pipeline.query.portsip import models
 from pipeline.query.portsip import sync as portsip_sync
 from pipeline.warehouse.identity import sync_tokens
 from pipeline.warehouse.identity.tokens import create_token
-from pipeline.warehouse.query import changes
+from pipeline.warehouse.query.pages import changes
 from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call

@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from pipeline.files import Files
-from pipeline.query.questions.tables import CALL_TABLE, LOG_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.warehouse.analytics.measures import CALL_MEASURES, LOG_MEASURES, VISIT_MEASURES
 from pipeline.warehouse.identity.tokens import create_token
 from pipeline.warehouse.reference.directories import save

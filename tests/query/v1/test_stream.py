@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.questions.fields import Presentation
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.v1.streams.calls import Following
-from pipeline.warehouse.query.changes import Place
 from pipeline.warehouse.query.expressions import EVERYTHING, Node
+from pipeline.warehouse.query.pages.changes import Place
 from pipeline.warehouse.storage.rows import retired_call
 from pipeline.warehouse.storage.writer import write_calls
 from schemas.call import Call

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.instants import DAY_MS
-from pipeline.warehouse.query.paging import stretches, window
+from pipeline.warehouse.query.pages.paging import stretches, window
 
 DAYS = st.dictionaries(st.integers(0, 400), st.integers(1, 5), max_size=30)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.warehouse.query import terms
 from pipeline.warehouse.query.clauses import CALLS
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import (
@@ -23,10 +22,11 @@ from pipeline.warehouse.query.expressions import (
     Not,
     Within,
 )
-from pipeline.warehouse.query.listing import Listing, count_of, page_of
-from pipeline.warehouse.query.queries import page
+from pipeline.warehouse.query.pages import terms
+from pipeline.warehouse.query.pages.listing import Listing, count_of, page_of
+from pipeline.warehouse.query.pages.numbered import page
+from pipeline.warehouse.query.pages.terms import Narrowed, narrowed
 from pipeline.warehouse.query.reader import Reader
-from pipeline.warehouse.query.terms import Narrowed, narrowed
 from pipeline.warehouse.query.view import View
 from pipeline.warehouse.storage.rows import call_key, call_row, retired_call
 from pipeline.warehouse.storage.writer import write_calls

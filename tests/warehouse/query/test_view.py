@@ -18,9 +18,11 @@ from pipeline.warehouse.query.events import events_of
 from pipeline.warehouse.query.expressions import Any_, Call, Compare, Contains, In, Literal, Node, Not
 from pipeline.warehouse.query.from_row import as_call
 from pipeline.warehouse.query.masking import SQL_FUNCTIONS, masked_text, masked_value
-from pipeline.warehouse.query.queries import call, logs_of, oldest_first, page
+from pipeline.warehouse.query.pages.keyset import oldest_first
+from pipeline.warehouse.query.pages.numbered import page
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import HiddenNumbers, View, document_of
+from pipeline.warehouse.query.whole_calls import call, logs_of
 from schemas.call import document
 from tests.query.rich_calls import NUMBER, rich_call
 from tests.query.stored_calls import MINUTE, NOON, write
@@ -99,10 +101,10 @@ def test_every_column_is_a_number_a_text_or_neither(client: Any) -> None:
 _OF_THE_TABLES = ("warehouse/storage", "warehouse/privacy", "warehouse/reference/rerate.py", "worker", "doctor")
 # Read times, counts or keys of a tenant and nothing that is shown.
 _NOTHING_SHOWN = {
-    "warehouse/query/paging.py": "SELECT started_at",
-    "warehouse/query/terms.py": "calls_named",
+    "warehouse/query/pages/paging.py": "SELECT started_at",
+    "warehouse/query/pages/terms.py": "calls_named",
     "warehouse/query/conditions.py": "def _involving(",
-    "warehouse/query/changes.py": "_candidates",
+    "warehouse/query/pages/changes.py": "_candidates",
     "warehouse/query/reader.py": "LIMIT 0",
     "warehouse/analytics/visits.py": "AS cut",
     "warehouse/analytics/aggregate.py": "SELECT min(",

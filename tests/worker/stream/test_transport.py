@@ -16,7 +16,9 @@ from faust.types import TP
 
 from pipeline.worker.core.chunk import Start
 from pipeline.worker.stream.app import STUCK_LOOKS, Service
-from pipeline.worker.stream.transport import Consumer, ConsumerThread, Records, claims_of, noted_count
+from pipeline.worker.stream.consumer_thread import ConsumerThread
+from pipeline.worker.stream.offset_metadata import claims_of, noted_count
+from pipeline.worker.stream.transport import Consumer, Records
 
 PART = TP("call-events", 0)
 

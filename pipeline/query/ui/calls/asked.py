@@ -11,8 +11,8 @@ from fastapi import Request
 from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import look_of
 from pipeline.query.questions.formats import JSON
-from pipeline.query.questions.lists import Question, question_of, sought
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.question import Question, question_of, sought
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.ui.calls import columns
 from pipeline.query.ui.calls.lengths import seconds_of
 from pipeline.query.ui.frame import period as periods

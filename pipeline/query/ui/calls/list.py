@@ -14,10 +14,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pipeline.instants import instant
-from pipeline.query.questions.cursor import cursor_of, place_of
 from pipeline.query.questions.endpoint import look_of, reader_of
-from pipeline.query.questions.lists import listing_of
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.answer import listing_of
+from pipeline.query.questions.lists.cursor import cursor_of, place_of
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.ui.calls import columns
 from pipeline.query.ui.calls.asked import LENGTHS, Asked, asked, in_ms
 from pipeline.query.ui.frame.language import N_
@@ -26,7 +26,7 @@ from pipeline.query.ui.frame.session import Visiting, Visitor
 from pipeline.query.ui.frame.urls import Query
 from pipeline.query.ui.frame.words import STATUS, cause, word
 from pipeline.warehouse.query.clauses import Place
-from pipeline.warehouse.query.listing import Listing, count_of, page_of
+from pipeline.warehouse.query.pages.listing import Listing, count_of, page_of
 from pipeline.warehouse.reference.saved_views import views_of
 from schemas.call import rfc3339
 from schemas.words import Direction

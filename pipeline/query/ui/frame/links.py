@@ -11,7 +11,8 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import Authenticated, Authenticator
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.dependencies import Authenticated
 from pipeline.query.ui.frame.session import LINK
 
 _GOOD_S: Final = 24 * 3600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.ui.frame.language import N_
 from pipeline.warehouse.identity.access import ADMIN
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pipeline.clock import now_ms
 from pipeline.instants import DAY_MS, first_of_day
 from pipeline.query.http.problems import invalid
-from pipeline.query.questions.lists import window_of
+from pipeline.query.questions.lists.members import window_of
 from pipeline.query.ui.frame.figures import Figures
 from pipeline.query.ui.frame.language import N_
 

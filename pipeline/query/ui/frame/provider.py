@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.query.access.authenticator import Authenticator, allowed
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.dependencies import allowed
 from pipeline.query.access.oidc_sign_in import TTL_S, Begun, NotSignedIn, SignIn, begin
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import not_found

@@ -16,7 +16,9 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from pipeline.errors import CdrError
-from pipeline.query.access.authenticator import Authenticator, Caller, allowed, known
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import allowed, known
 from pipeline.query.ui.frame.figures import Figures
 from pipeline.query.ui.frame.forgery import token_of
 from pipeline.query.ui.frame.language import LANGUAGES, Language, preferred

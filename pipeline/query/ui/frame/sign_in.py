@@ -9,7 +9,9 @@ from zoneinfo import available_timezones
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.query.access.authenticator import Authenticator, Caller, address_of, allowed
+from pipeline.query.access.authenticator import Authenticator
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import address_of, allowed
 from pipeline.query.http.bodies import form_of
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import RequestProblem

@@ -14,14 +14,14 @@ from pipeline.instants import DAY_MS, first_of_day, instant
 from pipeline.query.questions.aggregates import VISIT_TABLE, grouping_of, groups_of, rows_of
 from pipeline.query.questions.fields import Presentation, document_select
 from pipeline.query.questions.formats import JSON
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.session import Visitor
 from pipeline.warehouse.query.clauses import OPEN_CALLS
 from pipeline.warehouse.query.expressions import EVERYTHING
-from pipeline.warehouse.query.listing import Listing, page_of
-from pipeline.warehouse.query.queries import calls_of, logs_of_calls
+from pipeline.warehouse.query.pages.listing import Listing, page_of
 from pipeline.warehouse.query.reader import Reader
+from pipeline.warehouse.query.whole_calls import calls_of, logs_of_calls
 from schemas.call import rfc3339
 
 _MOST: Final = 500

@@ -25,7 +25,7 @@ from pipeline.reports.rendering.render import MEDIA_TYPES
 from pipeline.reports.runs import destroy
 from pipeline.reports.schedule import next_due
 from pipeline.reports.store import Run, as_run
-from pipeline.warehouse.query.paging import Asked
+from pipeline.warehouse.query.pages.paging import Asked
 from pipeline.warehouse.query.reader import Row
 
 router = pages()

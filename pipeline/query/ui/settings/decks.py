@@ -14,7 +14,8 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.errors import Problem
-from pipeline.query.access.authenticator import Caller, allowed
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import allowed
 from pipeline.query.http.problems import invalid
 from pipeline.query.http.stored_files import disposition
 from pipeline.query.prices import accounts_of

@@ -15,7 +15,8 @@ from pipeline.directory.files import Wanted, export, parse, plain
 from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, build
 from pipeline.directory.validate import dangling
 from pipeline.errors import Problem
-from pipeline.query.access.authenticator import Caller, allowed
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import allowed
 from pipeline.query.http.problems import RequestProblem
 from pipeline.query.http.stored_files import disposition
 from pipeline.query.questions.endpoint import directory_of

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from fastapi import Request
 
 from pipeline.errors import Problem
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.problems import RequestProblem
 from pipeline.query.ui.frame.language import N_
 from pipeline.query.ui.frame.session import Visitor

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.ui.frame import forgery
 from pipeline.query.ui.frame.language import N_

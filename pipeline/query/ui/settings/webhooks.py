@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.push.events import TYPES
 from pipeline.push.store import DEAD, PushStore, Webhook
 from pipeline.push.webhooks import changed, made, trial
-from pipeline.query.access.authenticator import allowed
+from pipeline.query.access.dependencies import allowed
 from pipeline.query.http.problems import RequestProblem, not_found
 from pipeline.query.questions.endpoint import reader_of
 from pipeline.query.ui.frame import forgery

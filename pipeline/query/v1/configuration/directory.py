@@ -15,7 +15,8 @@ from pipeline.directory.checks import shown
 from pipeline.directory.files import plain
 from pipeline.directory.model import KINDS, PLURALS, Directory, Entry, Key, build, key_of, kind_of
 from pipeline.directory.validate import FIELDS, InvalidEntry, dangling, entry
-from pipeline.query.access.authenticator import DOCUMENTED, Authenticated, Caller, requires
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated, requires
 from pipeline.query.http.problems import Problem, RequestProblem, not_found
 from pipeline.warehouse.query.masking import masked_text, masked_value
 from pipeline.warehouse.reference.directories import Directories, DomainTaken

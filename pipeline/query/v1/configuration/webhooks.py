@@ -12,7 +12,8 @@ from starlette.responses import Response
 from pipeline.push.events import TYPES
 from pipeline.push.store import DEAD, PushStore, Webhook
 from pipeline.push.webhooks import changed, made, shown, trial
-from pipeline.query.access.authenticator import DOCUMENTED, Caller, requires
+from pipeline.query.access.caller import Caller
+from pipeline.query.access.dependencies import DOCUMENTED, requires
 from pipeline.query.http.documents import json_body_of, parameter
 from pipeline.query.http.parameters import no_options, parse
 from pipeline.query.http.problems import RequestProblem, invalid, not_found

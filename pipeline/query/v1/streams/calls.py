@@ -17,21 +17,24 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.instants import DAY_MS
-from pipeline.query.access.authenticator import DOCUMENTED, Streaming, while_good
+from pipeline.query.access.dependencies import DOCUMENTED, Streaming
+from pipeline.query.access.while_good import while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse
 from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import look_of, reader_of, refusals
 from pipeline.query.questions.fields import Field, Presentation, document_select
-from pipeline.query.questions.lists import Known, chosen_fields, documented, zone_asked
-from pipeline.query.questions.tables import CALL_TABLE
+from pipeline.query.questions.lists.members import chosen_fields, zone_asked
+from pipeline.query.questions.lists.openapi import documented
+from pipeline.query.questions.lists.question import Known
+from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.v1.streams.tickets import TICKET
-from pipeline.warehouse.query.changes import Place, changes
 from pipeline.warehouse.query.clauses import CLOSED_CALLS, OPEN_CALLS, Source
 from pipeline.warehouse.query.columns import CALL
 from pipeline.warehouse.query.expressions import EVERYTHING, All, In, Literal, Node
-from pipeline.warehouse.query.listing import Listing, page_of
+from pipeline.warehouse.query.pages.changes import Place, changes
+from pipeline.warehouse.query.pages.listing import Listing, page_of
 from pipeline.warehouse.query.reader import Reader, TooCostly, Unavailable
 from pipeline.warehouse.query.view import View
 from schemas.call import snowflake_ms

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.push.following import Following, place_of
-from pipeline.query.access.authenticator import DOCUMENTED, Streaming, while_good
+from pipeline.query.access.dependencies import DOCUMENTED, Streaming
+from pipeline.query.access.while_good import while_good
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.limits import StreamSlots
 from pipeline.query.http.parameters import parse

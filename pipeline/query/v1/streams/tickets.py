@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from pipeline.query.access.authenticator import DOCUMENTED, TICKET_S, Authenticated, Authenticator
+from pipeline.query.access.authenticator import TICKET_S, Authenticator
+from pipeline.query.access.dependencies import DOCUMENTED, Authenticated
 from pipeline.query.http.documents import parameter
 from pipeline.query.http.parameters import no_options
 from pipeline.query.http.problems import RequestProblem

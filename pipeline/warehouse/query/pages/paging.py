@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import Order, Source
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, Node
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View

@@ -11,11 +11,11 @@ from typing import Final
 import orjson
 from fastapi import Request
 
-from pipeline.query.access.authenticator import Caller
+from pipeline.query.access.caller import Caller
 from pipeline.query.questions.endpoint import directory_of, reader_of
 from pipeline.query.questions.shown import shown
 from pipeline.warehouse.query.from_row import as_call
-from pipeline.warehouse.query.queries import calls_of, logs_of_calls
+from pipeline.warehouse.query.whole_calls import calls_of, logs_of_calls
 from schemas.call import document
 
 PARTS: Final = ("logs", "legs", "reroutes", "queue_visits", "missed_by", "merged_call_ids", "recordings", "quality")

@@ -15,9 +15,9 @@ from operator import xor
 from typing import Final
 
 from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import STARTED_DAY, Source, between
-from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.paging import Window, window
+from pipeline.warehouse.query.pages.paging import Window, window
 from pipeline.warehouse.query.reader import QueryFailed, Reader
 
 _QUESTIONS: Final = 256  # of so many questions the counts are remembered

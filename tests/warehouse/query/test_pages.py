@@ -8,14 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.warehouse.query import queries
 from pipeline.warehouse.query.clauses import CALL_LOGS, CALLS, CLOSED_CALLS, Order, Place, Source
 from pipeline.warehouse.query.columns import CALL, CALL_LOG
 from pipeline.warehouse.query.expressions import Compare, Literal
 from pipeline.warehouse.query.from_row import as_call
-from pipeline.warehouse.query.queries import call, call_log, logs_of, older, page
+from pipeline.warehouse.query.pages import numbered
+from pipeline.warehouse.query.pages.keyset import older
+from pipeline.warehouse.query.pages.numbered import page
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.query.view import View
+from pipeline.warehouse.query.whole_calls import call, call_log, logs_of
 from pipeline.warehouse.storage.rows import call_row, log_rows, retired_call, retired_log
 from pipeline.warehouse.storage.writer import write_call_logs, write_calls
 from schemas.call import Call, rfc3339
@@ -43,7 +45,7 @@ def many(client: Any) -> list[Call]:
 @pytest.fixture(params=[0, 10_000], ids=["many", "few"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ways in which a page is read: as of many rows, and as of few."""
-    monkeypatch.setattr(queries, "_FEW", request.param)
+    monkeypatch.setattr(numbered, "_FEW", request.param)
 
 
 @pytest.mark.usefixtures("way")
@@ -75,7 +77,7 @@ async def test_pages_in_another_order(reader: Reader, many: list[Call], name: st
 @pytest.mark.usefixtures("way")
 async def test_counts_follow_what_is_written(client: Any, reader: Reader) -> None:
     """A month is counted again when something was written to it, and only then."""
-    tenant = f"counted by {queries._FEW}"
+    tenant = f"counted by {numbered._FEW}"
     asked: list[str] = []
 
     async def look() -> tuple[int, list[str], list[str]]:

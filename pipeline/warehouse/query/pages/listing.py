@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.instants import DAY_MS
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import EARLIEST_MS, STARTED_DAY, TARGETS, Place, Source, by_keys, matching, moment
-from pipeline.warehouse.query.conditions import Bindings
 from pipeline.warehouse.query.expressions import EVERYTHING, NOTHING, Node
-from pipeline.warehouse.query.paging import span_of, stretches
+from pipeline.warehouse.query.pages.paging import span_of, stretches
+from pipeline.warehouse.query.pages.terms import narrowed
 from pipeline.warehouse.query.reader import Reader
-from pipeline.warehouse.query.terms import narrowed
 from pipeline.warehouse.query.view import View
 
 _LATEST_MS: Final = 10_413_700_000_000  # the year 2299

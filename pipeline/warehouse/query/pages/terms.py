@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.clauses import Source
-from pipeline.warehouse.query.conditions import TERM_COLUMNS, Bindings, part_of
+from pipeline.warehouse.query.conditions import TERM_COLUMNS, part_of
 from pipeline.warehouse.query.expressions import (
     NOTHING,
     All,

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from pipeline.warehouse.query.bindings import Bindings
 from pipeline.warehouse.query.callers import had_part
 from pipeline.warehouse.query.clauses import CLOSED_CALLS
-from pipeline.warehouse.query.conditions import Bindings
-from pipeline.warehouse.query.queries import calls_of
 from pipeline.warehouse.query.reader import Reader, Row
 from pipeline.warehouse.query.view import View
+from pipeline.warehouse.query.whole_calls import calls_of
 
 _OVERLAP_MS: Final = 10_000  # no insert takes so long to show
 _MOST_SEEN: Final = 50_000

@@ -1,0 +1,1 @@
+"""Lists: what can be listed, what is asked of a list, and the answer."""

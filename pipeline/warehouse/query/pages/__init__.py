@@ -1,0 +1,1 @@
+"""The ways to read many rows: numbered pages, keysets, lists that ClickHouse writes, changes."""
