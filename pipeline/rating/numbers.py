@@ -147,7 +147,7 @@ class Numbering:
         if quick is not None:
             return quick
         if country and _is_short(dialled, country):
-            return _unknown(dialled)
+            return replace(_unknown(dialled), is_freephone=_costs_nothing(dialled, country))
         parsed = self._parsed(dialled)
         if parsed is None:
             return _unknown(dialled)
@@ -269,8 +269,17 @@ def _is_short(dialled: str, country: str) -> bool:
     """Whether it is a short code of the country, such as directory enquiries."""
     if len(dialled) > 7 or dialled.startswith(("+", "0")):
         return False
-    parsed = PhoneNumber(country_code=phonenumbers.country_code_for_region(country), national_number=int(dialled))
-    return shortnumberinfo.is_valid_short_number_for_region(parsed, country)
+    return shortnumberinfo.is_valid_short_number_for_region(_short(dialled, country), country)
+
+
+def _costs_nothing(dialled: str, country: str) -> bool:
+    """Whether a short code is free for who calls it, as 116 117 is in Europe (Decision 2007/116/EC)."""
+    cost = shortnumberinfo.expected_cost_for_region(_short(dialled, country), country)
+    return cost == shortnumberinfo.ShortNumberCost.TOLL_FREE
+
+
+def _short(dialled: str, country: str) -> PhoneNumber:
+    return PhoneNumber(country_code=phonenumbers.country_code_for_region(country), national_number=int(dialled))
 
 
 def _type_of(parsed: PhoneNumber) -> int:

@@ -188,12 +188,19 @@ def test_what_is_free_is_not_priced_by_the_prefix_of_a_country(country: str, num
         ("DE", "112", "1 11 112", "112"),  # said of this number itself
         ("", "101", "1 101", "101"),
         ("DE", "+498001234567", "49 49800", "49800"),
+        ("DE", "116117", "1 116", "116"),
         ("US", "8005551234", "1 1800", "1800"),
         ("US", "+448081570192", "1 44", "44"),  # freephone of another country costs what that country does
     ],
 )
 def test_a_line_that_names_a_free_number_counts(country: str, number: str, prefixes: str, line: str) -> None:
     assert _priced(DialPlan(country), number, prefixes) == (line, None)
+
+
+@pytest.mark.parametrize("number", ["116117", "0116117"])
+def test_a_short_code_that_is_free_for_the_caller(number: str) -> None:
+    assert _priced(DialPlan("DE", ("0",)), number, "1 49") == ("", "0")
+    assert _priced(DialPlan("DE", ("0",)), "11833", "1 49") == ("", None)
 
 
 def test_a_freephone_number_of_our_own_is_paid_for_when_it_is_called() -> None:
