@@ -48,11 +48,18 @@ RECEIVED_COLUMNS: Final = (
     Column("talk_s", f"if({_TALKED}, {lasting('answered_at')}, 0)", "number"),
 )
 
-# Dialled: whose calls they are, and what they cost. A call that came in and was sent out again is its
-# extension's.
+# Dialled: whose calls they are, and what they cost. A call that came in and was sent out again is that extension's
+# which sent it, for it pays (docs/rating.md); else its first target's.
+_SENT_BY: Final = (
+    "arrayElement(arrayFilter(by -> match(by, '^[0-9]{1,9}$'), arrayMap(move -> if(JSONExtractString(move, 'by') != '',"
+    " JSONExtractString(move, 'by'), JSONExtractString(move, 'from')), arrayFilter(move ->"
+    " JSONExtractString(move, 'kind') IN ('blind_transfer', 'attended_transfer', 'semi_attended_transfer', 'redirect')"
+    " OR startsWith(JSONExtractString(move, 'kind'), 'forward_'), JSONExtractArrayRaw(detail, 'reroutes')))), -1)"
+)
 OWNER: Final = Column(
     "owner",
-    "multiIf(direction = 'inbound_outbound', if(callee_extension != '', toString(callee_extension), callee_number),"
+    f"multiIf(direction = 'inbound_outbound', multiIf({_SENT_BY} != '', {_SENT_BY},"
+    " callee_extension != '', toString(callee_extension), callee_number),"
     " caller_extension != '', toString(caller_extension), caller_number)",
 )
 SIP_USER: Final = Column("sip_user", "if(direction = 'inbound_outbound', '', caller_number)")

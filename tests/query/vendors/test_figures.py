@@ -337,6 +337,35 @@ async def test_ipcortex_knows_hand_overs(http: httpx.AsyncClient, handed: dict[s
     assert (not_taken["type"], not_taken["billsecs"], not_taken["ringtime"]) == ("National", 0, 35)
 
 
+async def test_a_call_that_was_sent_out_again_is_that_extensions_which_sent_it(
+    http: httpx.AsyncClient, company: Company
+) -> None:
+    """It came to a DID; the last extension that moved it pays, and so its company."""
+
+    def moved(kind: str, by: str | None, source: str) -> dict[str, Any]:
+        return {"at": NOON, "kind": kind, "reason": "", "from": source, "to": "+33612345678", "by": by, "result": ""}
+
+    moves = {"handed": [moved("ring_group", "201", "700"), moved("blind_transfer", "201", "+44163296")]}
+    moves |= {"twice": [moved("blind_transfer", "101", "101"), moved("attended_transfer", "201", "201")]}
+    moves |= {"forwarded": [moved("forward_busy", None, "201")], "by nobody": [moved("queue_overflow", None, "600")]}
+    calls = [
+        stored_call(
+            "senders", name, NOON + place * MINUTE, direction="inbound_outbound", caller_number="+441632960777",
+            caller_extension="", callee_extension="", callee_number="+441632960500", reroutes=reroutes,
+            logs=[{"direction": "inbound_outbound", "kind": "outside", "number": "+33612345678"}],
+        )
+        for place, (name, reroutes) in enumerate(moves.items())
+    ]  # fmt: skip
+    write(company.client, calls)
+    entries: list[Entry] = [Tenant("senders", country="GB"), Extension("101"), Extension("201")]
+    save(company.client, "senders", {(kind_of(one), key_of(one)): one for one in entries}, "tests")
+    header = {"Authorization": f"Bearer {create_token(company.client, 'senders', 't')}"}
+    body = {"type": "cdr", "scope": {"year": 2024, "month": 8}}
+    found = (await http.post("/rest/call/outcalls", json=body, headers=header)).json()["values"]
+    starts = {device: [(call["calldate"] - NOON // 1000) // 60 for call in of["calls"]] for device, of in found.items()}
+    assert starts == {"201": [0, 1, 2], "+441632960500": [3]}
+
+
 # status, who hung up, SIP status, Q.850 cause → disposition, reason
 UNTAKEN = [
     ("busy", "callee", 486, 17, "BUSY", "dst busy "),
