@@ -62,10 +62,10 @@ def load(
             save(client, of, {(change.kind, change.key): change.after for change in changes}, "cdr directory load")
     spoken = {"add": "added", "change": "changed", "remove": "removed"}
     counts = {action: sum(row["action"] == action for row in rows) for action in spoken}
-    told = ", ".join(
+    summary = ", ".join(
         f"{count} {'to ' + action if dry_run else spoken[action]}" for action, count in counts.items() if count
     )
-    typer.echo(f"{told or 'Nothing to change'}{' (dry run)' if dry_run else ''}.", err=True)
+    typer.echo(f"{summary or 'Nothing to change'}{' (dry run)' if dry_run else ''}.", err=True)
 
 
 @app.command()

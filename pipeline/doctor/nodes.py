@@ -83,7 +83,7 @@ def _clocks(rows: Sequence[tuple[str, int, float]]) -> Check:
         hint = (
             "Set their clocks by NTP, and CDR_ZONE where they send local time. A node may also send late, or history."
         )
-        return Check(WARN, "clocks", _told(wrong), hint)
+        return Check(WARN, "clocks", _listed(wrong), hint)
     return Check(OK, "clocks", f"{len(rows)} node{'s' if len(rows) != 1 else ''} in the last hour")
 
 
@@ -95,7 +95,7 @@ def _silent(rows: Sequence[tuple[str, Sequence[int], int, int]]) -> Check:
             silent.append(f"{_name(node)} since {since} ({(now - last) // 60} min)")
     if silent:
         hint = "Is the node up, does it reach Kafka, does its bridge run? At this time it told of calls before."
-        return Check(WARN, "silent nodes", _told(silent), hint)
+        return Check(WARN, "silent nodes", _listed(silent), hint)
     return Check(OK, "silent nodes", f"none of {len(rows)} heard of in the last days")
 
 
@@ -113,5 +113,5 @@ def _name(node: str) -> str:
     return node or "a node without a name"
 
 
-def _told(nodes: Sequence[str]) -> str:
+def _listed(nodes: Sequence[str]) -> str:
     return ", ".join(nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")

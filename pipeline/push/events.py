@@ -113,5 +113,5 @@ def message(document: Mapping[str, Any], type_: str, which: str, place: Place, a
 
 def masked_body(body: bytes) -> bytes:
     """A message with the phone numbers in its `data` masked."""
-    told: dict[str, Any] = orjson.loads(body)
-    return orjson.dumps(told | {"data": masked_document(told["data"])})
+    message: dict[str, Any] = orjson.loads(body)
+    return orjson.dumps(message | {"data": masked_document(message["data"])})

@@ -98,8 +98,8 @@ def _plain_numbering(country: str) -> Numbering:
 def _international_prefixes(country: str, of_plan: str) -> tuple[str, ...]:
     """What is dialled before a country code: what the plan says, what the country has, and 00, which carriers write."""
     metadata = PhoneMetadata.metadata_for_region(country) if country else None
-    told = metadata.international_prefix if metadata is not None else ""
-    plain = told if told and _IDD.fullmatch(told) else ""
+    prefix = metadata.international_prefix if metadata is not None else ""
+    plain = prefix if prefix and _IDD.fullmatch(prefix) else ""
     return tuple(dict.fromkeys(each for each in (of_plan, plain, "00") if each))
 
 

@@ -122,8 +122,8 @@ def _moments(leg: dict[str, Any] | None, answered: int | None, ended: int | None
     """The leg's own answer and end: the log ends where the call left it, the leg goes on."""
     if leg is None:
         return answered, ended
-    told = leg.get("answered_at")
-    return (answered if told is None else told), leg.get("ended_at")
+    answered_at = leg.get("answered_at")
+    return (answered if answered_at is None else answered_at), leg.get("ended_at")
 
 
 def _by_caller(call: Call, log: CallLog | None, tariffs: Tariffs) -> CarrierLeg:

@@ -21,6 +21,6 @@ def csv_of(lines: Iterable[Line]) -> str:
     writer.writerow(COLUMNS)
     for line in lines:
         terms = (getattr(line.terms, name) for name in _TERMS)
-        told = [str(term) if isinstance(term, int) else text(term) for term in terms]
-        writer.writerow([line.prefix or "*", line.destination, *told, line.first, line.last, line.currency, line.band])
+        texts = [str(term) if isinstance(term, int) else text(term) for term in terms]
+        writer.writerow([line.prefix or "*", line.destination, *texts, line.first, line.last, line.currency, line.band])
     return written.getvalue()

@@ -21,34 +21,34 @@ _MS = dt.timedelta(milliseconds=1)
 _SLACK_MS = 2_000
 
 
-def instant(told: str, zone: str, unique_id: str) -> int:
+def instant(raw: str, zone: str, unique_id: str) -> int:
     """The instant that `told` means, ms; 0 where it is no time.
 
     `zone` (IANA) is that of the node, for times without one. When clocks are set back an hour comes twice; when the
     channel began (its unique id says so) decides: the earlier of the two that is not before it.
     """
-    if len(told) == 17 and told[10] == "." and told.isascii():
-        if told[:10].isdigit() and told[11:].isdigit():
-            return int(told[:10] + told[11:14])
+    if len(raw) == 17 and raw[10] == "." and raw.isascii():
+        if raw[:10].isdigit() and raw[11:].isdigit():
+            return int(raw[:10] + raw[11:14])
         return 0
-    seconds, dot, fraction = told.partition(".")
+    seconds, dot, fraction = raw.partition(".")
     if seconds.isascii() and seconds.isdigit() and len(seconds) <= 13:
         if fraction and not (fraction.isascii() and fraction.isdigit()):
             return 0
         if len(seconds) > 11 and not dot:
             return int(seconds)  # milliseconds already
         return int(seconds) * 1000 + int(fraction[:3].ljust(3, "0") or 0)
-    first, second = _local(told, zone)
+    first, second = _local(raw, zone)
     if second == first or first >= born(unique_id) - _SLACK_MS:
         return first
     return second
 
 
 @lru_cache(maxsize=8192)
-def _local(told: str, zone: str) -> tuple[int, int]:
+def _local(raw: str, zone: str) -> tuple[int, int]:
     """Both instants that a text can mean; equal ones unless the hour comes twice. (0, 0) for none."""
     try:
-        parsed = dt.datetime.fromisoformat(_DASHED.sub(r"\1-\2-\3", told.strip()))
+        parsed = dt.datetime.fromisoformat(_DASHED.sub(r"\1-\2-\3", raw.strip()))
         if parsed.tzinfo is not None:
             at = (parsed - _EPOCH) // _MS
             return at, at

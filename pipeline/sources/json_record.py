@@ -78,25 +78,25 @@ class Record:
             value = self.fields.get(name)
             if value is None or isinstance(value, (bool, dict, list)):
                 continue
-            told = (value if isinstance(value, str) else str(value)).strip()
-            if told not in _NOTHING:
-                return told[:LONGEST_TEXT].replace("\0", "")
+            raw = (value if isinstance(value, str) else str(value)).strip()
+            if raw not in _NOTHING:
+                return raw[:LONGEST_TEXT].replace("\0", "")
         return ""
 
     def id(self, *names: str) -> str:
         """The first of these fields as an id. Raises Malformed where it cannot be one."""
-        told = self.text(*names)
-        if not told.isprintable():
-            raise Malformed(f"/{names[0]}: {told[:40]!r} has control characters; send printable text")
-        if len(told) <= LONGEST_ID:
-            return told
-        return f"{told[:160]}~{blake2b(told.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+        raw = self.text(*names)
+        if not raw.isprintable():
+            raise Malformed(f"/{names[0]}: {raw[:40]!r} has control characters; send printable text")
+        if len(raw) <= LONGEST_ID:
+            return raw
+        return f"{raw[:160]}~{blake2b(raw.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
     def number(self, *names: str) -> float:
         """The first of these fields as a number that is not negative; 0 where there is none."""
-        told = self.text(*names).removesuffix("s")
+        raw = self.text(*names).removesuffix("s")
         try:
-            value = float(told) if told else 0.0
+            value = float(raw) if raw else 0.0
         except ValueError:
             return 0.0
         if 0 < value < 1e9:
@@ -125,13 +125,13 @@ class Record:
         """The first of these fields that is set as an instant, ms; 0 for never. Raises Malformed where it is no time
         since 2000 that has come."""
         for name in names:
-            told = self.text(name)
-            if not told or not told.strip("0.:- ") or told.startswith(_NEVER):
+            raw = self.text(name)
+            if not raw or not raw.strip("0.:- ") or raw.startswith(_NEVER):
                 continue
-            at = instant(told, self.zone, "")
+            at = instant(raw, self.zone, "")
             if not EARLIEST_MS <= at <= self.latest:
                 raise Malformed(
-                    f"/{name}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
+                    f"/{name}: {raw[:40]!r} is no time since 2000 that has come; send epoch seconds or"
                     " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
                 )
             return at
@@ -150,11 +150,11 @@ class Record:
         return 0
 
 
-def _go_duration(told: str) -> float | None:
+def _go_duration(raw: str) -> float | None:
     """Seconds of `1h2m3.5s`, or of a number of nanoseconds that can be nothing else; None for other texts."""
-    if told.isascii() and told.isdigit() and 1e9 <= int(told[:20]) <= LONGEST_CALL_S * 1e9:
-        return int(told) / 1e9
-    found = _GO_DURATION.fullmatch(told) if "m" in told or "h" in told else None
+    if raw.isascii() and raw.isdigit() and 1e9 <= int(raw[:20]) <= LONGEST_CALL_S * 1e9:
+        return int(raw) / 1e9
+    found = _GO_DURATION.fullmatch(raw) if "m" in raw or "h" in raw else None
     return (
         None
         if found is None

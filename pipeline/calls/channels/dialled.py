@@ -56,7 +56,7 @@ def numbered(events: list[Event]) -> list[Event]:
         if not leg.number and len(numbers) == 1 and leg.shown in _NOWHERE and leg.outside:
             leg.number = next(iter(numbers))
     rest = [event for event in events if event.reason != DIALS] or events
-    return [_told(event, legs.get(event.leg_id)) for event in rest]
+    return [_on_leg(event, legs.get(event.leg_id)) for event in rest]
 
 
 def _attempts(events: list[Event]) -> dict[str, list[_Attempt]]:
@@ -124,7 +124,7 @@ def _is_same(number: str, shown: str) -> bool:
     return 0 <= len(shown) - len(number) <= _LONGEST_PREFIX and shown.endswith(number)
 
 
-def _told(event: Event, leg: _Leg | None) -> Event:
+def _on_leg(event: Event, leg: _Leg | None) -> Event:
     if leg is None or not leg.number or event.role == "caller" or event.reason == DIALS:
         return event
     changes: dict[str, Any] = {}

@@ -17,8 +17,8 @@ from schemas.event import Event, Party
 
 def is_open(event: Event) -> bool:
     """Whether the event is of a channel that began a call and may be a line or a phone."""
-    told = event.type == "started" and event.role == "caller" and event.direction is None
-    return told and event.data is not None and isinstance(event.data.device, str)
+    is_begin = event.type == "started" and event.role == "caller" and event.direction is None
+    return is_begin and event.data is not None and isinstance(event.data.device, str)
 
 
 def lines(events: list[Event]) -> list[Event]:

@@ -57,7 +57,7 @@ def _begun(events: list[Event], phones: dict[str, str]) -> list[Event]:
             if number == phones[event.peer_leg_id]:
                 first[event.peer_leg_id] = event.leg_id
     callers = set(first.values())
-    told: list[Event] = []
+    kept: list[Event] = []
     for event in events:
         if event.leg_id in callers:
             changes: dict[str, Any] = {"role": "caller", "caller": event.callee or event.caller, "callee": None}
@@ -67,8 +67,8 @@ def _begun(events: list[Event], phones: dict[str, str]) -> list[Event]:
         elif event.peer_leg_id in first:
             event = msgspec.structs.replace(event, peer_leg_id=first[event.peer_leg_id])
         if event.leg_id not in first or event.reason != ORIGINATED:
-            told.append(event)
-    return told
+            kept.append(event)
+    return kept
 
 
 def _last_names(renamed: dict[str, str]) -> dict[str, str]:
@@ -89,12 +89,12 @@ def _moved(event: Event, renamed: dict[str, str], taken: dict[str, tuple[int, st
     """The event told of the leg that its own became."""
     changes: dict[str, Any] = {}
     for field in ("leg_id", "peer_leg_id", "second_leg_id", "transferee_leg_id", "target_leg_id"):
-        told: str = getattr(event, field)
-        leg = renamed.get(told, told)
+        named: str = getattr(event, field)
+        leg = renamed.get(named, named)
         if field == "leg_id" and leg in taken and event.type not in _ITS_OWN and event.at >= taken[leg][0]:
             leg = taken[leg][1]
             changes |= {"caller": None, "callee": None, "kind": None, "role": "", "peer_leg_id": ""}
-        if leg != told:
+        if leg != named:
             changes[field] = leg
     if event.type == "data" and event.reason in (RENAMED, TAKEN_OVER):
         changes["peer_leg_id"] = ""

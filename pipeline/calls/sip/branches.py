@@ -222,14 +222,14 @@ def _session(call_id: str, tag: str, events: Sequence[Event]) -> Session:
             _read(branches, event)
         else:
             rest.append(event)
-    told = list(map(sip, rest))
-    refused = {(m.method, m.from_tag, m.cseq) for m in told if m.status >= 300 and m.method != "BYE"}
-    again = [m for m in told if m.method == "INVITE" and not m.status and m.to_tag]
+    rest_messages = list(map(sip, rest))
+    refused = {(m.method, m.from_tag, m.cseq) for m in rest_messages if m.status >= 300 and m.method != "BYE"}
+    again = [m for m in rest_messages if m.method == "INVITE" and not m.status and m.to_tag]
     bare = {(m.from_tag, m.cseq) for m in again} - {(m.from_tag, m.cseq) for m in again if m.media}
     bye_answers: dict[str, list[Event]] = {}
     referred: set[tuple[str, int]] = set()
     accepted: set[tuple[str, int]] = set()
-    for event, message in zip(rest, told, strict=True):
+    for event, message in zip(rest, rest_messages, strict=True):
         method = message.method
         if method in ("CANCEL", "ACK") and not message.status and message.from_tag == tag:
             branch = branches.get((message.cseq, message.branch))

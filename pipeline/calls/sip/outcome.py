@@ -27,7 +27,7 @@ class End(msgspec.Struct, frozen=True):
     by: LegHungUpBy | None = None
 
 
-def _told(message: SipMessage) -> tuple[int, str, str]:
+def _reason_of(message: SipMessage) -> tuple[int, str, str]:
     """Cause of a Reason header (RFC 3326), where it comes from, and its text."""
     if message.reason_protocol == "q.850":
         return message.reason_cause, "reason_header", message.reason_text
@@ -88,7 +88,7 @@ def hung_up(session: Session, tag: str, *, near_caller: bool) -> End | None:
     vias = [sip(bye).via for bye in copies]
     wanted = min(vias) if by_caller == near_caller else max(vias)
     nearest = min(at(bye) for bye in copies if sip(bye).via == wanted)
-    cause, cause_from, text = next((_told(sip(b)) for b in copies if sip(b).reason_protocol), (0, "", ""))
+    cause, cause_from, text = next((_reason_of(sip(b)) for b in copies if sip(b).reason_protocol), (0, "", ""))
     if not accepted and len({session.by_caller(bye) for bye in byes}) == 1:
         return End(nearest, 200, cause, cause_from, text, "system")  # the other side had ended it, or was gone
     by: LegHungUpBy = "system" if _is_of_proxy(session, byes) else "caller" if by_caller else "callee"
@@ -132,14 +132,14 @@ def _refusal(branch: Branch) -> End | None:
         return None
     status = sip(final).status if final is not None else CANCELLED
     if cancel is not None and (status == CANCELLED or _is_late(final, cancel)):
-        cause, cause_from, text = _told(sip(cancel))
+        cause, cause_from, text = _reason_of(sip(cancel))
         if not cause and final is not None:
-            cause, cause_from, text = _told(sip(final))
+            cause, cause_from, text = _reason_of(sip(final))
         if not cause:
             cause, cause_from = NORMAL_CLEARING, "inferred"
         return End(at(cancel), CANCELLED, cause, cause_from, text, "caller")
     assert final is not None
-    cause, cause_from, text = _timed_out(branch) or _told(sip(final))
+    cause, cause_from, text = _timed_out(branch) or _reason_of(sip(final))
     by: LegHungUpBy | None = "caller" if status == CANCELLED else "callee" if status in (486, 600, 603) else "system"
     return End(at(final), status, cause, cause_from, text, by)
 
@@ -165,7 +165,7 @@ def lost(branch: Branch, elsewhere: int | None, ended: End | None) -> End | None
     final, cancel = branch.final, branch.cancel
     late = cancel is not None and _is_late(final, cancel)
     if final is not None and sip(final).status != CANCELLED and not late:
-        cause, cause_from, text = _timed_out(branch) or _told(sip(final))
+        cause, cause_from, text = _timed_out(branch) or _reason_of(sip(final))
         by: LegHungUpBy = "system" if sip(final).status == TIMEOUT else "callee"
         return End(at(final), sip(final).status, cause, cause_from, text, by)
     witness = cancel if cancel is not None else final
@@ -176,7 +176,7 @@ def lost(branch: Branch, elsewhere: int | None, ended: End | None) -> End | None
     when = at(witness)
     for event in (cancel, final):
         if event is not None:
-            cause, cause_from, text = _told(sip(event))
+            cause, cause_from, text = _reason_of(sip(event))
             if cause:
                 return End(when, CANCELLED, cause, cause_from, text, "system" if cause == ELSEWHERE else "caller")
     if elsewhere is not None and elsewhere <= when + SLACK_MS:

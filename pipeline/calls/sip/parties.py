@@ -38,12 +38,12 @@ def caller(session: Session) -> Party:
 def requested(session: Session) -> Party:
     """Whom the caller asked for: who forwarded the call first, as the session's first INVITE tells it, else its To
     field, else its Request-URI."""
-    told = party(session.first.callee)
+    invited = party(session.first.callee)
     message = sip(session.first)
     if message.forwards:
         number = message.forwards[0].rpartition(";")[0]
-        return Party(number=number, name=told.name if number == told.number else "", domain=told.domain)
-    return Party(number=told.number or message.ruri, name=told.name, domain=told.domain)
+        return Party(number=number, name=invited.name if number == invited.number else "", domain=invited.domain)
+    return Party(number=invited.number or message.ruri, name=invited.name, domain=invited.domain)
 
 
 def number_of(session: Session, branch: Branch, redirected: Iterable[str]) -> str:

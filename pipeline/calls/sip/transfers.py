@@ -152,8 +152,8 @@ def _write_refer(
 
 def _fragment(session: Session, refer: Event) -> int:
     """The last status that the transferred party reported (RFC 3515, section 2.4.5); 0 without one."""
-    told = [n for n in session.fragments if at(n) >= at(refer) and session.by_caller(n) != session.by_caller(refer)]
-    return sip(max(told, key=lambda n: (at(n), sip(n).cseq))).fragment if told else 0
+    reports = [n for n in session.fragments if at(n) >= at(refer) and session.by_caller(n) != session.by_caller(refer)]
+    return sip(max(reports, key=lambda n: (at(n), sip(n).cseq))).fragment if reports else 0
 
 
 def _write(

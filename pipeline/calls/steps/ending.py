@@ -110,11 +110,13 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by = "caller" if said in ("caller", "party") else "system" if said else ""
         return by, _REASON.get(by, "")
     stayed = last is not None and last.ended is not None and last.ended > course.ended + SAME_INSTANT_MS
-    told = last.hung_up_by if last is not None and not stayed else ""  # who stayed on hung up later, and ended nothing
+    stated = (
+        last.hung_up_by if last is not None and not stayed else ""
+    )  # who stayed on hung up later, and ended nothing
     if stayed and said in ("", "peer") and not course.handed_over:
         said = "caller"
-    if told not in ("party", "callee") and _another_left(course):
-        told = "party"
+    if stated not in ("party", "callee") and _another_left(course):
+        stated = "party"
     if course.answered is None:
         if call_status == "abandoned" and said in ("caller", "party"):
             return "caller", "caller_disconnected"
@@ -122,20 +124,20 @@ def hung_up(course: Course, call_status: str) -> tuple[str, str]:
         by_callee = call_status in ("busy", "failed") and (said in ("callee", "peer") or refused)
         return ("callee" if by_callee else "system"), ""
     by = ""
-    if told in ("party", "callee"):
+    if stated in ("party", "callee"):
         by = "callee"
     elif said in ("caller", "party"):
         by = "caller"
     elif said in ("callee", "system"):
         by = said
-    elif told == "peer" and said == "peer":
+    elif stated == "peer" and said == "peer":
         # Each says that it was the other: nobody knows, unless both mean the PBX.
         by = "" if caller.names_other or (last is not None and last.names_other) else "system"
-    elif told in ("caller", "peer") and not course.handed_over:
+    elif stated in ("caller", "peer") and not course.handed_over:
         by = "caller"
-    elif told == "peer" and last is not None and not last.names_other:
+    elif stated == "peer" and last is not None and not last.names_other:
         by = "system"  # none of those who remained did
-    elif told == "system":
+    elif stated == "system":
         by = "system"
     elif said == "peer":
         alone = last is None and not (course.talking and course.talking[-1].leg is None)
@@ -191,9 +193,9 @@ def final_cause(course: Course, call_status: str) -> tuple[int, str, int]:
     if course.answered is None and not sip_status and number in (0, NORMAL_CLEARING) and call_status != "cancelled":
         for target in reversed(course.targets):
             if target.leg is not None and target.outcome not in ("", "cancelled", "answered_elsewhere"):
-                told, its_source = cause(target.leg)
-                if told:
-                    number, source, sip_status = told, its_source, target.leg.sip_status
+                stated, its_source = cause(target.leg)
+                if stated:
+                    number, source, sip_status = stated, its_source, target.leg.sip_status
                     break
     if (
         not number

@@ -25,6 +25,6 @@ def has_definite(events: Iterable[Event]) -> bool:
 
 def definite(events: list[Event]) -> list[Event]:
     """The events without what is told better."""
-    told = any(event.reason == DEFINITE and event.type == "data" for event in events)
-    worse = (PROVISIONAL, LEG_RECORD) if told else (PROVISIONAL,)
+    is_definite = any(event.reason == DEFINITE and event.type == "data" for event in events)
+    worse = (PROVISIONAL, LEG_RECORD) if is_definite else (PROVISIONAL,)
     return [event for event in events if event.reason not in worse]

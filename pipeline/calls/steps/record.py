@@ -148,10 +148,10 @@ def _answered_by(course: Course) -> str:
 
 
 def _direction(course: Course) -> str:
-    told = course.caller.direction or _first(course, "direction")
-    if told:
-        outside = told == "inbound" and any(t.leg is not None and t.leg.kind == "outside" for t in course.targets)
-        return "inbound_outbound" if outside else told
+    stated = course.caller.direction or _first(course, "direction")
+    if stated:
+        outside = stated == "inbound" and any(t.leg is not None and t.leg.kind == "outside" for t in course.targets)
+        return "inbound_outbound" if outside else stated
     inward = bool(course.caller.trunk or course.caller.did)
     told_of = [t for t in course.targets if t.leg is not None]
     outward = any(t.kind == "outside" for t in told_of)
@@ -176,9 +176,9 @@ def _direction(course: Course) -> str:
 def _first(course: Course, field: str) -> str:
     for target in course.targets:
         if target.leg is not None:
-            told: str = getattr(target.leg, field)
-            if told:
-                return told
+            stated: str = getattr(target.leg, field)
+            if stated:
+                return stated
     return ""
 
 

@@ -38,9 +38,9 @@ def bridges(caller: Leg, legs: Iterable[Leg]) -> Bridges:
     for at, peer, joined in caller.bridges or ():
         found.setdefault(peer, []).append((at, joined))
     for leg in legs:
-        told = [(at, joined) for at, peer, joined in leg.bridges or () if peer == caller.id]
-        if told and leg is not caller:
-            found[leg.id] = sorted([*found.get(leg.id, []), *told])
+        joins = [(at, joined) for at, peer, joined in leg.bridges or () if peer == caller.id]
+        if joins and leg is not caller:
+            found[leg.id] = sorted([*found.get(leg.id, []), *joins])
     return found
 
 

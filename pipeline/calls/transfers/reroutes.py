@@ -44,13 +44,13 @@ def reroutes(course: Course) -> list[dict[str, Any]]:
             found.append(item)
             if move.kind not in ROUTES:
                 _leave(index.get(move.source, []), move.at, move.kind)
-        told = {item["kind"] for item in found}
+        kinds = {item["kind"] for item in found}
         for position, visit in enumerate(course.visits):
             if visit.left is None:
                 continue
             if visit.reason == "answered":
                 found.append(_item(visit.left, "queue", visit.number, visit.answered_by, "", "answered"))
-            elif visit.reason in ("overflow", "exit") and f"queue_{visit.reason}" not in told:
+            elif visit.reason in ("overflow", "exit") and f"queue_{visit.reason}" not in kinds:
                 following = course.visits[position + 1].number if position + 1 < len(course.visits) else ""
                 to = visit.to or following or _next_number(course.targets, visit.left)
                 result = _result(index.get(to, []), visit.left)

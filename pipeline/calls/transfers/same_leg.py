@@ -31,7 +31,7 @@ def consult_on_same_leg(course: Course) -> None:
         return
     legs = course.story.legs
     transfers = [move for move in course.moves[:_MOST] if move.transfer]
-    told = {move.event.leg_id: move for move in transfers if _is_on_own_leg(move)}
+    by_leg = {move.event.leg_id: move for move in transfers if _is_on_own_leg(move)}
     # Who hands the call over in another way, or is handed over, has not consulted on this leg.
     otherwise = {
         word for move in transfers for word in (move.event.leg_id, move.by, move.event.transferee_leg_id) if word
@@ -46,8 +46,8 @@ def consult_on_same_leg(course: Course) -> None:
         elif course.handed_over and caller.ended is not None and target.started >= caller.ended - _AT_ONCE_MS:
             pass  # nobody is on hold: it is called for who talks on
         elif leg is not None and target.kind in _PHONES and not target.via_transfer:
-            for id_ in (leg.peer, heard.get(leg.id, ""), *told):
-                move = told.get(id_)
+            for id_ in (leg.peer, heard.get(leg.id, ""), *by_leg):
+                move = by_leg.get(id_)
                 if move is not None and not _concerns(move, leg, legs):
                     move = None
                 other = talking.get(id_)

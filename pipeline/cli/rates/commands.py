@@ -65,12 +65,12 @@ def load(
         typer.echo(f"Deck {header.name} has these {len(lines)} lines already; nothing to change.", err=True)
         return
     changes = [row["change"] for row in difference(_old(client, before.header if before is not None else None), lines)]
-    told = ", ".join(f"{changes.count(change)} {change}" for change in ("new", "changed", "removed"))
+    summary = ", ".join(f"{changes.count(change)} {change}" for change in ("new", "changed", "removed"))
     if dry_run:
-        typer.echo(f"Deck {header.name} would have {len(lines)} lines: {told} (dry run).", err=True)
+        typer.echo(f"Deck {header.name} would have {len(lines)} lines: {summary} (dry run).", err=True)
         return
     decks.save(client, header, lines, "cdr rates load")
-    typer.echo(f"Deck {header.name} has {len(lines)} lines: {told}.", err=True)
+    typer.echo(f"Deck {header.name} has {len(lines)} lines: {summary}.", err=True)
 
 
 def _plain(name: str) -> str:

@@ -70,13 +70,13 @@ def test(
         tariffs = Loader(country or settings().country).load(client, versions(client))
     started_at = _instant(at, tariffs.directory(whose).tz)
     subject = Subject(whose, number, started_at, direction.value, trunk, extension, account)
-    told = tried(tariffs, subject, duration, kind.value)
+    outcome = tried(tariffs, subject, duration, kind.value)
     if output in (Output.json, Output.ndjson):
-        print_json(told)
+        print_json(outcome)
     elif output is Output.csv:
-        print_rows([told], tuple(told), output)
+        print_rows([outcome], tuple(outcome), output)
     else:
-        print_rows([{"term": name, "value": value} for name, value in told.items()], ("term", "value"), output)
+        print_rows([{"term": name, "value": value} for name, value in outcome.items()], ("term", "value"), output)
 
 
 def _directory(file: Path | None, tenant: str, zone: str) -> Directory:

@@ -92,8 +92,8 @@ class SignIn:
         ):
             raise NotSignedIn("The answer comes from another provider.")
         if answer.get("error"):
-            told = answer.get("error_description") or answer["error"]
-            raise NotSignedIn(f"The provider says: {told[:200]}")
+            reason = answer.get("error_description") or answer["error"]
+            raise NotSignedIn(f"The provider says: {reason[:200]}")
         tokens = await self._exchanged(str(about["token_endpoint"]), begun, answer.get("code", ""), back)
         try:
             claims = await self._oidc.claims(str(tokens.get("id_token") or ""), self._settings.oidc_client_id)

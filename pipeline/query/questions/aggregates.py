@@ -173,11 +173,11 @@ def rows_of(question: Grouping, groups: Groups) -> list[dict[str, Any]]:
                 "partial": (first is not None and row["bucket"] < first)
                 or (end is not None and ends[row["bucket"]] > end),
             }
-        found.append(about | {name: row[name] for name in question.by} | told(row, question.measures))
+        found.append(about | {name: row[name] for name in question.by} | measured(row, question.measures))
     return found
 
 
-def told(row: Mapping[str, Any], measures: Sequence[Measure]) -> dict[str, Any]:
+def measured(row: Mapping[str, Any], measures: Sequence[Measure]) -> dict[str, Any]:
     return {
         each.name: rfc3339(int(row[each.name]))
         if each.kind == "instant" and row[each.name] is not None

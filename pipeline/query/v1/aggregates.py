@@ -30,9 +30,9 @@ from pipeline.query.questions.aggregates import (
     Grouping,
     grouping_of,
     groups_of,
+    measured,
     rows_of,
     table_of,
-    told,
 )
 from pipeline.query.questions.endpoint import body_of, look_of, reader_of, refusals
 from pipeline.query.questions.fields import Field as Shown
@@ -233,7 +233,7 @@ async def _answered(request: Request, caller: Caller, question: Grouping, look: 
         return answer(request, _csv(question, rows), form=CSV)
     if question.form is PARQUET:
         return answer(request, await _parquet(reader_of(request), question, rows), form=PARQUET)
-    total = None if groups.total is None else told(groups.total, question.measures)
+    total = None if groups.total is None else measured(groups.total, question.measures)
     body = {"data": rows, "total": total, "count": groups.count, "zone": question.zone}
     return answer(request, orjson.dumps(body))
 

@@ -113,7 +113,7 @@ async def create_export(request: Request, caller: Authenticated) -> Response:
     no_options(request)
     body = await body_of(request, _MEMBERS)
     export = await begun(request, caller, body, request.headers.get("idempotency-key", ""))
-    return _told(request, export)
+    return _answer(request, export)
 
 
 @router.get("/exports", operation_id="list_exports", summary="List exports", response_model=ExportList)
@@ -135,7 +135,7 @@ async def list_exports(request: Request, caller: Authenticated) -> Response:
 async def get_export(request: Request, caller: Authenticated, id: Id) -> Response:
     """202 until it is ready or has failed, then 200."""
     no_options(request)
-    return _told(request, await found(request, caller, id))
+    return _answer(request, await found(request, caller, id))
 
 
 @router.get(
@@ -170,7 +170,7 @@ async def get_export_file(request: Request, caller: Authenticated, id: Id) -> Re
     if export.state == "failed":
         raise RequestProblem(409, "failed", f"The export failed: {export.problem} Make another.")
     if export.state != "ready":
-        return _told(request, export)
+        return _answer(request, export)
     form = form_of(export)
     headers = {
         "Cache-Control": "private",
@@ -212,7 +212,7 @@ def _state(request: Request, export: Export) -> dict[str, Any]:
     }
 
 
-def _told(request: Request, export: Export) -> Response:
+def _answer(request: Request, export: Export) -> Response:
     waiting = export.state in ("pending", "running")
     headers = {"Cache-Control": "no-store", "Location": f"/v1/exports/{export.id}"}
     return Response(

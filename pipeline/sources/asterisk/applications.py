@@ -28,7 +28,7 @@ def dial_strings(data: str, event: Callable[[str], Event]) -> list[Event]:
     for place, string in enumerate(data[:LONGEST_TEXT].partition(",")[0].split("&")[:_MOST]):
         number, trunk = dialled(string)
         if number:
-            told = event(f"-dials{place}-{number}")
-            told.reason, told.to, told.trunk = "dials", number, trunk
-            found.append(told)
+            dial_event = event(f"-dials{place}-{number}")
+            dial_event.reason, dial_event.to, dial_event.trunk = "dials", number, trunk
+            found.append(dial_event)
     return found

@@ -92,8 +92,8 @@ def cel(fields: Fields) -> list[Event]:
 
 def _times(fields: Fields) -> tuple[str, str]:
     """Where the exact time is: over the manager EventTime is local time in whole seconds (cel/cel_manager.c)."""
-    told = fields.text("eventtime")
-    exact = "." in told or told.isdigit()
+    raw = fields.text("eventtime")
+    exact = "." in raw or raw.isdigit()
     return ("eventtime", "timestamp") if exact or not fields.text("timestamp") else ("timestamp", "eventtime")
 
 

@@ -101,18 +101,18 @@ class Fields:
         self.node = node[:56]
         if self.options.zones:
             self.zone = self.options.zone_of(self.node)
-        told = raw.get(times[0])
-        if not told or told.__class__ is not str:
-            told = self.first(*times)
-        at = instant(told, self.zone, unique_id) if told else 0
+        time_text = raw.get(times[0])
+        if not time_text or time_text.__class__ is not str:
+            time_text = self.first(*times)
+        at = instant(time_text, self.zone, unique_id) if time_text else 0
         if EARLIEST_MS <= at <= self.latest:
             self.at = at
             return
-        if not told:
+        if not time_text:
             fix = "set timestampevents = yes in manager.conf" if times[0] == "timestamp" else "send the whole event"
             raise Malformed(f"/{times[0]}: is missing; {fix}")
         raise Malformed(
-            f"/{times[0]}: {told[:40]!r} is no time since 2000 that has come; send epoch seconds or"
+            f"/{times[0]}: {time_text[:40]!r} is no time since 2000 that has come; send epoch seconds or"
             " YYYY-MM-DD HH:MM:SS, and set the clock of the node"
         )
 

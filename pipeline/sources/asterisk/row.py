@@ -64,10 +64,10 @@ class Row:
         return value[:LONGEST_TEXT] if isinstance(value, str) and value != "N/A" else ""
 
 
-def _extra(told: Any) -> dict[str, Any]:
-    if isinstance(told, str) and told.startswith("{"):
+def _extra(raw: Any) -> dict[str, Any]:
+    if isinstance(raw, str) and raw.startswith("{"):
         try:
-            told = orjson.loads(told)
+            raw = orjson.loads(raw)
         except orjson.JSONDecodeError:
             return {}
-    return told if isinstance(told, dict) else {}
+    return raw if isinstance(raw, dict) else {}

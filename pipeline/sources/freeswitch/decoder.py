@@ -17,7 +17,7 @@ from pipeline.sources.freeswitch.fast_path import plain
 from pipeline.sources.freeswitch.hangup import hung_up, hung_up_completely
 from pipeline.sources.freeswitch.headers import Headers
 from pipeline.sources.freeswitch.loopback import halves, is_loopback
-from pipeline.sources.freeswitch.partial_json import told
+from pipeline.sources.freeswitch.partial_json import parse_needed
 from pipeline.sources.json_record import parse
 from schemas.event import Event
 
@@ -40,7 +40,7 @@ def decode(values: Sequence[bytes], options: Options = DEFAULTS, *, now_ms: int 
 
 def general(value: bytes, options: Options, until: int) -> list[Event]:
     """The events of any value. Raises Malformed."""
-    raw = (b"loopback" not in value and told(value)) or parse(value, MAX_BYTES)
+    raw = (b"loopback" not in value and parse_needed(value)) or parse(value, MAX_BYTES)
     name = raw.get("Event-Name")
     if name == "CUSTOM":
         return custom(Headers(raw, options, until))

@@ -62,7 +62,7 @@ _BRIDGED: Final = (
 
 def _decoder(*names: str) -> Callable[[bytes], dict[str, Any]]:
     """Decodes to a dict of these headers. It pays for few: each header of the event is compared with all of them."""
-    made: Any = typing.TypedDict("Told", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
+    made: Any = typing.TypedDict("NeededFields", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
     decode: Any = msgspec.json.Decoder(made).decode
     return cast(Callable[[bytes], dict[str, Any]], decode)
 
@@ -75,7 +75,7 @@ _DECODERS: Final = {
 }
 
 
-def told(value: bytes) -> dict[str, Any] | None:
+def parse_needed(value: bytes) -> dict[str, Any] | None:
     """The headers of an event that are read; None where all of it has to be."""
     name = _NAME(value)
     if name is None:

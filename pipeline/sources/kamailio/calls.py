@@ -89,8 +89,8 @@ class Leg:
     def caller(self) -> Party:
         """Who calls."""
         record = self.record
-        told = record.text(*_CALLER)
-        user, domain = _address(told)
+        address = record.text(*_CALLER)
+        user, domain = _address(address)
         name = record.text("src_name", "caller_name", "from_name", "display_name").strip('" ')
         return Party(user, name, record.text("src_domain", "from_domain", "caller_domain") or domain)
 
@@ -122,11 +122,11 @@ class Leg:
         return event
 
 
-def _address(told: str) -> tuple[str, str]:
+def _address(raw: str) -> tuple[str, str]:
     """Number and domain of `1001`, `1001@pbx.example` or `sip:1001@pbx.example`."""
-    if ":" in told:
-        return user_domain(told)
-    user, _, domain = told.partition("@")
+    if ":" in raw:
+        return user_domain(raw)
+    user, _, domain = raw.partition("@")
     return user, domain
 
 
@@ -157,9 +157,9 @@ def dialog_ended(leg: Leg) -> list[Event]:
         begun = answered - round(record.number("cgr_pdd", "pdd") * 1000)
     events = [leg.started(min(begun, ended), "dialog")] if begun else []
     if answered:
-        told = leg.event("answered", min(answered, ended), "dialog-end")
-        told.reason = _HANGUP_RECORD
-        events.append(told)
+        answer = leg.event("answered", min(answered, ended), "dialog-end")
+        answer.reason = _HANGUP_RECORD
+        events.append(answer)
     events.append(_ended(leg, ended, "dialog"))
     return events
 

@@ -146,7 +146,7 @@ def call_cdr(session: Session, items: Any) -> list[Event]:
         answer.answered_by = "pbx" if first is not None and first.kind in ("ivr", "queue") else ""
         events.append(answer)
     for place, target in enumerate(targets):
-        events += _told(session, target, targets[place + 1 :])
+        events += _events_of(session, target, targets[place + 1 :])
     end = session.event("ended", max(began, ended), "cdr")
     _ending(end, record, record.text("end_reason", "ended_reason").lower())
     events.append(end)
@@ -204,7 +204,7 @@ def _rings_agents(target: _Target, later: list[_Target]) -> bool:
     return any(agent.kind == "queue_agent" and agent.began < target.ended for agent in later[:1])
 
 
-def _told(session: Session, target: _Target, later: list[_Target]) -> list[Event]:
+def _events_of(session: Session, target: _Target, later: list[_Target]) -> list[Event]:
     if target.kind == "queue":
         return _queue(session, target, later)
     record, events = target.record, []

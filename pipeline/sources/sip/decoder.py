@@ -204,9 +204,9 @@ def _event_id(message: SipMessage) -> str:
 def _caller(message: sip.Message) -> Party:
     """Who calls: From, unless that is withheld and the network asserts who it is (RFC 3325)."""
     caller = party(message.from_)
-    told = message.asserted or message.remote_party
-    if told and anonymous(caller):
-        number, domain = user_domain(told)
+    asserted = message.asserted or message.remote_party
+    if asserted and anonymous(caller):
+        number, domain = user_domain(asserted)
         if number and not is_withheld(number):
             return Party(number=number, name=caller.name, domain=domain or caller.domain)
     return caller

@@ -20,7 +20,7 @@ _CALLED: Final = frozenset(("RING", "ANSWER", "EARLYMEDIA"))
 _MOST: Final = 256
 
 
-def members(record: Record, told: Any, options: Options, node: str) -> list[Event]:
+def members(record: Record, raw: Any, options: Options, node: str) -> list[Event]:
     """The events of one report."""
     call_id = record.id("call_id", "callid")
     if not call_id:
@@ -31,7 +31,7 @@ def members(record: Record, told: Any, options: Options, node: str) -> list[Even
             "/received_at: is missing, and the report has no time; post it to /ingest/yeastar, which adds it"
         )
     found: list[tuple[str, Record]] = []
-    for item in told[:_MOST] if isinstance(told, list) else ():
+    for item in raw[:_MOST] if isinstance(raw, list) else ():
         for kind in _KINDS:
             inner = item.get(kind) if isinstance(item, dict) else None
             if isinstance(inner, dict):

@@ -99,13 +99,13 @@ def record_of_call(record: Record, options: Options, node: str) -> list[Event]:
 
 def _began(record: Record, call_id: str) -> int:
     """When the CDR began, ms."""
-    told = record.perhaps_at("timestamp") or _shown(record) or _timeline(record)
-    if not told:
+    stated = record.perhaps_at("timestamp") or _shown(record) or _timeline(record)
+    if not stated:
         raise Malformed("/msg/time_start: is missing; send the report as Yeastar gives it")
     since = born(call_id)
-    if since < EARLIEST_MS or -2_000 <= told - since <= _LONGEST_MS:
-        return told
-    return since + (told - since) % _QUARTER_MS  # the zone is not the PBX's
+    if since < EARLIEST_MS or -2_000 <= stated - since <= _LONGEST_MS:
+        return stated
+    return since + (stated - since) % _QUARTER_MS  # the zone is not the PBX's
 
 
 def _shown(record: Record) -> int:
@@ -149,7 +149,7 @@ def _who(start: Event, record: Record) -> None:
     start.user_data = record.text("pin_code")
 
 
-def _party(told: str) -> Party:
+def _party(raw: str) -> Party:
     """`1001` or `Kristin Hale<1001>`."""
-    named: Any = _NAMED.match(told)
-    return Party(named[2].strip(), named[1].strip(' "')) if named else Party(told)
+    named: Any = _NAMED.match(raw)
+    return Party(named[2].strip(), named[1].strip(' "')) if named else Party(raw)

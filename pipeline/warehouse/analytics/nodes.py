@@ -29,8 +29,8 @@ _LATE: Final = "toFloat64(toUnixTimestamp(archived_at)) - toFloat64(toUnixTimest
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An event that a node told. `at`: ms."""
+class NodeEvent:
+    """An event as a node sent it. `at`: ms."""
 
     at: int
     type: str
@@ -41,7 +41,7 @@ class Told:
 class Node:
     """A node that told something within the last days. Times in ms; `late_s`: seconds that the freshest and the usual
     event of the last hour took to the archive, whose clock has whole seconds; None of none. `slots`: when it told
-    something, in seconds, cut to `SLOT_S`. `told`: its newest events of the last hour, or its last
+    something, in seconds, cut to `SLOT_S`. `newest_events`: those of the last hour, or its last
     one; newest first."""
 
     name: str
@@ -51,7 +51,7 @@ class Node:
     late_s: float | None
     usual_s: float | None
     slots: tuple[int, ...]
-    told: tuple[Told, ...]
+    newest_events: tuple[NodeEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _Past:
     last_at: int
     archived_at: int
     slots: frozenset[int]
-    told: tuple[Row, ...]
+    newest_events: tuple[Row, ...]
 
 
 class _Pasts:
@@ -89,14 +89,14 @@ class _Pasts:
 
 async def nodes_of(reader: Reader, view: View) -> list[Node]:
     """The nodes that told of the tenant's calls, by name. Raises what `Reader.rows` raises."""
-    past, fresh, told = await asyncio.gather(
-        _Pasts.of(reader).past(reader, view.tenant), _fresh(reader, view.tenant), _told(reader, view.tenant)
+    past, fresh, newest_events = await asyncio.gather(
+        _Pasts.of(reader).past(reader, view.tenant), _fresh(reader, view.tenant), _newest(reader, view.tenant)
     )
     found = []
     for name in sorted(past.keys() | fresh.keys())[:_MOST]:
         before, now = past.get(name), fresh.get(name)
         slots = (before.slots if before else frozenset()) | (now.slots if now else frozenset())
-        rows = told.get(name) or (before.told if before else ())
+        rows = newest_events.get(name) or (before.newest_events if before else ())
         found.append(
             Node(
                 name,
@@ -126,13 +126,13 @@ async def _past(reader: Reader, tenant: str) -> dict[str, _Past]:
     bindings = Bindings()
     # ids of calls are read where these events lie, not of all events of the days
     where = f"at IN (SELECT fromUnixTimestamp64Milli(arrayJoin({bindings.bind(last, 'Array(Int64)')}), 'UTC'))"
-    told = await _events(reader, tenant, where, bindings) if rows else {}
+    newest_events = await _events(reader, tenant, where, bindings) if rows else {}
     return {
         row["node"]: _Past(
             instant(row["last_at"]),
             instant(row["last_archived_at"]),
             frozenset(int(slot) for slot in row["slots"]),
-            tuple(told.get(row["node"], ())),
+            tuple(newest_events.get(row["node"], ())),
         )
         for row in rows
     }
@@ -178,7 +178,7 @@ async def _fresh(reader: Reader, tenant: str) -> dict[str, _Fresh]:
     }
 
 
-async def _told(reader: Reader, tenant: str) -> dict[str, list[Row]]:
+async def _newest(reader: Reader, tenant: str) -> dict[str, list[Row]]:
     """The newest events of the last hour, of each node."""
     return await _events(reader, tenant, f"at > {_HOUR}", Bindings())
 
@@ -197,9 +197,9 @@ async def _events(reader: Reader, tenant: str, where: str, bindings: Bindings) -
     return found
 
 
-def _shown(row: Row, *, masked: bool) -> Told:
+def _shown(row: Row, *, masked: bool) -> NodeEvent:
     call_id = masked_text(row["call_id"]) if masked else row["call_id"]
-    return Told(instant(row["at"]), row["type"], call_id)
+    return NodeEvent(instant(row["at"]), row["type"], call_id)
 
 
 def _seconds(value: float | None) -> float | None:

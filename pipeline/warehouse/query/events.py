@@ -30,10 +30,10 @@ async def events_of(reader: Reader, view: View, call_ids: Sequence[str]) -> list
         bindings.values,
         by_key=True,
     )
-    return [_told(row) for row in rows]
+    return [_readable(row) for row in rows]
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
     raw = row.pop("raw")
     try:
         return row | {"event": orjson.loads(raw)}

@@ -114,10 +114,10 @@ class Reader:
         piece is read when the last one was taken. Raises what `rows` raises, also after some pieces."""
         loop, begun = asyncio.get_running_loop(), time.perf_counter()
         opened = await loop.run_in_executor(
-            self._stream_threads, _told, self._open, sql, dict(parameters), form, dict(settings or {})
+            self._stream_threads, _worded, self._open, sql, dict(parameters), form, dict(settings or {})
         )
         try:
-            while piece := await loop.run_in_executor(self._stream_threads, _told, opened.read, _PIECE):
+            while piece := await loop.run_in_executor(self._stream_threads, _worded, opened.read, _PIECE):
                 yield piece
         finally:
             opened.close()
@@ -152,7 +152,7 @@ class Reader:
         self._under_way += 1
         begun = time.perf_counter()
         try:
-            answer: bytes = await asyncio.get_running_loop().run_in_executor(self._threads, _told, step, *arguments)
+            answer: bytes = await asyncio.get_running_loop().run_in_executor(self._threads, _worded, step, *arguments)
             return answer
         finally:
             self._under_way -= 1
@@ -200,7 +200,7 @@ class Reader:
         )
 
 
-def _told(step: Callable[..., Any], *arguments: Any) -> Any:
+def _worded(step: Callable[..., Any], *arguments: Any) -> Any:
     """`step`, its errors in the three kinds of this module."""
     try:
         return step(*arguments)

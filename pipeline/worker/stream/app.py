@@ -231,15 +231,15 @@ class Service:
 
     def _lost(self, tp: TP, wanted: int, first: int) -> None:
         """Kafka has dropped records that nobody has read."""
-        told = {"topic": tp.topic, "partition": tp.partition, "from_offset": wanted, "to_offset": first - 1}
+        position = {"topic": tp.topic, "partition": tp.partition, "from_offset": wanted, "to_offset": first - 1}
         metrics.LOST.labels(tp.topic).inc(first - wanted)
         if self.settings.lost_events == "skip":
-            log.error("records lost before they were read: their topic keeps them too short", **told)
+            log.error("records lost before they were read: their topic keeps them too short", **position)
             return
         log.critical(
             "the worker ends: records were lost before they were read, their topic keeps them too short."
             " Lengthen its retention.ms, and set CDR_LOST_EVENTS=skip to go on without them",
-            **told,
+            **position,
         )
         os._exit(1)
 

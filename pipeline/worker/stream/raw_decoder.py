@@ -180,7 +180,7 @@ def tenant_of(record: Record, otherwise: str) -> str:
     """Whose event a record is."""
     for name, value in record.headers:
         if name == TENANT_HEADER and 0 < len(value) <= 64:
-            told = value.decode("utf-8", "replace")
-            if told.isprintable():
-                return told
+            text = value.decode("utf-8", "replace")
+            if text.isprintable():
+                return text
     return otherwise

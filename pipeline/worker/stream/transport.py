@@ -234,8 +234,8 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         one's own and those of owners before. While calls may lie on two partitions, how many it had before."""
         claims = {*self._inherited.get(tp, ()), self._claims.get(tp, 0)}
         counts = self._thread.fewest if tp in self._grown else self._thread.counts
-        told = ",".join(str(claim) for claim in sorted(claims) if claim > offset)
-        return f"{counts.get(tp.topic, 0)}:{told}"
+        noted = ",".join(str(claim) for claim in sorted(claims) if claim > offset)
+        return f"{counts.get(tp.topic, 0)}:{noted}"
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to what the group has committed, note it, and tell the worker where its epoch begins."""

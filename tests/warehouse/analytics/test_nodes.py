@@ -52,13 +52,13 @@ async def test_what_each_node_told(client: Any, asked: Any) -> None:
     assert sorted(nodes) == ["late", "silent", "well"]
     well = nodes["well"]
     assert well.events_hour == 4 and 1 <= (well.late_s or 0) <= 3 and 1 <= (well.usual_s or 0) <= 3
-    assert [told.at for told in well.told[1:]] == [now - 60_000, now - 120_000]
+    assert [event.at for event in well.newest_events[1:]] == [now - 60_000, now - 120_000]
     assert nodes["late"].events_hour == 1 and (nodes["late"].late_s or 0) > 10_000
     silent = nodes["silent"]
     assert silent.events_hour == 0 and silent.late_s is None and silent.last_at == now - 50 * HOUR_MS
-    assert [told.call_id for told in silent.told] == ["+441632960120"]
+    assert [event.call_id for event in silent.newest_events] == ["+441632960120"]
     assert len(silent.slots) in (1, 2)
-    assert [told.call_id for told in (await found(reader, masked=True))["silent"].told] != ["+441632960120"]
+    assert [event.call_id for event in (await found(reader, masked=True))["silent"].newest_events] != ["+441632960120"]
 
     # again: the days are known, the last hour is asked
     names.clear()

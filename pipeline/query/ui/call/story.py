@@ -42,15 +42,15 @@ def sentence(visitor: Visitor, call: Mapping[str, Any]) -> str:
         clauses.append(say(N_("and the call is still going on")))
     elif call["status"] in _ENDS:
         clauses.append(say(_ENDS[call["status"]]))
-    told = ", ".join(clauses) + "."
+    sentence = ", ".join(clauses) + "."
     if call["ended_at"] and call["hung_up_by"] in ("caller", "callee"):
         who = (
             N_("The caller hung up at %(at)s.")
             if call["hung_up_by"] == "caller"
             else N_("The other side hung up at %(at)s.")
         )
-        told += " " + say(who, at=figures.minute(call["ended_at"]))
-    return told
+        sentence += " " + say(who, at=figures.minute(call["ended_at"]))
+    return sentence
 
 
 def party(side: Mapping[str, Any]) -> str:

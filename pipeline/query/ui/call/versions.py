@@ -43,10 +43,10 @@ def versions_of(events: Sequence[Mapping[str, Any]]) -> list[Version]:
     for at, group in groupby(ordered, key=_arrival):
         fresh = [orjson.dumps(each["event"]) for each in group]
         taken += fresh
-        told = decode(taken).events
-        if not told:
+        decoded = decode(taken).events
+        if not decoded:
             continue
-        now = document(fold(told))
+        now = document(fold(decoded))
         if before is not None and before["state"] == "closed":
             changes = [(name, before[name], now[name]) for name in _COMPARED if before[name] != now[name]]
             found.append(Version(at, len(fresh), tuple(changes)))

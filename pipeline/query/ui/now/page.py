@@ -84,7 +84,7 @@ async def stream(request: Request, visitor: Visiting) -> Response:
 async def _events(request: Request, visitor: Visitor) -> AsyncGenerator[bytes, None]:
     gate: Authenticator = request.app.state.gate
     template = environment(visitor.language.tag).get_template("now/board.html")
-    watching, told = Watching(request, visitor), None
+    watching, sent = Watching(request, visitor), None
     yield b"retry: 2000\n\n"
     while visitor.session and await gate.caller_of(visitor.session, KIND) == visitor.caller:
         begun = time.monotonic()
@@ -93,8 +93,8 @@ async def _events(request: Request, visitor: Visitor) -> AsyncGenerator[bytes, N
         except (Unavailable, TooCostly):  # the page says that it is not live until it is again
             await asyncio.sleep(_EVERY_S)
             continue
-        if board != told:
-            told = board
+        if board != sent:
+            sent = board
             shown = template.render(watching.values(board) | {"figures": visitor.figures, "visitor": visitor})
             lines = b"".join(b"data: " + line + b"\n" for line in shown.encode("utf-8", "replace").splitlines())
             yield b"event: board\n" + lines + b"\n"

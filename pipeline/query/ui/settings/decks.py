@@ -191,9 +191,9 @@ async def _asked(request: Request, caller: Caller, header: Header, lines: list[L
 
 def _seen(client: Client, before: Known | None, header: Header, lines: list[Line]) -> Seen:
     old = list(lines_of(client, before.header)) if before is not None else []
-    told = f"{digest_of(header, lines)} {before.header.version if before is not None else 0}"
+    state = f"{digest_of(header, lines)} {before.header.version if before is not None else 0}"
     changes = deck_form.differences(before.header, header) if before is not None else []
-    return Seen(difference(old, lines), changes, hashlib.sha256(told.encode()).hexdigest()[:32])
+    return Seen(difference(old, lines), changes, hashlib.sha256(state.encode()).hexdigest()[:32])
 
 
 async def _page(

@@ -73,7 +73,7 @@ async def show(request: Request, visitor: Visiting) -> Response:
         kind=kind,
         names=NAMES,
         counts=_counts(directory),
-        rows=[{name: _told(value) for name, value in row.items()} for row in rows],
+        rows=[{name: _as_text(value) for name, value in row.items()} for row in rows],
         columns=[name for name in KINDS[kind].__dataclass_fields__ if name != "logo"],
         more=max(0, len(entries) - _SHOWN),
         may_write=caller.may(_WRITE) and not caller.masked,
@@ -203,7 +203,7 @@ def _counts(directory: Directory) -> dict[str, int]:
     return {kind: 1 if kind == "tenant" else len(getattr(directory, PLURALS[kind])) for kind in NAMES}
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(each if isinstance(each, str) else orjson.dumps(each).decode() for each in value)
     return orjson.dumps(value).decode() if isinstance(value, dict) else "" if value is None else str(value)
