@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ import structlog
 from pipeline.clock import now_ms
 from pipeline.files import Files
 from pipeline.query.questions.lists.answer import rows_of
-from pipeline.query.questions.lists.question import Question
+from pipeline.query.questions.lists.question import ListQuestion
 from pipeline.warehouse.query.pages.listing import Listing, count_of
 from pipeline.warehouse.query.reader import QueryFailed, Reader, TooCostly, Unavailable
 from pipeline.warehouse.reference.exports import Export, find, of_tenant, save
@@ -46,7 +47,7 @@ class ExportRuns:
         self._room: asyncio.Semaphore | None = None
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def begin(self, export: Export, listing: Listing, question: Question) -> None:
+    def begin(self, export: Export, listing: Listing, question: ListQuestion) -> None:
         """Make it in the background, unless that is under way."""
         key = (export.tenant, export.id)
         task = self._tasks.get(key)
@@ -79,7 +80,7 @@ class ExportRuns:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _make(self, export: Export, listing: Listing, question: Question) -> None:
+    async def _make(self, export: Export, listing: Listing, question: ListQuestion) -> None:
         self._room = self._room or asyncio.Semaphore(_AT_ONCE)
         async with self._room:
             for attempt in range(1, _TRIES + 1):
@@ -103,7 +104,7 @@ class ExportRuns:
         newest = await find(self._reader, export.tenant, export.id) or export
         await save(self._reader, msgspec.structs.replace(newest, state="failed", problem=why, seen_at=now_ms()))
 
-    async def _written(self, export: Export, listing: Listing, question: Question) -> Export:
+    async def _written(self, export: Export, listing: Listing, question: ListQuestion) -> Export:
         rows = await count_of(self._reader, listing)
         export = await save(
             self._reader, msgspec.structs.replace(export, state="running", rows=rows, bytes=0, seen_at=now_ms())
@@ -130,9 +131,9 @@ class ExportRuns:
         return await save(self._reader, done)
 
 
-def _leave(writing: object, error: BaseException) -> None:
+def _leave(writing: AbstractContextManager[object], error: BaseException) -> None:
     try:
-        writing.__exit__(type(error), error, error.__traceback__)  # type: ignore[attr-defined]
+        writing.__exit__(type(error), error, error.__traceback__)
     except BaseException as again:
         if again is not error:
             log.warning("export", problem=str(again))

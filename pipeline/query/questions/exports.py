@@ -20,7 +20,7 @@ from pipeline.query.questions.export_runs import ExportRuns
 from pipeline.query.questions.formats import CSV, FORMATS, JSON, Format
 from pipeline.query.questions.lists.answer import listing_of
 from pipeline.query.questions.lists.members import zone_asked
-from pipeline.query.questions.lists.question import Question, question_of, sought
+from pipeline.query.questions.lists.question import ListQuestion, question_of, sought
 from pipeline.query.questions.lists.table import Table
 from pipeline.query.questions.lists.tables import CALL_TABLE, LOG_TABLE
 from pipeline.settings import Settings
@@ -114,7 +114,7 @@ async def found(request: Request, caller: Caller, id_: str, *, going_on: bool = 
     return export
 
 
-async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[Question, Listing]:
+async def _listing(request: Request, view: View, body: dict[str, Any]) -> tuple[ListQuestion, Listing]:
     """The rows that an export's question asks for. Raises RequestProblem."""
     name = body.get("of") or "calls"
     if not isinstance(name, str) or name not in EXPORTED:

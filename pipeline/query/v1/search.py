@@ -12,7 +12,7 @@ from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import directory_of, refusals
 from pipeline.query.questions.formats import JSON
 from pipeline.query.questions.lists.answer import listed
-from pipeline.query.questions.lists.question import Question
+from pipeline.query.questions.lists.question import ListQuestion
 from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.questions.search import LONGEST, WHAT, meaning
 from pipeline.query.v1.call_rows import CallPage
@@ -42,7 +42,7 @@ async def search(request: Request, caller: Authenticated) -> Response:
     if not text or len(text) > LONGEST:
         raise invalid("q", text, f"is empty or longer than {LONGEST} characters; {WHAT}")
     where = meaning(text, await directory_of(request, caller.view))
-    question = Question(
+    question = ListQuestion(
         where, None, None, tuple(CALL_TABLE.shown), False, options.whole("limit", 50, 1, 1000),
         options.text("cursor"), JSON, False,
     )  # fmt: skip

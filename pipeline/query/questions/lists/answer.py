@@ -24,14 +24,14 @@ from pipeline.query.questions.formats import (
 from pipeline.query.questions.lists.cursor import cursor_of, place_of
 from pipeline.query.questions.lists.included import with_parts
 from pipeline.query.questions.lists.part_columns import TARGETS, parts_select, target_select, unwrapped
-from pipeline.query.questions.lists.question import Question
+from pipeline.query.questions.lists.question import ListQuestion
 from pipeline.query.questions.lists.table import Table
 from pipeline.warehouse.query.pages.listing import Listing, count_of, page_of, stream_of
 from pipeline.warehouse.query.reader import Reader
 from pipeline.warehouse.query.view import View
 
 
-def listing_of(view: View, table: Table, question: Question, look: Presentation) -> Listing:
+def listing_of(view: View, table: Table, question: ListQuestion, look: Presentation) -> Listing:
     """The rows that are asked for, as the view and the form show them."""
     fields, parts = question.fields, question.parts
     if question.form in (JSON, NDJSON):
@@ -55,13 +55,13 @@ def listing_of(view: View, table: Table, question: Question, look: Presentation)
     )
 
 
-def rows_of(reader: Reader, listing: Listing, question: Question) -> AsyncIterator[bytes]:
+def rows_of(reader: Reader, listing: Listing, question: ListQuestion) -> AsyncIterator[bytes]:
     """All rows of a file, piece by piece."""
     pieces = stream_of(reader, listing, question.form.written, question.limit)
     return unwrapped(pieces, question.parts) if question.parts and question.form is NDJSON else pieces
 
 
-async def listed(request: Request, caller: Caller, table: Table, question: Question) -> Response:
+async def listed(request: Request, caller: Caller, table: Table, question: ListQuestion) -> Response:
     """The answer: a page in JSON, or a file of rows as they come."""
     reader, look = reader_of(request), await look_of(request, caller.view)
     listing = listing_of(caller.view, table, question, look)

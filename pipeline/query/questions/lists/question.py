@@ -44,7 +44,7 @@ MOST_ROWS: Final = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ListQuestion:
     """A list that is asked for. `limit` is None for all rows; `kept` says what a cursor belongs to."""
 
     where: Node
@@ -64,7 +64,7 @@ class Question:
         return repr((self.where, self.first_ms, self.end_ms, self.ascending, *([self.by] if self.by else [])))
 
 
-async def asked(request: Request, caller: Caller, table: Table) -> Question:
+async def asked(request: Request, caller: Caller, table: Table) -> ListQuestion:
     """What the query string asks."""
     look = await look_of(request, caller.view)
     language = table.language(look)
@@ -83,7 +83,7 @@ async def asked(request: Request, caller: Caller, table: Table) -> Question:
     return _question(table, members, where, form, limit, counted, zone)
 
 
-async def asked_in_body(request: Request, caller: Caller, table: Table) -> Question:
+async def asked_in_body(request: Request, caller: Caller, table: Table) -> ListQuestion:
     """What the JSON body asks."""
     no_options(request)
     body = await body_of(request, MEMBERS)
@@ -107,7 +107,9 @@ async def sought(request: Request, view: View, table: Table, q: Any, where: Node
     return All((where, meaning(text, await directory_of(request, view))))
 
 
-def question_of(table: Table, body: Mapping[str, Any], look: Presentation, form: Format, zone: ZoneInfo) -> Question:
+def question_of(
+    table: Table, body: Mapping[str, Any], look: Presentation, form: Format, zone: ZoneInfo
+) -> ListQuestion:
     """What the members of a JSON object ask."""
     for name in ("q", "from", "to", "sort", "cursor"):
         value = body.get(name)
@@ -153,7 +155,7 @@ def _question(
     limit: int | None,
     counted: bool,
     zone: ZoneInfo,
-) -> Question:
+) -> ListQuestion:
     begin, end = window_of(members, zone)
     sort = members.get("sort") or "-started_at"
     if sort not in table.orders:
@@ -168,6 +170,6 @@ def _question(
     if parts and all(field.path != "id" for field in fields):
         fields = (table.fields["id"], *fields)  # what the parts are found by
     ascending = not sort.startswith("-")
-    return Question(
+    return ListQuestion(
         where, begin, end, fields, ascending, limit, members.get("cursor") or None, form, counted, by, parts
     )

@@ -11,7 +11,7 @@ from fastapi import Request
 from pipeline.query.http.problems import invalid
 from pipeline.query.questions.endpoint import look_of
 from pipeline.query.questions.formats import JSON
-from pipeline.query.questions.lists.question import Question, question_of, sought
+from pipeline.query.questions.lists.question import ListQuestion, question_of, sought
 from pipeline.query.questions.lists.tables import CALL_TABLE
 from pipeline.query.ui.calls import columns
 from pipeline.query.ui.calls.lengths import seconds_of
@@ -37,7 +37,7 @@ class Asked:
     query: Query
     period: Period
     columns: tuple[columns.Column, ...]
-    question: Question
+    question: ListQuestion
     body: dict[str, Any]
     sort: str
     limit: int

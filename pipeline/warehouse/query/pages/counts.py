@@ -36,7 +36,7 @@ class Month:
 
 
 @dataclass(slots=True)
-class Question:
+class CountQuestion:
     """FROM and WHERE with the values bound in it, and what was counted for it."""
 
     source: Source
@@ -55,7 +55,7 @@ class Counts:
     """What was counted of the last questions that a reader was asked."""
 
     def __init__(self) -> None:
-        self._questions: OrderedDict[str, Question] = OrderedDict()
+        self._questions: OrderedDict[str, CountQuestion] = OrderedDict()
 
     @classmethod
     def of(cls, reader: Reader) -> Counts:
@@ -63,14 +63,14 @@ class Counts:
         found: Counts = reader.kept.setdefault(cls, cls())
         return found
 
-    def known(self, which: str, bindings: Bindings) -> Question | None:
+    def known(self, which: str, bindings: Bindings) -> CountQuestion | None:
         """What was counted for this question the last time, if anybody asked."""
         return self._questions.get(_key(which, bindings))
 
-    def question(self, source: Source, which: str, bindings: Bindings) -> Question:
+    def question(self, source: Source, which: str, bindings: Bindings) -> CountQuestion:
         """The question with what is known of it, the last asked of all."""
         key = _key(which, bindings)
-        question = self._questions.setdefault(key, Question(source, which, bindings.copy()))
+        question = self._questions.setdefault(key, CountQuestion(source, which, bindings.copy()))
         self._questions.move_to_end(key)
         while len(self._questions) > _QUESTIONS:
             self._questions.popitem(last=False)
@@ -81,7 +81,7 @@ def _key(which: str, bindings: Bindings) -> str:
     return f"{which}\0{bindings.values!r}"
 
 
-async def counted(reader: Reader, source: Source, which: str, bindings: Bindings) -> Question:
+async def counted(reader: Reader, source: Source, which: str, bindings: Bindings) -> CountQuestion:
     """Count the rows of `which`: FROM and WHERE of live rows, as `clauses.matching` makes it. Raises what
     `Reader.rows` raises."""
     question = Counts.of(reader).question(source, which, bindings)
@@ -102,7 +102,7 @@ async def counted(reader: Reader, source: Source, which: str, bindings: Bindings
     return question
 
 
-async def place(reader: Reader, question: Question, skip: int, top: int, *, ascending: bool) -> Window | None:
+async def place(reader: Reader, question: CountQuestion, skip: int, top: int, *, ascending: bool) -> Window | None:
     """The days that hold rows `skip` to `skip + top` of what was counted, or months that have few; None when there
     are no such rows."""
     passed = skipped = 0
@@ -125,7 +125,7 @@ async def place(reader: Reader, question: Question, skip: int, top: int, *, asce
     return found and replace(found, end_ms=whole.get(found.end_ms, found.end_ms))
 
 
-async def _parts(reader: Reader, question: Question) -> tuple[dict[str, int], int]:
+async def _parts(reader: Reader, question: CountQuestion) -> tuple[dict[str, int], int]:
     """Month → fingerprint of its parts, and of all parts of another table that the question looks into; and the rows
     of the table. Empty where ClickHouse does not tell: another server has the parts, or the user may not see them."""
     bindings = Bindings()
@@ -148,7 +148,7 @@ async def _parts(reader: Reader, question: Question) -> tuple[dict[str, int], in
 
 
 async def _months(
-    reader: Reader, question: Question, which: str, bindings: Bindings, parts: Mapping[str, int]
+    reader: Reader, question: CountQuestion, which: str, bindings: Bindings, parts: Mapping[str, int]
 ) -> dict[str, Month]:
     rows = await reader.rows(
         f"{question.source.name}_count",
@@ -158,7 +158,7 @@ async def _months(
     return {row["month"]: Month(parts.get(row["month"], 0), int(row["n"])) for row in rows}
 
 
-async def _days(reader: Reader, question: Question, month: str) -> list[tuple[int, int]]:
+async def _days(reader: Reader, question: CountQuestion, month: str) -> list[tuple[int, int]]:
     begin, end = _span(month)
     bindings = question.bindings.copy()
     rows = await reader.rows(
