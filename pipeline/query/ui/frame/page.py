@@ -107,7 +107,7 @@ def page(
                 "places": [place for place in PLACES if place.open_to(visitor.caller)],
                 "path": request.url.path,
                 "here": here(request),
-                "chosen": [
+                "chosen_time": [
                     (name, value) for name, value in request.query_params.multi_items() if name in TIME and value
                 ],
                 "now": now_ms(),
