@@ -65,8 +65,8 @@ async def refusal(settings: Settings) -> KafkaRefused | None:
     for server in settings.kafka.split(","):
         host, _, port = server.strip().rpartition(":")
         try:
-            connection = await asyncio.wait_for(
-                create_conn(
+            async with asyncio.timeout(_TRIAL_MS / 1000):
+                connection = await create_conn(
                     host.strip("[]"),
                     int(port),
                     ssl_context=given.get("ssl_context"),
@@ -75,9 +75,7 @@ async def refusal(settings: Settings) -> KafkaRefused | None:
                     sasl_plain_username=given.get("sasl_plain_username"),
                     sasl_plain_password=given.get("sasl_plain_password"),
                     request_timeout_ms=_TRIAL_MS,
-                ),
-                _TRIAL_MS / 1000,
-            )
+                )
         except (OSError, KafkaError, ValueError) as error:
             if (found := _reason(settings, server.strip(), error)) is not None:
                 return found

@@ -51,7 +51,8 @@ class Sender:
         sending.add_done_callback(lambda _: self._done(size))
         try:
             # What Kafka has not taken when the request gives up stays counted until it is gone from memory.
-            await asyncio.wait_for(asyncio.shield(sending), _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                await asyncio.shield(sending)
         except TimeoutError:
             sending.add_done_callback(_looked_at)
             raise KafkaAway("Kafka did not acknowledge in time") from None
@@ -91,7 +92,8 @@ class Sender:
         """Send what is left, as far as Kafka takes it within two seconds."""
         if self._producer is not None:
             try:
-                await asyncio.wait_for(self._producer.stop(), 2)
+                async with asyncio.timeout(2):
+                    await self._producer.stop()
             except (TimeoutError, KafkaError):
                 log.warning("ended before Kafka had everything; those requests were not acknowledged")
 

@@ -57,7 +57,8 @@ class Sender:
                 except (Unavailable, TooCostly, QueryFailed) as error:
                     log.info("webhooks wait for ClickHouse", error=str(error))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await news.wait()
                 news.clear()
         finally:
             await self.close()

@@ -101,8 +101,8 @@ async def send(message: EmailMessage, settings: ReportSettings) -> None:
     if not settings.smtp_host:
         raise NotSent("no mail server is set; set CDR_SMTP_HOST", lasting=True)
     try:
-        await asyncio.wait_for(
-            aiosmtplib.send(
+        async with asyncio.timeout(settings.smtp_timeout_s * 4):
+            await aiosmtplib.send(
                 message,
                 hostname=settings.smtp_host,
                 port=settings.smtp_port,
@@ -111,9 +111,7 @@ async def send(message: EmailMessage, settings: ReportSettings) -> None:
                 use_tls=settings.smtp_tls == "tls",
                 start_tls={"starttls": True, "off": False}.get(settings.smtp_tls),
                 timeout=settings.smtp_timeout_s,
-            ),
-            settings.smtp_timeout_s * 4,
-        )
+            )
     except aiosmtplib.SMTPRecipientsRefused as error:
         codes = [refused.code for refused in error.recipients]
         why = "; ".join(f"{refused.recipient}: {refused.code} {refused.message}" for refused in error.recipients)

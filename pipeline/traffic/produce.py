@@ -87,7 +87,8 @@ async def as_time_passes(simulation: Simulation, stop: asyncio.Event) -> AsyncIt
         at, _, _, event = heapq.heappop(waiting)
         if (delay := (at - clock.now_ms()) / 1000) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await stop.wait()
         if stop.is_set():
             for end in day.shut_down(alive.values(), clock.now_ms()):
                 yield record(end)

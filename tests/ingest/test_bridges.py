@@ -26,7 +26,7 @@ from pipeline.ingest.bridges.bridge import Bridge
 from pipeline.ingest.bridges.event_socket import SUBSCRIPTION, EventSocket
 from pipeline.ingest.bridges.manager import Manager
 from pipeline.ingest.bridges.nodes import Node, nodes
-from pipeline.ingest.bridges.session import ConnectionLost, LoginRefused, Session
+from pipeline.ingest.bridges.session import ConnectionLost, LoginRefused, Session, opened
 from pipeline.ingest.outbox import Outbox
 from pipeline.settings import Settings
 from pipeline.sources import canonical
@@ -149,6 +149,22 @@ async def test_a_lost_connection_is_made_again() -> None:
             line.pbx.hang_up()
             await until(lambda: bool(line.bridge.trouble))
         assert line.events_told() == []
+
+
+async def test_a_bridge_that_ends_as_its_connection_is_made_does_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.wait_for` would take the connection for an answer to the cancellation, before Python 3.12."""
+    reached = asyncio.Event()
+
+    async def reach(*_: Any, **__: Any) -> None:
+        await reached.wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", reach)
+    connecting = asyncio.create_task(opened("127.0.0.1", 1, 1000))
+    await asyncio.sleep(0.01)
+    reached.set()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
 
 
 async def test_a_wrong_password_is_said_and_tried_again() -> None:

@@ -72,7 +72,8 @@ class Manager(Reader[Message]):
     async def _enter(self) -> None:
         node = self._node
         try:
-            banner = await asyncio.wait_for(self._reader.readline(), CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                banner = await self._reader.readline()
         except (ValueError, OSError):
             banner = b""
         if b"Call Manager" not in banner:

@@ -114,7 +114,8 @@ async def _serve(
             await asyncio.wait({stopped, *reading, *writing}, return_when=asyncio.FIRST_COMPLETED)
             await _end(reading, outboxes, writing)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(producer.stop(), 2)
+                async with asyncio.timeout(2):
+                    await producer.stop()
     finally:
         connecting.cancel()
         for task in reading:

@@ -83,7 +83,8 @@ class Session(Protocol):
 async def opened(host: str, port: int, limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TCP connection. Raises ConnectionLost."""
     try:
-        return await asyncio.wait_for(asyncio.open_connection(host, port, limit=limit), CONNECT_S)
+        async with asyncio.timeout(CONNECT_S):
+            return await asyncio.open_connection(host, port, limit=limit)
     except TimeoutError:
         raise ConnectionLost(f"{host}:{port} does not answer within {CONNECT_S:g} s") from None
     except OSError as error:
@@ -94,6 +95,7 @@ async def closed(writer: asyncio.StreamWriter) -> None:
     """Close, whatever the other side does."""
     writer.close()
     try:
-        await asyncio.wait_for(writer.wait_closed(), 2)
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
     except (TimeoutError, OSError):
         writer.transport.abort()

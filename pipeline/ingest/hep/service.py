@@ -60,14 +60,16 @@ async def _serve(settings: Settings) -> None:
         listener.close()
         outbox.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(writing, _DRAIN_S)
+            async with asyncio.timeout(_DRAIN_S):
+                await writing
         log.info("HEP listener ends", received=listener.received, written=outbox.written, dropped=listener.dropped)
         _lost(outbox)
     finally:
         for each in beside:
             each.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), 2)
+            async with asyncio.timeout(2):
+                await producer.stop()
 
 
 def _lost(outbox: Outbox) -> None:

@@ -56,7 +56,8 @@ class IntakeBuffer:
             return True
         self._news.clear()
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
         except TimeoutError:
             return False
         if self._events < self._enough:

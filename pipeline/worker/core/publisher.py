@@ -52,7 +52,8 @@ class Publisher:
         say within so long."""
         if self._producer is None:
             raise KafkaConnectionError("not connected yet")
-        metadata = await asyncio.wait_for(self._producer.client.fetch_all_metadata(), seconds)
+        async with asyncio.timeout(seconds):
+            metadata = await self._producer.client.fetch_all_metadata()
         counts = {topic: len(metadata.partitions_for_topic(topic) or ()) for topic in metadata.topics()}
         # By these numbers keys find their partition: an old one would go on sending events of a call elsewhere.
         self._partitions |= {topic: count for topic, count in counts.items() if count > self._partitions.get(topic, 0)}

@@ -52,7 +52,7 @@ def run(
 def kafka_away(settings: Settings) -> Problem | None:
     """Why Kafka cannot be told; None when it can."""
     try:
-        asyncio.run(asyncio.wait_for(_send(settings, ()), 10))
+        asyncio.run(_send(settings, (), within_s=10))
     except (KafkaError, OSError, TimeoutError) as error:
         return asyncio.run(kafka.explained(settings, error))
     return None
@@ -61,7 +61,7 @@ def kafka_away(settings: Settings) -> Problem | None:
 def _publish(settings: Settings, calls: Sequence[Call]) -> None:
     documents = [(call.call_id.encode(), published(call)) for call in calls]
     try:
-        asyncio.run(asyncio.wait_for(_send(settings, documents), 60))
+        asyncio.run(_send(settings, documents, within_s=60))
     except (KafkaError, OSError, TimeoutError) as error:
         why = asyncio.run(kafka.explained(settings, error))
         raise Problem(
@@ -71,11 +71,12 @@ def _publish(settings: Settings, calls: Sequence[Call]) -> None:
         ) from error
 
 
-async def _send(settings: Settings, documents: Sequence[tuple[bytes, bytes]]) -> None:
-    producer = kafka.producer(settings, linger_ms=5)
-    try:
-        await producer.start()
-        sent = [await producer.send(settings.cdrs_topic, value, key=key) for key, value in documents]
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
+async def _send(settings: Settings, documents: Sequence[tuple[bytes, bytes]], *, within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        producer = kafka.producer(settings, linger_ms=5)
+        try:
+            await producer.start()
+            sent = [await producer.send(settings.cdrs_topic, value, key=key) for key, value in documents]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()

@@ -224,7 +224,8 @@ class Service:
             source.revoked()
         settled = asyncio.gather(self.worker.drained(), *(source.drained() for source in self.raw.values()))
         try:
-            await asyncio.wait_for(settled, self.settings.session_timeout_s / 2)
+            async with asyncio.timeout(self.settings.session_timeout_s / 2):
+                await settled
         except TimeoutError:
             self.worker.give_up_in_flight()
             log.info("rebalance does not wait for the batch in flight; it will be read again")
@@ -258,7 +259,8 @@ class Service:
             log.warning("stopped before the last batch was durable; the next worker reads it again")
         for last_word in (self.app.consumer.commit(), self.publisher.stop()):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(last_word, LAST_WORD_S)
+                async with asyncio.timeout(LAST_WORD_S):
+                    await last_word
 
 
 def _chunk(event: Any) -> Chunk:

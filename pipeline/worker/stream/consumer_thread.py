@@ -143,12 +143,14 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _committed(self, generation: int, offsets: Mapping[TP, OffsetAndMetadata]) -> bool:
         coordinator = self._ensure_consumer()._coordinator
         wanted = {aiokafka.ensure_aiokafka_TP(tp): at for tp, at in offsets.items()}
-        await asyncio.wait_for(coordinator.ensure_coordinator_known(), COMMIT_S)
+        async with asyncio.timeout(COMMIT_S):
+            await coordinator.ensure_coordinator_known()
         async with coordinator._commit_lock:
             if coordinator.generation != generation:
                 return False
             try:
-                await asyncio.wait_for(coordinator._do_commit_offsets(None, wanted), COMMIT_S)
+                async with asyncio.timeout(COMMIT_S):
+                    await coordinator._do_commit_offsets(None, wanted)
             except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
                 log.info("commit refused: the group has moved on", error=str(error) or type(error).__name__)
                 return False
